@@ -1,0 +1,142 @@
+"""Which defaults? Accuracy by width, readout, n_levels, eps and input_bits.
+
+    python benchmarks/defaults.py [--data mnist.npz] [--output docs/defaults.md]
+
+One parameter is varied at a time about the defaults. Small data sets: mean accuracy
+(R^2 for diabetes) of 5-fold cross-validation over seeds, features standardised.
+MNIST: 10,000 training and 10,000 test images, seeds likewise. Writes a Markdown table.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+)
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.linear_model import RidgeClassifierCV, RidgeCV
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_lossless import CompressedMLPClassifier, CompressedMLPRegressor
+from sklearn_lossless.datasets import load_mnist
+
+BUNDLED = {
+    "digits": load_digits,
+    "wine": load_wine,
+    "iris": load_iris,
+    "breast_cancer": load_breast_cancer,
+    "diabetes": load_diabetes,
+}
+VARIED = {
+    "hidden_layer_sizes": [(250,), (500,), (2000,), (4000,), (1000, 1000)],
+    "eps": [0.0, 0.5, 0.99],
+    "n_levels": [2, 4, 16],
+    "input_bits": [1, 2, 4],
+    "readout": ["logistic"],
+}
+PEERS = {
+    "RBFSampler(1000) + RidgeCV": lambda regression, seed: make_pipeline(
+        RBFSampler(gamma="scale", n_components=1000, random_state=seed),
+        (RidgeCV if regression else RidgeClassifierCV)(alphas=np.logspace(-3, 3, 7)),
+    ),
+    "MLP (1000,)": lambda regression, seed: (
+        MLPRegressor if regression else MLPClassifier
+    )((1000,), random_state=seed),
+}
+
+
+def ours(parameters):
+    def make(regression, seed):
+        estimator = CompressedMLPRegressor if regression else CompressedMLPClassifier
+        return estimator(**parameters, random_state=seed)
+
+    return make
+
+
+def small_score(make, X, y, regression, seed):
+    folds = (KFold if regression else StratifiedKFold)(5, shuffle=True, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), make(regression, seed))
+    return cross_val_score(pipeline, X, y, cv=folds).mean()
+
+
+def mnist_score(make, data, seed):
+    X_train, y_train, X_test, y_test = data
+    rows = np.random.default_rng(0).permutation(len(X_train))[:10_000]
+    scale = np.float32(1 / 255)
+    model = make(False, seed).fit(X_train[rows] * scale, y_train[rows])
+    return model.score(X_test * scale, y_test)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="npz with X_train, y_train, X_test, y_test")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("docs/defaults.md"))
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # few features; two levels; 200 epochs
+    mnist = load_mnist(arguments.data)
+
+    models = {"defaults": ours({})}
+    for name, values in VARIED.items():
+        models |= {f"{name}={value}": ours({name: value}) for value in values}
+    models |= PEERS
+    lines = [
+        "| | " + " | ".join(BUNDLED) + " | MNIST 10k | s |",
+        "|---|" + "---:|" * (len(BUNDLED) + 2),
+    ]
+    print("\n".join(lines))
+    for label, make in models.items():
+        start, row = time.perf_counter(), []
+        for name, load in BUNDLED.items():
+            regression = name == "diabetes"
+            if regression and label.startswith("readout"):
+                row.append("")
+                continue
+            X, y = load(return_X_y=True)
+            scores = [
+                small_score(make, X, y, regression, seed)
+                for seed in range(arguments.seeds)
+            ]
+            row.append(f"{100 * np.mean(scores):.1f}")
+        scores = [mnist_score(make, mnist, seed) for seed in range(arguments.seeds)]
+        row.append(f"{100 * np.mean(scores):.2f}")
+        row.append(f"{time.perf_counter() - start:.0f}")
+        lines.append(f"| {label} | " + " | ".join(row) + " |")
+        print(lines[-1], flush=True)
+    text = DOCUMENT.format(seeds=arguments.seeds, table="\n".join(lines))
+    arguments.output.write_text(text)
+
+
+DOCUMENT = """# How the defaults were chosen
+
+Accuracy in % (R^2 for diabetes), mean over {seeds} seeds; one parameter is varied at
+a time about the defaults `hidden_layer_sizes=(1000,)`, `activation="relu"`, `eps=0.9`,
+`n_levels=8`, `input_bits=8`, `readout="ridge"`. Seconds are for the whole row.
+Written by `python benchmarks/defaults.py`.
+
+{table}
+
+What the table says:
+
+- **Width 1000**: wider helps where there are many samples, and costs time and bytes in
+  proportion; small sets are saturated at a few hundred.
+- **`eps=0.9`**: accuracy is flat in the share of zeros, until a neuron of the first
+  layer is left with a handful of inputs.
+- **`n_levels=8`**: 2 levels (the paper's) lose accuracy, 16 gain little.
+- **`input_bits=8`**: 4 serve as well and are faster; 8 is lossless for images.
+- **`readout="ridge"`**: its closed form with leave-one-out choice of `alpha` is as
+  accurate as logistic regression, and many times faster to fit.
+"""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Wide networks as sparse ternary, quantised ones with the same kernel spectrum."""
+
+from ._compressor import NTKCompressor
+from ._mlp import CompressedMLPClassifier, CompressedMLPRegressor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CompressedMLPClassifier",
+    "CompressedMLPRegressor",
+    "NTKCompressor",
+    "__version__",
+]

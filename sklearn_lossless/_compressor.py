@@ -1,0 +1,356 @@
+"""NTKCompressor: the random features of a compressed network, as a transformer."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._compat import Interval, check_sample_weight, fit_context
+from .network import build_network, code_statistics, fit_quantizer
+from .theory import Activation, get_activation, match_network
+
+__all__ = [
+    "NTKCompressor",
+    "check_hidden_layers",
+    "validate_input",
+    "validate_weight",
+]
+
+#: Neurons of the first layer keep this many inputs, whatever eps: with fewer they
+#: are nearly copies of each other.
+MIN_NONZEROS = 4
+
+#: Dtypes that are taken as they are; others become float64.
+_INPUT_DTYPES = (np.float64, np.float32, np.uint8)
+
+
+class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Features of a sparse ternary network with a given network's kernel.
+
+    The given network is fully connected with dense random weights. In high
+    dimension its conjugate kernel depends on the weights only through their mean
+    and variance, and on each activation only through a few Gaussian moments. The
+    compressed network has weights in {-1, 0, +1}, a share `eps` of them zero, and
+    activations that are steps with the same moments, so its features give linear
+    models the same kernel. Hidden layers are integer arithmetic: the same
+    `random_state` gives the same features on any machine, thread count and batch.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(1000,)
+        Width of each hidden layer.
+    activation : str, callable or list of them, default="relu"
+        Activation of the given network, for all layers or one per layer. Names
+        are those of :func:`sklearn_lossless.theory.get_activation`; a callable
+        maps a float64 array to one of the same shape.
+    eps : float, default=0.9
+        Share of zero weights, in [0, 1).
+    n_levels : int, default=8
+        Levels of the compressed activations, 2 to 16. 2 is Algorithm 1 of the
+        paper, which loses accuracy; with 8 next to none is lost.
+    input_bits : int, default=8
+        Bits that each input feature is rounded to, 1 to 8.
+    random_state : int, RandomState instance or None, default=None
+        Draws the 64-bit seed of the weights.
+    n_jobs : int or None, default=None
+        Threads of the forward pass, as in joblib.
+    verbose : int, default=0
+        Whether to print the matched moments.
+
+    Attributes
+    ----------
+    network_ : CompressedNetwork
+        The integer network; ``network_.forward(X)`` gives codes.
+    matching_ : NetworkMatch
+        Target and achieved moments, layer by layer.
+    mean_ : ndarray of shape (n_features_in_,), dtype float64
+        Mean of the quantised inputs.
+    scale_ : float
+        Factor that makes the mean squared norm of the centred inputs 1.
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the input features, where `X` has string names.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the moments of an activation cannot be matched.
+    UserWarning
+        If there are so few features that the theory is left behind: neurons
+        would see fewer than 4 inputs. ``min(4, n_features)`` are kept.
+
+    See Also
+    --------
+    CompressedMLPClassifier : The compressor with a trained readout.
+    sklearn.kernel_approximation.RBFSampler : Dense random Fourier features.
+
+    Notes
+    -----
+    Features are centred per column of `X` and scaled by one number, as the theory
+    wants; scale features of different units with
+    :class:`~sklearn.preprocessing.StandardScaler` first. Each neuron of the first
+    layer has a random bias, as if there were one more input.
+
+    References
+    ----------
+    Gu, Du, Zhang, Xie, Pu, Qiu, Liao, "'Lossless' Compression of Deep Neural
+    Networks: A High-dimensional Neural Tangent Kernel Approach", NeurIPS 2022,
+    Theorem 1 and Algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_lossless import NTKCompressor
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> compressor = NTKCompressor((500,), eps=0.8, random_state=0).fit(X)
+    >>> compressor.transform(X).shape
+    (1797, 500)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": [
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
+        "activation": [str, callable, list, tuple],
+        "eps": [Interval(Real, 0, 1, closed="left")],
+        "n_levels": [Interval(Integral, 2, 16, closed="both")],
+        "input_bits": [Interval(Integral, 1, 8, closed="both")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Iterable[int] = (1000,),
+        activation: Any = "relu",
+        *,
+        eps: float = 0.9,
+        n_levels: int = 8,
+        input_bits: int = 8,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.eps = eps
+        self.n_levels = n_levels
+        self.input_bits = input_bits
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Match the activations and fix the integer network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; only its mean, scale and range are used.
+        y : Ignored
+            Not used, present by API convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in mean and scale.
+
+        Returns
+        -------
+        self : NTKCompressor
+            Fitted compressor.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or if `X` is constant, has fewer than
+            two samples, or values that are not finite.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        X = validate_input(self, X)
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        return self.fit_validated(X, sample_weight)
+
+    def fit_validated(
+        self, X: Any, sample_weight: npt.NDArray[np.float64] | None
+    ) -> Self:
+        """Fit without another look at parameters and data."""
+        sizes, activations = check_hidden_layers(
+            self.hidden_layer_sizes, self.activation
+        )
+        quantizer = fit_quantizer(X, self.input_bits, sample_weight)
+        statistics = code_statistics(quantizer, X, sample_weight)
+        n_nonzeros = max(
+            round((1 - self.eps) * X.shape[1]), min(MIN_NONZEROS, X.shape[1])
+        )
+        if (1 - self.eps) * X.shape[1] < MIN_NONZEROS:
+            self._warn_few_inputs(X.shape[1], n_nonzeros)
+        # A bias is one more input, of the others' mean variance.
+        bias_std = 1 / math.sqrt(X.shape[1])
+        matching = match_network(
+            activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
+        )
+        for message in matching.unmet():
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        if self.verbose:
+            print(f"[{type(self).__name__}] matched activations\n{matching}")
+
+        self.network_ = build_network(
+            quantizer,
+            statistics,
+            [layer.step for layer in matching.layers],
+            [layer.tau_in_compressed for layer in matching.layers],
+            sizes,
+            eps=self.eps,
+            seed=_draw_seed(self.random_state),
+            bias_std=bias_std,
+            min_nonzeros=MIN_NONZEROS,
+        )
+        self.matching_ = matching
+        self.mean_ = quantizer.decode(statistics.mean)
+        self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
+        self._n_features_out = sizes[-1]
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[Any]:
+        """Return the features of `X`: centred and scaled codes of the last layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, hidden_layer_sizes[-1])
+            ``Z`` such that ``Z @ Z.T`` is the conjugate kernel; float32 for
+            float32 input, else float64.
+        """
+        codes = self.codes(X)
+        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
+        return np.take(self.feature_values_.astype(dtype), codes)
+
+    def codes(self, X: Any) -> npt.NDArray[np.uint8]:
+        """Return the integer codes of the last layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, hidden_layer_sizes[-1]), dtype uint8
+            Codes, 0 to ``n_levels - 1``.
+        """
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        return self.network_.forward(X, n_jobs=self.n_jobs)
+
+    @property
+    def feature_values_(self) -> npt.NDArray[np.float64]:
+        """Value of a feature by its code, ndarray of shape (n_levels,)."""
+        last = self.matching_.layers[-1]
+        levels = np.arange(last.step.n_levels)
+        values = last.step.offset + last.step.scale * levels - last.achieved.mean
+        return np.asarray(values / math.sqrt(self.network_.n_features_out))
+
+    def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
+        warnings.warn(
+            f"X has {n_features} features: with eps={self.eps} a neuron of the first "
+            f"layer would have fewer than {MIN_NONZEROS} inputs, too few for the "
+            f"high-dimensional theory; {n_nonzeros} are kept. Expect the kernel to "
+            "be matched only roughly, or lower eps.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags of the estimator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def validate_input(
+    estimator: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any
+) -> Any:
+    """Validate `X` as dense float64, float32, uint8, or canonical CSR of these.
+
+    Returns
+    -------
+    X, or (X, y) if `y` is given
+    """
+    validated = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=_INPUT_DTYPES,
+        ensure_min_samples=2 if options.get("reset", True) else 1,
+        **options,
+    )
+    X, *rest = validated if isinstance(validated, tuple) else (validated,)
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return (X, *rest) if rest else X
+
+
+def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
+    """Validate `sample_weight` as nonnegative float64, not all of them zero."""
+    weight = check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every sample.")
+    return weight
+
+
+def check_hidden_layers(
+    hidden_layer_sizes: Any, activation: Any
+) -> tuple[list[int], list[Activation]]:
+    """Return the width and the activation of each layer, or say what is wrong."""
+    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes))
+    if (
+        sizes.ndim != 1
+        or not sizes.size
+        or sizes.dtype.kind not in "iu"
+        or np.any(sizes < 1)
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a non-empty sequence of "
+            f"them, got {hidden_layer_sizes!r}."
+        )
+    if not isinstance(activation, (list, tuple)):
+        activation = [activation] * len(sizes)
+    if len(activation) != len(sizes):
+        raise ValueError(
+            f"activation must be one, or one per hidden layer: got {len(activation)} "
+            f"activations for {len(sizes)} hidden layers."
+        )
+    return [int(size) for size in sizes], [get_activation(each) for each in activation]
+
+
+def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Draw one 64-bit seed."""
+    low, high = check_random_state(random_state).randint(2**32, size=2, dtype=np.uint32)
+    return int(low) | int(high) << 32

@@ -1,0 +1,619 @@
+"""Compressed networks with a trained readout: a classifier and a regressor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MultiOutputMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from sklearn.utils import Tags, compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ._compat import Interval, StrOptions, fit_context
+from ._compressor import (
+    NTKCompressor,
+    check_hidden_layers,
+    validate_input,
+    validate_weight,
+)
+from ._readout import fit_ridge, fit_temperature
+
+__all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
+
+#: Rows predicted together, which bounds the memory of a prediction.
+_CHUNK_ROWS = 4096
+
+#: Regularisations tried for the logistic readout; the first where classes are small.
+_LOGISTIC_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
+
+#: Coefficients up to which Newton's method, with its dense Hessian, is the solver.
+_NEWTON_SIZE = 2000
+
+
+class _CompressedMLP(BaseEstimator):
+    """Compressor and linear readout, the part that both estimators share."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NTKCompressor._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def _fit_compressor(self, X: Any, sample_weight: Any) -> npt.NDArray[np.uint8]:
+        """Fit the hidden layers and return the codes of `X`."""
+        parameters = {
+            name: getattr(self, name) for name in NTKCompressor._get_param_names()
+        }
+        compressor = NTKCompressor(**parameters).fit_validated(X, sample_weight)
+        self.compressor_ = compressor
+        self.network_ = compressor.network_
+        self.matching_ = compressor.matching_
+        self.mean_ = compressor.mean_
+        self.scale_ = compressor.scale_
+        return self.network_.forward(X, n_jobs=self.n_jobs)
+
+    def _fit_ridge(
+        self,
+        codes: npt.NDArray[np.uint8],
+        Y: npt.NDArray[Any],
+        sample_weight: Any,
+        costs: Any = None,
+    ) -> npt.NDArray[np.float64]:
+        """Fit the ridge readout and return its leave-one-out predictions."""
+        first, unit = self._feature_line()
+        alphas = None if self.alpha is None else np.array([self.alpha / unit**2])
+        ridge = fit_ridge(
+            codes, Y, sample_weight=sample_weight, costs=costs, alphas=alphas
+        )
+        # From codes to features: feature = first + unit * code.
+        self.coef_ = ridge.coef / unit
+        self.intercept_ = ridge.intercept - first * self.coef_.sum(axis=1)
+        self.alpha_ = ridge.alpha * unit**2
+        self.alphas_ = ridge.alphas * unit**2
+        self.loo_errors_ = ridge.loo_errors
+        if self.verbose:
+            print(
+                f"[{type(self).__name__}] ridge readout: alpha={self.alpha_:.3g}, "
+                f"leave-one-out error {ridge.loo_errors.min():.4g}"
+            )
+        return ridge.loo_prediction
+
+    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the linear readout of `X`, shape (n_samples, n_targets)."""
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        first, unit = self._feature_line()
+        coef = np.atleast_2d(self.coef_)
+        offset = self.intercept_ + first * coef.sum(axis=1)
+        weights, grid = _on_grid(coef.T * unit)
+        out = np.empty((X.shape[0], len(coef)))
+        for start in range(0, X.shape[0], _CHUNK_ROWS):
+            rows = slice(start, start + _CHUNK_ROWS)
+            codes = self.network_.forward(X[rows], n_jobs=self.n_jobs)
+            out[rows] = (codes.astype(np.float64) @ weights) * grid + offset
+        return out
+
+    def _feature_line(self) -> tuple[float, float]:
+        """Return the feature of code 0 and the step from code to code."""
+        values = self.compressor_.feature_values_
+        return float(values[0]), float(values[1] - values[0])
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags of the estimator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _delegates(method: str) -> Any:
+    """Say whether a readout that is an estimator of its own has `method`."""
+
+    def check(self: CompressedMLPClassifier) -> bool:
+        if isinstance(self.readout, str):
+            return True
+        return hasattr(getattr(self, "readout_", self.readout), method)
+
+    return available_if(check)
+
+
+class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
+    """Classifier of a sparse ternary network with a trained linear readout.
+
+    The hidden layers are those of :class:`NTKCompressor`: random, frozen, integer,
+    with the conjugate kernel of a wide dense network. Only the readout is trained.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(1000,)
+        Width of each hidden layer.
+    activation : str, callable or list of them, default="relu"
+        Activation of the given network, for all layers or one per layer.
+    eps : float, default=0.9
+        Share of zero weights, in [0, 1).
+    n_levels : int, default=8
+        Levels of the compressed activations, 2 to 16.
+    input_bits : int, default=8
+        Bits that each input feature is rounded to, 1 to 8.
+    readout : {"ridge", "logistic"} or classifier, default="ridge"
+        How the readout is trained. "ridge": least squares on +-1 targets, in
+        closed form. "logistic": multinomial logistic regression. A scikit-learn
+        classifier is cloned and fitted on the features.
+    alpha : float or None, default=None
+        L2 regularisation of the readout, for the features that
+        :meth:`NTKCompressor.transform` gives. None: chosen by leave-one-out error
+        ("ridge") or by log-loss on a held-out fifth ("logistic").
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the readout's loss.
+    random_state : int, RandomState instance or None, default=None
+        Draws the 64-bit seed of the hidden weights.
+    n_jobs : int or None, default=None
+        Threads of the forward pass, as in joblib.
+    verbose : int, default=0
+        Whether to print what was matched and chosen.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    coef_ : ndarray of shape (n_classes, n_features_out), (1, ...) if binary
+        Coefficients of the features, of linear readouts.
+    intercept_ : ndarray of shape (n_classes,), (1,) if binary
+        Intercepts, of linear readouts.
+    alpha_ : float
+        Regularisation used by the ridge and the logistic readout.
+    alphas_, loo_errors_ : ndarray of shape (n_alphas,)
+        Regularisations tried by the ridge readout, and the mean squared
+        leave-one-out error of each.
+    temperature_ : float
+        Factor of the ridge scores in the softmax of :meth:`predict_proba`,
+        calibrated on leave-one-out scores.
+    readout_ : classifier
+        The fitted readout, unless it is "ridge".
+    compressor_ : NTKCompressor
+        The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
+        :attr:`mean_` and :attr:`scale_` are its attributes.
+    network_ : CompressedNetwork
+        The integer network.
+    matching_ : NetworkMatch
+        Target and achieved moments, layer by layer.
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the quantised inputs.
+    scale_ : float
+        Factor that makes the mean squared norm of the centred inputs 1.
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the input features, where `X` has string names.
+
+    See Also
+    --------
+    NTKCompressor : The hidden layers alone, as a transformer.
+    CompressedMLPRegressor : The same for regression.
+    sklearn.neural_network.MLPClassifier : Dense, all layers trained.
+
+    References
+    ----------
+    Gu, Du, Zhang, Xie, Pu, Qiu, Liao, "'Lossless' Compression of Deep Neural
+    Networks: A High-dimensional Neural Tangent Kernel Approach", NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_lossless import CompressedMLPClassifier
+    >>> X_train, X_test, y_train, y_test = train_test_split(
+    ...     *load_digits(return_X_y=True), random_state=0)
+    >>> clf = CompressedMLPClassifier(eps=0.8, random_state=0).fit(X_train, y_train)
+    >>> clf.score(X_test, y_test) > 0.97
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_CompressedMLP._parameter_constraints,
+        "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Iterable[int] = (1000,),
+        activation: Any = "relu",
+        *,
+        eps: float = 0.9,
+        n_levels: int = 8,
+        input_bits: int = 8,
+        readout: Any = "ridge",
+        alpha: float | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.eps = eps
+        self.n_levels = n_levels
+        self.input_bits = input_bits
+        self.readout = readout
+        self.alpha = alpha
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fix the hidden layers and train the readout.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels, numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPClassifier
+            Fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, if `X` is constant or has values that
+            are not finite, or if `y` has a single class.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        X, y = validate_input(self, X, y)
+        check_classification_targets(y)
+        classes, labels = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes, but the "
+                f"data contains only one class: {classes[0]!r}."
+            )
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        self._check_readout(sample_weight)
+
+        codes = self._fit_compressor(X, sample_weight)
+        self.classes_ = classes
+        costs = self._class_costs(labels, sample_weight)
+        if self.readout == "ridge":
+            self._fit_ridge_classifier(codes, labels, sample_weight, costs)
+        else:
+            self._fit_estimator(codes, labels, _product(sample_weight, costs))
+        return self
+
+    def _class_costs(
+        self, labels: npt.NDArray[np.intp], sample_weight: Any
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the weight of each sample's class."""
+        if self.class_weight is None:
+            return None
+        with np.errstate(divide="ignore"):  # a class without any weight
+            of_class = compute_class_weight(
+                self.class_weight,
+                classes=self.classes_,
+                y=self.classes_[labels],
+                sample_weight=sample_weight,
+            )
+        return np.where(np.isfinite(of_class), of_class, 0.0)[labels]
+
+    def _check_readout(self, sample_weight: Any) -> None:
+        """Raise ValueError before any long work if the readout cannot serve."""
+        if isinstance(self.readout, str):
+            return
+        if not is_classifier(self.readout):
+            raise ValueError(
+                "readout must be 'ridge', 'logistic' or a classifier, got "
+                f"{self.readout!r}."
+            )
+        weighted = sample_weight is not None or self.class_weight is not None
+        if weighted and not has_fit_parameter(self.readout, "sample_weight"):
+            raise ValueError(
+                "sample_weight or class_weight was given, but the readout "
+                f"{self.readout!r} does not take sample weights."
+            )
+
+    def _fit_ridge_classifier(
+        self,
+        codes: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.intp],
+        sample_weight: Any,
+        costs: Any,
+    ) -> None:
+        Y = np.where(labels[:, np.newaxis] == np.arange(len(self.classes_)), 1.0, -1.0)
+        if len(self.classes_) == 2:
+            Y = Y[:, 1:]
+        scores = self._fit_ridge(codes, Y, sample_weight, costs)
+        weight = _product(sample_weight, costs)
+        self.temperature_ = fit_temperature(_all_scores(scores), labels, weight)
+
+    def _fit_estimator(
+        self, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.intp], weight: Any
+    ) -> None:
+        Z = self._features(codes)
+        options = {} if weight is None else {"sample_weight": weight}
+        if self.readout == "logistic":
+            self.readout_ = self._fit_logistic(Z, labels, options)
+        else:
+            self.readout_ = clone(self.readout).fit(Z, labels, **options)
+        for name in ("coef_", "intercept_"):
+            if hasattr(self.readout_, name):
+                setattr(self, name, getattr(self.readout_, name))
+
+    def _fit_logistic(
+        self, Z: npt.NDArray[np.float64], labels: npt.NDArray[np.intp], options: Any
+    ) -> LogisticRegression:
+        """Fit the logistic readout; choose its regularisation if none is given."""
+        # The solver's tolerance is made for features of unit variance.
+        unit = self.matching_.tau_compressed[-1] / np.sqrt(Z.shape[1])
+        size = Z.shape[1] * (len(self.classes_) if len(self.classes_) > 2 else 1)
+        solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
+        readout = LogisticRegression(solver=solver, max_iter=1000)
+        alphas = _LOGISTIC_ALPHAS if self.alpha is None else [self.alpha]
+        if len(alphas) > 1 and np.bincount(labels).min() >= 5:
+            search = GridSearchCV(
+                readout,
+                {"C": unit**2 / np.asarray(alphas)},
+                scoring="neg_log_loss",
+                cv=StratifiedShuffleSplit(1, test_size=0.2, random_state=0),
+            )
+            readout = search.fit(Z / unit, labels, **options).best_estimator_
+        else:
+            readout.set_params(C=unit**2 / alphas[0]).fit(Z / unit, labels, **options)
+        self.alpha_ = unit**2 / readout.C
+        readout.coef_ /= unit
+        return readout
+
+    @_delegates("decision_function")
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the score of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Score of ``classes_[1]`` if binary, else one score per class.
+        """
+        if self.readout == "ridge":
+            scores = self._linear(X)
+            return scores.ravel() if scores.shape[1] == 1 else scores
+        return self._ask_readout("decision_function", X)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most likely class of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        if self.readout == "ridge":
+            labels = _all_scores(self._linear(X)).argmax(axis=1)
+        else:
+            labels = self._ask_readout("predict", X)
+        return self.classes_[labels]
+
+    @_delegates("predict_proba")
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`; rows sum to 1.
+        """
+        if self.readout == "ridge":
+            scores = _all_scores(self._linear(X))
+            return special.softmax(self.temperature_ * scores, axis=1)
+        return self._ask_readout("predict_proba", X)
+
+    def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
+        """Call a method of the fitted readout on the features of `X`."""
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        codes = self.network_.forward(X, n_jobs=self.n_jobs)
+        return getattr(self.readout_, method)(self._features(codes))
+
+    def _features(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Return the features of the last layer's codes."""
+        return np.take(self.compressor_.feature_values_, codes)
+
+
+class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
+    """Regressor of a sparse ternary network with a ridge readout.
+
+    The hidden layers are those of :class:`NTKCompressor`: random, frozen, integer,
+    with the conjugate kernel of a wide dense network. Only the readout is trained,
+    by ridge regression in closed form.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(1000,)
+        Width of each hidden layer.
+    activation : str, callable or list of them, default="relu"
+        Activation of the given network, for all layers or one per layer.
+    eps : float, default=0.9
+        Share of zero weights, in [0, 1).
+    n_levels : int, default=8
+        Levels of the compressed activations, 2 to 16.
+    input_bits : int, default=8
+        Bits that each input feature is rounded to, 1 to 8.
+    alpha : float or None, default=None
+        L2 regularisation, for the features that :meth:`NTKCompressor.transform`
+        gives. None: chosen by leave-one-out error.
+    random_state : int, RandomState instance or None, default=None
+        Draws the 64-bit seed of the hidden weights.
+    n_jobs : int or None, default=None
+        Threads of the forward pass, as in joblib.
+    verbose : int, default=0
+        Whether to print what was matched and chosen.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features_out,) or (n_targets, n_features_out)
+        Coefficients of the features.
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercepts.
+    alpha_ : float
+        Regularisation used.
+    alphas_, loo_errors_ : ndarray of shape (n_alphas,)
+        Regularisations tried, and the mean squared leave-one-out error of each.
+    compressor_ : NTKCompressor
+        The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
+        :attr:`mean_` and :attr:`scale_` are its attributes.
+    network_ : CompressedNetwork
+        The integer network.
+    matching_ : NetworkMatch
+        Target and achieved moments, layer by layer.
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the quantised inputs.
+    scale_ : float
+        Factor that makes the mean squared norm of the centred inputs 1.
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the input features, where `X` has string names.
+
+    See Also
+    --------
+    CompressedMLPClassifier : The same for classification.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn_lossless import CompressedMLPRegressor
+    >>> X, y = make_friedman1(n_samples=600, n_features=20, random_state=0)
+    >>> reg = CompressedMLPRegressor(eps=0.5, random_state=0).fit(X[:400], y[:400])
+    >>> reg.score(X[400:], y[400:]) > 0.7
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Iterable[int] = (1000,),
+        activation: Any = "relu",
+        *,
+        eps: float = 0.9,
+        n_levels: int = 8,
+        input_bits: int = 8,
+        alpha: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.eps = eps
+        self.n_levels = n_levels
+        self.input_bits = input_bits
+        self.alpha = alpha
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fix the hidden layers and train the readout.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPRegressor
+            Fitted regressor.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or if `X` is constant or has values
+            that are not finite.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        codes = self._fit_compressor(X, sample_weight)
+        Y = y.reshape(len(y), -1).astype(np.float64)
+        self._fit_ridge(codes, Y, sample_weight)
+        if y.ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        return self
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the predicted targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predictions.
+        """
+        predicted = self._linear(X)
+        return predicted.ravel() if self.coef_.ndim == 1 else predicted
+
+
+def _on_grid(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+    """Round `weights` to 31-bit integers times a power of two.
+
+    Sums of such integers times 4-bit codes are exact in float64, so that scores
+    do not depend on the batch, the threads or the machine.
+    """
+    _, exponent = np.frexp(np.abs(weights).max(initial=0.0))
+    grid = float(np.ldexp(1.0, int(exponent) - 31))
+    return np.rint(weights / grid), grid
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Return the product of weights of which either may be None."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a * b
+
+
+def _all_scores(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return one column per class, also where one score serves two classes."""
+    return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores

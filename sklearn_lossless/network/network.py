@@ -1,0 +1,287 @@
+"""The compressed network: frozen, integers from the input codes to the last codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed, effective_n_jobs
+
+from . import _engine
+from .quantizer import CodeStatistics, Quantizer
+from .ternary import BIAS_STD, ternary_weights
+
+__all__ = ["CompressedNetwork", "LayerSpec", "build_network", "n_nonzeros"]
+
+#: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
+FIXED_POINT = 256
+
+#: A bias is `LayerSpec.bias_scale` times an integer of 18 bits, over this number.
+_BIAS_UNIT = 2**16
+
+#: Rows given to a thread at once.
+_CHUNK_ROWS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSpec:
+    """What, beside the seed, determines one layer.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Shape of the layer.
+    n_nonzeros : int
+        Nonzero weights of each neuron.
+    thresholds : ndarray of shape (n_thresholds,), dtype int64
+        Where the activation steps, in 1/256 of a centred sum of input codes.
+    levels : ndarray of shape (n_thresholds + 1,), dtype uint8
+        Codes of the activation's cells, from left to right.
+    centre : ndarray of shape (1,) or (n_inputs,), dtype int64
+        Mean code of all inputs or of each, in 1/256.
+    bias_scale : int
+        Size of the random biases; 0 for none.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    n_nonzeros: int
+    thresholds: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.uint8]
+    centre: npt.NDArray[np.int64]
+    bias_scale: int = 0
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of an output code."""
+        return int(self.levels.max()).bit_length()
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedNetwork:
+    """A sparse ternary network with step activations, grown from a seed.
+
+    Neuron o of a layer sums ``+-code`` over its inputs and puts out the level of
+    the cell that the sum falls in. Only the seed and a few integers per layer are
+    stored; the weights are drawn again when they are needed.
+
+    Parameters
+    ----------
+    quantizer : Quantizer
+        From real inputs to the first codes.
+    layers : tuple of LayerSpec
+        First to last.
+    seed : int
+        64-bit seed of the weights.
+    """
+
+    quantizer: Quantizer
+    layers: tuple[LayerSpec, ...]
+    seed: int
+
+    @property
+    def n_features_in(self) -> int:
+        """Number of input features."""
+        return self.layers[0].n_inputs
+
+    @property
+    def n_features_out(self) -> int:
+        """Number of neurons in the last layer."""
+        return self.layers[-1].n_outputs
+
+    @property
+    def n_weights(self) -> int:
+        """Number of hidden weights, zeros included."""
+        return sum(spec.n_inputs * spec.n_outputs for spec in self.layers)
+
+    @property
+    def n_nonzeros(self) -> int:
+        """Number of hidden weights that are not zero."""
+        return sum(spec.n_nonzeros * spec.n_outputs for spec in self.layers)
+
+    def forward(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.uint8]:
+        """Return the codes of the last layer.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+            Finite numbers.
+        n_jobs : int or None, default=None
+            Threads, as in joblib. The result does not depend on it.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out), dtype uint8
+        """
+        n_samples = X.shape[0]
+        out = np.empty((n_samples, self.n_features_out), dtype=np.uint8)
+        prepared = self._prepared  # drawn once, before the threads
+
+        def run(start: int) -> None:
+            rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
+            out[rows] = _engine.forward(self.quantizer.codes(X[rows]), prepared)
+
+        starts = range(0, n_samples, _CHUNK_ROWS)
+        if effective_n_jobs(n_jobs) == 1 or len(starts) < 2:
+            for start in starts:
+                run(start)
+        else:
+            Parallel(n_jobs, prefer="threads", require="sharedmem")(
+                delayed(run)(start) for start in starts
+            )
+        return out
+
+    @cached_property
+    def _prepared(self) -> list[_engine.PreparedLayer]:
+        prepared = []
+        input_bits = self.quantizer.n_bits
+        for number, spec in enumerate(self.layers):
+            weights = ternary_weights(
+                self.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
+            )
+            thresholds = integer_thresholds(spec, *weights)
+            prepared.append(
+                _engine.prepare_layer(
+                    weights.indices,
+                    weights.n_plus,
+                    thresholds,
+                    spec.levels,
+                    spec.n_inputs,
+                    input_bits,
+                )
+            )
+            input_bits = spec.n_bits
+        return prepared
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state.pop("_prepared", None)
+        return state
+
+
+def integer_thresholds(
+    spec: LayerSpec,
+    indices: npt.NDArray[np.int32],
+    n_plus: npt.NDArray[np.int32],
+    bias: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Return the least integer sum that reaches each threshold of each neuron.
+
+    A neuron reaches a threshold if its centred sum plus its bias does; all three
+    are integers in 1/256, so that ties are decided here and nowhere else.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+    indices, n_plus, bias : ndarray
+        As in `TernaryWeights`.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs, n_thresholds), dtype int64
+    """
+    centre = np.broadcast_to(spec.centre, (spec.n_inputs,))[indices]
+    plus = np.arange(spec.n_nonzeros) < n_plus[:, np.newaxis]
+    offset = np.where(plus, centre, -centre).sum(axis=1)
+    offset -= (bias * spec.bias_scale) // _BIAS_UNIT
+    return -((-(spec.thresholds + offset[:, np.newaxis])) // FIXED_POINT)
+
+
+def n_nonzeros(n_inputs: int, eps: float, at_least: int = 1) -> int:
+    """Return how many of a neuron's `n_inputs` weights are not zero.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of inputs.
+    eps : float
+        Share of zeros, in [0, 1).
+    at_least : int, default=1
+        Lower bound where there are as many inputs.
+
+    Returns
+    -------
+    int
+    """
+    return max(round((1.0 - eps) * n_inputs), min(at_least, n_inputs))
+
+
+def build_network(
+    quantizer: Quantizer,
+    statistics: CodeStatistics,
+    steps: Sequence[Any],
+    taus: Sequence[float],
+    hidden_layer_sizes: Sequence[int],
+    *,
+    eps: float,
+    seed: int,
+    bias_std: float = 0.0,
+    min_nonzeros: int = 1,
+) -> CompressedNetwork:
+    """Turn matched steps into integer layers.
+
+    Parameters
+    ----------
+    quantizer : Quantizer
+        Quantiser of the inputs.
+    statistics : CodeStatistics
+        Mean and variance of the codes it gives.
+    steps : sequence of StepActivation
+        Activation of each layer, for inputs of mean squared norm 1.
+    taus : sequence of float
+        Standard deviation of the input of each layer's activation.
+    hidden_layer_sizes : sequence of int
+        Width of each layer.
+    eps : float
+        Share of zero weights, in [0, 1).
+    seed : int
+        64-bit seed of the weights.
+    bias_std : float, default=0.0
+        Standard deviation of the first layer's random biases, in units of the
+        root mean squared norm of the centred inputs.
+    min_nonzeros : int, default=1
+        Least number of nonzero weights of a neuron in the first layer.
+
+    Returns
+    -------
+    CompressedNetwork
+    """
+    layers: list[LayerSpec] = []
+    n_inputs = quantizer.n_features
+    centre = _fixed(statistics.mean)
+    # Codes per unit of a centred input, times the square root of their number.
+    unit = math.sqrt(statistics.total_variance)
+    for step, tau, n_outputs in zip(steps, taus, hidden_layer_sizes, strict=True):
+        first = not layers
+        k = n_nonzeros(n_inputs, eps, min_nonzeros if first else 1)
+        sum_unit = unit * math.sqrt(k / n_inputs)
+        layers.append(
+            LayerSpec(
+                n_inputs=n_inputs,
+                n_outputs=n_outputs,
+                n_nonzeros=k,
+                thresholds=_fixed(step.thresholds * sum_unit),
+                levels=step.levels.astype(np.uint8),
+                centre=centre,
+                bias_scale=round(
+                    bias_std * sum_unit * FIXED_POINT * _BIAS_UNIT / BIAS_STD
+                )
+                if first
+                else 0,
+            )
+        )
+        n_inputs = n_outputs
+        mean_code = (step.moments(tau).mean - step.offset) / step.scale
+        centre = _fixed(np.array([mean_code]))
+        unit = math.sqrt(n_outputs) / abs(step.scale)
+    return CompressedNetwork(quantizer, tuple(layers), seed)
+
+
+def _fixed(x: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Round to the fixed-point grid."""
+    return np.rint(x * FIXED_POINT).astype(np.int64)

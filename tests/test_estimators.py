@@ -1,0 +1,416 @@
+"""What a user of the estimators relies on, beyond scikit-learn's own checks."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import (
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_lossless import (
+    CompressedMLPClassifier,
+    CompressedMLPRegressor,
+    NTKCompressor,
+)
+
+ESTIMATORS = [NTKCompressor, CompressedMLPClassifier, CompressedMLPRegressor]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return train_test_split(*load_digits(return_X_y=True), random_state=0)
+
+
+def classifier(**parameters):
+    return CompressedMLPClassifier(**{"random_state": 0, **parameters})
+
+
+# --- accuracy -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("eps", "readout"),
+    [(0, "ridge"), (0.5, "ridge"), (0.9, "ridge"), (0.9, "logistic")],
+)
+def test_digits(digits, eps, readout):
+    X_train, X_test, y_train, y_test = digits
+    clf = classifier(eps=eps, readout=readout).fit(X_train, y_train)
+    assert clf.score(X_test, y_test) > 0.96
+    assert log_loss(y_test, clf.predict_proba(X_test)) < 0.2
+
+
+def test_eight_levels_keep_what_two_lose():
+    X, y = make_classification(
+        3000, 100, n_informative=40, n_classes=5, class_sep=1.5, random_state=0
+    )
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    scores = {}
+    for n_levels in (2, 8):
+        clf = classifier(hidden_layer_sizes=(500, 500, 500), n_levels=n_levels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            scores[n_levels] = clf.fit(X_train, y_train).score(X_test, y_test)
+    assert scores[8] > scores[2] + 0.05
+
+
+def test_regression():
+    X, y = load_diabetes(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    reg = CompressedMLPRegressor((300,), eps=0.5, random_state=0).fit(X_train, y_train)
+    linear = Ridge(alpha=0.1).fit(X_train, y_train).score(X_test, y_test)
+    assert reg.score(X_test, y_test) > linear - 0.05
+    both = CompressedMLPRegressor((300,), eps=0.5, random_state=0, alpha=reg.alpha_)
+    both.fit(X_train, np.column_stack([y_train, -2 * y_train]))
+    assert both.coef_.shape == (2, 300)
+    expected = np.outer(reg.predict(X_test), [1, -2])
+    np.testing.assert_allclose(both.predict(X_test), expected, rtol=1e-6)
+
+
+def test_pipeline_and_grid_search(digits):
+    X_train, X_test, y_train, y_test = digits
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), classifier(hidden_layer_sizes=(200,))),
+        {"compressedmlpclassifier__eps": [0.5, 0.8]},
+        cv=2,
+    ).fit(X_train, y_train)
+    assert search.score(X_test, y_test) > 0.93
+
+
+# --- few features -------------------------------------------------------------
+
+
+def test_few_features_warn_once_and_still_work():
+    X, y = load_iris(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    with pytest.warns(UserWarning, match="X has 4 features") as record:
+        clf = classifier(hidden_layer_sizes=(300, 100)).fit(X_train, y_train)
+    assert len(record) == 1
+    assert clf.network_.layers[0].n_nonzeros == 4
+    assert clf.score(X_test, y_test) > 0.9
+
+
+def test_biases_make_one_feature_useful():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (500, 1))
+    y = (np.abs(X[:, 0]) > 0.5).astype(int)  # no threshold at a single place will do
+    with pytest.warns(UserWarning, match="X has 1 features"):
+        clf = classifier(hidden_layer_sizes=(300,)).fit(X[:300], y[:300])
+    assert clf.score(X[300:], y[300:]) > 0.95
+
+
+# --- the kernel ---------------------------------------------------------------
+
+
+def test_features_have_the_dense_networks_kernel():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 400)) + np.repeat([[0.2], [-0.2]], 75, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Z = NTKCompressor(
+            (20_000,), eps=0.9, n_levels=16, random_state=0
+        ).fit_transform(X)
+    Xc = X - X.mean(axis=0)
+    Xc /= np.sqrt((Xc**2).sum(axis=1).mean())
+
+    def dense_features():
+        pre = Xc @ rng.normal(size=(400, 20_000))
+        return np.maximum(pre, 0) / np.sqrt(20_000)
+
+    def centred_kernel(A):  # the readout has an intercept
+        A = A - A.mean(axis=0)
+        return A @ A.T
+
+    exact, again, ours = map(centred_kernel, (dense_features(), dense_features(), Z))
+    yardstick = np.linalg.norm(exact - again, 2)  # two dense networks of that width
+    assert np.linalg.norm(exact - ours, 2) < 1.5 * yardstick
+    assert yardstick < 0.1 * np.linalg.norm(exact, 2)
+
+
+def test_transform_is_affine_in_codes(digits):
+    X = digits[0]
+    compressor = NTKCompressor((50,), random_state=0).fit(X)
+    codes = compressor.codes(X)
+    np.testing.assert_array_equal(
+        compressor.transform(X), compressor.feature_values_[codes]
+    )
+    np.testing.assert_allclose(np.diff(compressor.feature_values_, 2), 0, atol=1e-15)
+    np.testing.assert_array_equal(codes, compressor.network_.forward(X))
+
+
+def test_scale_and_mean(digits):
+    X = digits[0]
+    compressor = NTKCompressor((5,), random_state=0).fit(X)
+    np.testing.assert_allclose(compressor.mean_, X.mean(axis=0), atol=0.05)
+    norms = np.linalg.norm((X - X.mean(axis=0)) * compressor.scale_, axis=1)
+    assert np.mean(norms**2) == pytest.approx(1, rel=1e-2)
+
+
+# --- kinds of input and output ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda X: X.astype(np.float32),
+        lambda X: X.astype(np.uint8),
+        lambda X: X.astype(int),
+        lambda X: X.tolist(),
+        sparse.csr_array,
+        sparse.csc_matrix,
+        pd.DataFrame,
+        lambda X: pd.DataFrame(X).astype("Int64"),
+        lambda X: pl.DataFrame(X),
+    ],
+)
+def test_kinds_of_input(digits, convert):
+    X_train, X_test, y_train, _ = digits
+    expected = classifier().fit(X_train, y_train).predict(X_test)
+    # Frames without string names are taken like arrays.
+    clf = classifier().fit(convert(X_train), y_train)
+    np.testing.assert_array_equal(clf.predict(convert(X_test)), expected)
+
+
+def test_sparse_duplicates_are_summed(digits):
+    X, y = digits[0], digits[2]
+    doubled = sparse.csr_array(np.hstack([X, X]))
+    folded = sparse.csr_array(
+        (doubled.data, doubled.indices % X.shape[1], doubled.indptr), shape=X.shape
+    )
+    a, b = classifier().fit(folded, y), classifier().fit(2 * X, y)
+    np.testing.assert_array_equal(a.coef_, b.coef_)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_set_output(digits, container):
+    compressor = NTKCompressor((7,), random_state=0).set_output(transform=container)
+    frame = compressor.fit_transform(digits[0])
+    assert type(frame).__module__.startswith(container)
+    assert list(frame.columns) == [f"ntkcompressor{i}" for i in range(7)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_preserved(digits, dtype):
+    assert NTKCompressor((7,)).fit_transform(digits[0].astype(dtype)).dtype == dtype
+
+
+def test_string_labels_and_binary(digits):
+    X_train, X_test, y_train, y_test = digits
+    names = np.array(["even", "odd"])
+    clf = classifier().fit(X_train, names[y_train % 2])
+    assert clf.classes_.tolist() == ["even", "odd"]
+    assert clf.coef_.shape == (1, 1000)
+    decision = clf.decision_function(X_test)
+    assert decision.shape == (len(X_test),)
+    np.testing.assert_array_equal(
+        clf.predict(X_test), names[(decision > 0).astype(int)]
+    )
+    proba = clf.predict_proba(X_test)
+    np.testing.assert_array_equal(proba[:, 1] > 0.5, decision > 0)
+    assert clf.score(X_test, names[y_test % 2]) > 0.95
+
+
+# --- readouts -----------------------------------------------------------------
+
+
+def test_ridge_readout_is_ridge_on_the_features(digits):
+    X_train, X_test, y_train, _ = digits
+    clf = classifier(alpha=0.003).fit(X_train, y_train)
+    compressor = NTKCompressor(random_state=0)
+    peer = make_pipeline(compressor, RidgeClassifier(alpha=0.003)).fit(X_train, y_train)
+    np.testing.assert_allclose(clf.coef_, peer[-1].coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        clf.decision_function(X_test), peer.decision_function(X_test), atol=1e-4
+    )
+
+
+def test_logistic_readout_is_logistic_regression_on_the_features(digits):
+    X_train, _, y_train, _ = digits
+    hidden = {"hidden_layer_sizes": (50,), "random_state": 0}
+    clf = CompressedMLPClassifier(**hidden, readout="logistic", alpha=0.01)
+    clf.fit(X_train, y_train)
+    Z_train = NTKCompressor(**hidden).fit_transform(X_train)
+    peer = LogisticRegression(C=100, solver="newton-cholesky").fit(Z_train, y_train)
+    np.testing.assert_allclose(clf.coef_, peer.coef_, rtol=1e-3, atol=1e-3)
+    assert clf.alpha_ == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("readout", [SGDClassifier(random_state=0), LinearSVC()])
+def test_any_classifier_reads_out(digits, readout):
+    X_train, X_test, y_train, y_test = digits
+    readout.set_params(**({"C": 1000} if isinstance(readout, LinearSVC) else {}))
+    clf = classifier(readout=readout, class_weight="balanced").fit(X_train, y_train)
+    assert clf.score(X_test, y_test) > 0.9
+    assert clf.decision_function(X_test).shape == (len(X_test), 10)
+    assert not hasattr(clf, "predict_proba")
+    assert not hasattr(readout, "coef_")  # cloned
+
+
+def test_class_weight_is_sample_weight(digits):
+    X_train, _, y_train, _ = digits
+    weights = {digit: 1 + digit for digit in range(10)}
+    a = classifier(class_weight=weights, alpha=0.01).fit(X_train, y_train)
+    # The same weights as sample_weight also move mean and scale of the inputs.
+    codes = a.network_.forward(X_train)
+    from sklearn_lossless._readout import fit_ridge
+
+    Y = np.where(y_train[:, None] == np.arange(10), 1.0, -1.0)
+    unit = np.diff(a.compressor_.feature_values_)[0]
+    readout = fit_ridge(
+        codes, Y, sample_weight=1.0 + y_train, alphas=np.array([0.01 / unit**2])
+    )
+    expected = codes @ readout.coef.T + readout.intercept
+    np.testing.assert_allclose(a.decision_function(X_train), expected, atol=1e-4)
+
+
+def test_leave_one_out_chooses_alpha(digits):
+    clf = classifier().fit(digits[0], digits[2])
+    assert clf.alpha_ == clf.alphas_[np.argmin(clf.loo_errors_)]
+    assert clf.alphas_[0] < clf.alpha_ < clf.alphas_[-1]
+
+
+# --- the same seed is the same model ------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_same_seed_same_model(digits, estimator):
+    X, y = digits[0], digits[2]
+    models = [
+        estimator((30,), random_state=3, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2)
+    ]
+    other = estimator((30,), random_state=4).fit(X, y)
+    a, b = (model.network_.forward(X) for model in models)
+    np.testing.assert_array_equal(a, b)
+    assert models[0].network_.seed == models[1].network_.seed != other.network_.seed
+    if estimator is not NTKCompressor:
+        np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+
+
+def test_pickle_is_small_and_predicts_the_same(digits):
+    X_train, X_test, y_train, _ = digits
+    clf = classifier(hidden_layer_sizes=(2000, 2000, 50)).fit(X_train, y_train)
+    proba = clf.predict_proba(X_test)
+    pickled = pickle.dumps(clf)
+    assert len(pickled) < 20_000
+    np.testing.assert_array_equal(pickle.loads(pickled).predict_proba(X_test), proba)
+
+
+# --- warnings and verbosity ---------------------------------------------------
+
+
+def test_unmet_moments_are_reported(digits):
+    with pytest.warns(ConvergenceWarning, match=r"[Ll]ayer 1.*tau"):
+        NTKCompressor((20,), n_levels=2).fit(digits[0])
+
+
+def test_met_moments_are_silent(digits, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier(hidden_layer_sizes=(20, 20)).fit(digits[0], digits[2])
+    assert capsys.readouterr().out == ""
+
+
+def test_verbose(digits, capsys):
+    classifier(hidden_layer_sizes=(20,), verbose=1).fit(digits[0], digits[2])
+    out = capsys.readouterr().out
+    assert "matched activations" in out
+    assert "alpha=" in out
+
+
+# --- bad input ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"eps": 1.0}, "'eps' parameter.*1.0"),
+        ({"eps": -0.1}, "'eps' parameter.*-0.1"),
+        ({"n_levels": 1}, "'n_levels' parameter.*1"),
+        ({"n_levels": 17}, "'n_levels' parameter.*17"),
+        ({"n_levels": 2.5}, "'n_levels' parameter.*2.5"),
+        ({"input_bits": 0}, "'input_bits' parameter.*0"),
+        ({"input_bits": 9}, "'input_bits' parameter.*9"),
+        ({"hidden_layer_sizes": ()}, "hidden_layer_sizes must be .*got"),
+        ({"hidden_layer_sizes": (10, -3)}, "hidden_layer_sizes must be .*-3"),
+        ({"hidden_layer_sizes": (10, 2.5)}, "hidden_layer_sizes must be .*2.5"),
+        ({"hidden_layer_sizes": 0}, "'hidden_layer_sizes' parameter.*0"),
+        ({"activation": "rleu"}, "relu.*rleu"),
+        ({"activation": ["relu", "relu"]}, "2 activations for 1 hidden layers"),
+        ({"activation": lambda t: t * np.nan}, "finite"),
+        ({"activation": lambda t: t[:3]}, "shape"),
+    ],
+)
+def test_bad_parameters(digits, estimator, parameters, match):
+    with pytest.raises(ValueError, match=match):
+        estimator(**parameters).fit(digits[0], digits[2])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (lambda X: np.ones_like(X), "X is constant"),
+        (lambda X: np.where(X > 15, np.nan, X), "NaN"),
+        (lambda X: np.where(X > 15, np.inf, X), "infinity"),
+        (lambda X: X[:0], "0 sample"),
+        (lambda X: X[:, 0], "Expected 2D array"),
+    ],
+)
+def test_bad_data(digits, estimator, bad, match):
+    X = bad(digits[0])
+    with pytest.raises(ValueError, match=match):
+        estimator().fit(X, digits[2][: len(X)])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_wrong_number_of_features_loses_nothing(digits, estimator):
+    X_train, X_test, y_train, _ = digits
+    model = estimator((20,), random_state=0).fit(X_train, y_train)
+    method = model.transform if estimator is NTKCompressor else model.predict
+    before = method(X_test)
+    with pytest.raises(ValueError, match="X has 63 features.*expecting 64"):
+        method(X_test[:, 1:])
+    np.testing.assert_array_equal(method(X_test), before)
+
+
+def test_one_class(digits):
+    with pytest.raises(ValueError, match="only one class"):
+        classifier().fit(digits[0], np.zeros(len(digits[0])))
+
+
+def test_bad_readouts(digits):
+    X, y = digits[0], digits[2]
+    with pytest.raises(ValueError, match="'readout' parameter"):
+        classifier(readout="rigde").fit(X, y)
+    with pytest.raises(ValueError, match="or a classifier, got Ridge"):
+        classifier(readout=Ridge()).fit(X, y)
+    from sklearn.neighbors import KNeighborsClassifier
+
+    with pytest.raises(ValueError, match="does not take sample weights"):
+        classifier(readout=KNeighborsClassifier(), class_weight="balanced").fit(X, y)
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        classifier(alpha=0).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_bad_weights(digits, estimator):
+    X, y = digits[0], digits[2]
+    with pytest.raises(ValueError, match="zero"):
+        estimator().fit(X, y, sample_weight=np.zeros(len(X)))
+    with pytest.raises(ValueError, match="[Nn]egative"):
+        estimator().fit(X, y, sample_weight=-np.ones(len(X)))

@@ -1,0 +1,148 @@
+"""The integer network equals a dense network in floating point, code for code."""
+
+import pickle
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from sklearn_lossless.network import (
+    build_network,
+    code_statistics,
+    fit_quantizer,
+    n_nonzeros,
+)
+from sklearn_lossless.theory import match_network
+
+
+def make_network(X, sizes, *, activation="relu", eps=0.9, n_levels=8, n_bits=8, seed=0):
+    quantizer = fit_quantizer(X, n_bits)
+    matching = match_network([activation] * len(sizes), n_levels, tau0=1.01)
+    return build_network(
+        quantizer,
+        code_statistics(quantizer, X),
+        [layer.step for layer in matching.layers],
+        [layer.tau_in_compressed for layer in matching.layers],
+        sizes,
+        eps=eps,
+        seed=seed,
+        bias_std=0.14,
+        min_nonzeros=4,
+    )
+
+
+def make_X(n_samples, n_features, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_samples, n_features))
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("n_levels", [2, 3, 8, 16])
+@pytest.mark.parametrize("n_bits", [1, 4, 8])
+def test_codes_equal_naive(eps, n_levels, n_bits):
+    X = make_X(150, 60)
+    network = make_network(
+        X, (40, 30, 20), eps=eps, n_levels=n_levels, n_bits=n_bits, seed=2**63 + 7
+    )
+    np.testing.assert_array_equal(network.forward(X), naive.forward(network, X))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    n_samples=st.integers(0, 300),
+    n_features=st.integers(1, 120),
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=3),
+    activation=st.sampled_from(["relu", "tanh", "abs", "gelu", "sign"]),
+    n_levels=st.integers(2, 16),
+    eps=st.floats(0, 0.999),
+    n_bits=st.integers(1, 8),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_codes_equal_naive_for_any_network(
+    n_samples, n_features, sizes, activation, n_levels, eps, n_bits, seed
+):
+    network = make_network(
+        make_X(50, n_features),
+        sizes,
+        activation=activation,
+        eps=eps,
+        n_levels=n_levels,
+        n_bits=n_bits,
+        seed=seed,
+    )
+    X = make_X(n_samples, n_features, seed=1)
+    codes = network.forward(X)
+    assert codes.dtype == np.uint8
+    assert codes.shape == (n_samples, sizes[-1])
+    np.testing.assert_array_equal(codes, naive.forward(network, X))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 8])
+def test_threads_and_batches_do_not_matter(n_jobs):
+    X = make_X(3000, 30)
+    network = make_network(X, (50, 20), eps=0.5)
+    expected = naive.forward(network, X)
+    np.testing.assert_array_equal(network.forward(X, n_jobs=n_jobs), expected)
+    for cut in (1, 511, 1024, 2999):
+        split = [network.forward(X[:cut], n_jobs=n_jobs), network.forward(X[cut:])]
+        np.testing.assert_array_equal(np.vstack(split), expected)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        sparse.csr_array,
+        sparse.csr_matrix,
+        lambda X: X.astype(np.float64),
+        lambda X: X.astype(np.float32),
+    ],
+)
+def test_layout_and_type_of_input_do_not_matter(convert):
+    X = np.random.default_rng(0).poisson(0.7, (200, 30)).astype(np.uint8)
+    network = make_network(X, (50, 20), eps=0.5)
+    X.flags.writeable = False
+    expected = naive.forward(network, X)
+    np.testing.assert_array_equal(network.forward(X), expected)
+    np.testing.assert_array_equal(network.forward(convert(X)), expected)
+
+
+def test_pickle_stores_the_seed_not_the_weights():
+    X = make_X(300, 500)
+    network = make_network(X, (800, 800))
+    codes = network.forward(X)
+    pickled = pickle.dumps(network)
+    assert len(pickled) < 20_000  # weights alone would be 60,000 indices
+    np.testing.assert_array_equal(pickle.loads(pickled).forward(X), codes)
+
+
+def test_counts():
+    network = make_network(make_X(50, 100), (40, 30), eps=0.75)
+    assert network.n_features_in == 100
+    assert network.n_features_out == 30
+    assert network.n_weights == 100 * 40 + 40 * 30
+    assert network.n_nonzeros == 25 * 40 + 10 * 30
+
+
+@pytest.mark.parametrize(
+    ("n_inputs", "eps", "at_least", "expected"),
+    [(100, 0.9, 1, 10), (100, 0, 1, 100), (100, 0.999, 1, 1), (100, 0.99, 4, 4)]
+    + [(3, 0.9, 4, 3), (1, 0.9, 4, 1)],
+)
+def test_n_nonzeros(n_inputs, eps, at_least, expected):
+    assert n_nonzeros(n_inputs, eps, at_least) == expected
+
+
+@pytest.mark.parametrize("n_levels", [4, 8, 16])
+def test_variance_of_each_layer_is_the_predicted_one(n_levels):
+    # The chain of tau~ that the matching promises is what the integers do.
+    X = make_X(1000, 1500)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    matching = match_network(["relu"] * 2, n_levels, tau0=np.sqrt(1 + 0.14**2))
+    network = make_network(X, (1500, 1500), n_levels=n_levels)
+    last = matching.layers[-1]
+    features = last.step.scale * network.forward(X).astype(float)
+    assert features.var() == pytest.approx(last.achieved.tau**2, rel=0.05)

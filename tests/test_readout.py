@@ -1,0 +1,108 @@
+"""Ridge path and leave-one-out against scikit-learn, one fit per left-out sample."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss
+
+from sklearn_lossless._readout import fit_ridge, fit_temperature
+
+
+def make_data(n_samples, n_features, weighted, seed=0):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 8, (n_samples, n_features)).astype(np.uint8)
+    Y = codes[:, :2] @ [[1.0, 0.5], [-1.0, 2.0]] + rng.normal(size=(n_samples, 2))
+    weight = rng.integers(0, 3, n_samples).astype(float) if weighted else None
+    return codes, Y, weight
+
+
+SHAPES = [(90, 20), (30, 20), (20, 20), (20, 60)]
+
+
+@pytest.mark.parametrize(("n_samples", "n_features"), SHAPES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_equals_ridge(n_samples, n_features, weighted):
+    codes, Y, weight = make_data(n_samples, n_features, weighted)
+    readout = fit_ridge(codes, Y, sample_weight=weight)
+    assert readout.alpha == readout.alphas[np.argmin(readout.loo_errors)]
+    ridge = Ridge(alpha=readout.alpha).fit(codes.astype(float), Y, sample_weight=weight)
+    np.testing.assert_allclose(readout.coef, ridge.coef_, atol=1e-10)
+    np.testing.assert_allclose(readout.intercept, ridge.intercept_, atol=1e-10)
+
+
+@pytest.mark.parametrize(("n_samples", "n_features"), SHAPES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("alpha", [1e-2, 1.0, 1e3])
+def test_leave_one_out_is_leaving_one_out(n_samples, n_features, weighted, alpha):
+    codes, Y, weight = make_data(n_samples, n_features, weighted)
+    readout = fit_ridge(codes, Y, sample_weight=weight, alphas=np.array([alpha]))
+    expected = np.empty_like(Y)
+    for i in range(n_samples):
+        rest = np.ones(n_samples) if weight is None else weight.copy()
+        rest[i] -= min(rest[i], 1)
+        ridge = Ridge(alpha=alpha).fit(codes.astype(float), Y, sample_weight=rest)
+        expected[i] = ridge.predict(codes[[i]].astype(float))[0]
+    np.testing.assert_allclose(readout.loo_prediction, expected, rtol=1e-4, atol=1e-4)
+    errors = np.average((Y - expected) ** 2, axis=0, weights=weight)
+    assert readout.loo_errors[0] == pytest.approx(errors.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("n_samples", "n_features"), SHAPES)
+def test_whole_weights_are_repeated_rows(n_samples, n_features):
+    codes, Y, weight = make_data(n_samples, n_features, weighted=True)
+    times = weight.astype(int)
+    once = fit_ridge(codes, Y, sample_weight=weight)
+    repeated = fit_ridge(codes.repeat(times, 0), Y.repeat(times, 0))
+    np.testing.assert_allclose(once.alphas, repeated.alphas)
+    np.testing.assert_allclose(once.loo_errors, repeated.loo_errors, rtol=1e-4)
+    np.testing.assert_allclose(once.coef, repeated.coef, atol=1e-9)
+    np.testing.assert_allclose(
+        once.loo_prediction.repeat(times, 0), repeated.loo_prediction, atol=1e-4
+    )
+
+
+def test_costs_multiply_weights():
+    codes, Y, weight = make_data(60, 20, weighted=True)
+    costs = np.random.default_rng(1).uniform(0.5, 2, 60)
+    alphas = np.array([1.0])
+    a = fit_ridge(codes, Y, sample_weight=weight, costs=costs, alphas=alphas)
+    b = fit_ridge(codes, Y, sample_weight=weight * costs, alphas=alphas)
+    np.testing.assert_array_equal(a.coef, b.coef)
+    times = weight.astype(int)
+    repeated = fit_ridge(
+        *(array.repeat(times, axis=0) for array in (codes, Y)),
+        costs=costs.repeat(times),
+        alphas=alphas,
+    )
+    np.testing.assert_allclose(a.loo_errors, repeated.loo_errors, rtol=1e-5)
+
+
+def test_constant_codes_predict_the_mean():
+    codes = np.full((10, 3), 5, dtype=np.uint8)
+    Y = np.arange(10.0)[:, np.newaxis]
+    readout = fit_ridge(codes, Y)
+    np.testing.assert_allclose(codes @ readout.coef.T + readout.intercept, 4.5)
+
+
+def test_many_blocks_are_exact():
+    # Gram matrices are sums of integers, whatever the block they come in.
+    codes, Y, _ = make_data(20_000, 5, weighted=False)
+    readout = fit_ridge(codes, Y, alphas=np.array([1.0]))
+    ridge = Ridge(alpha=1.0, solver="cholesky").fit(codes.astype(float), Y)
+    np.testing.assert_allclose(readout.coef, ridge.coef_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_temperature_has_the_least_log_loss(weighted):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    decision = np.eye(3)[labels] + rng.normal(size=(400, 3))
+    weight = rng.uniform(0, 2, 400) if weighted else None
+
+    def loss(factor):
+        scores = np.exp(factor * decision)
+        proba = scores / scores.sum(axis=1, keepdims=True)
+        return log_loss(labels, proba, sample_weight=weight)
+
+    best = fit_temperature(decision, labels, weight)
+    assert loss(best) <= min(loss(0.98 * best), loss(1.02 * best))
