@@ -24,7 +24,7 @@ from sklearn_lossless.network import n_nonzeros, ternary_weights
 
 RUNS = {
     (1500, 1500, 1500): ["dense", "ternary weights", 2, 4, 8, 16],
-    (8000,): ["dense", 8],
+    (8000,): [8],
 }
 
 

@@ -13,6 +13,7 @@ from sklearn_lossless.theory import (
     match_activation,
     match_network,
 )
+from sklearn_lossless.theory._fitting import _least_binary_variance
 
 SMOOTH = ["relu", leaky_relu(0.1), "gelu", "silu", "elu", "softplus"]
 EVEN = ["abs", "cos", "quadratic"]
@@ -357,3 +358,19 @@ def test_constant_activations_are_refused(value):
 def test_activations_that_erase_their_input_are_refused(n_levels):
     with pytest.raises(ValueError, match="neither a linear nor a quadratic part"):
         match_activation(lambda t: t**3 - 3 * t, n_levels=n_levels)
+
+
+@pytest.mark.parametrize("h", [(1.0, 0.0), (0.0, 1.0), (0.5, 0.4), (0.3, 1.2)])
+def test_no_binary_step_has_less_variance_than_the_bound(h):
+    bound = _least_binary_variance(*h)
+    rng = np.random.default_rng(0)
+    least = math.inf
+    for _ in range(2000):
+        u = np.sort(rng.normal(size=rng.integers(1, 5)))
+        step = StepActivation(u, np.arange(len(u) + 1) % 2)
+        m = step.moments()
+        # The part of the step along the parabola, scaled to the parabola's size.
+        along = h[0] * m.m1 + h[1] * m.m2 / 2
+        if abs(along) > 1e-3:
+            least = min(least, (m.tau * (h[0] ** 2 + h[1] ** 2 / 2) / along) ** 2)
+    assert bound <= least < 1.05 * bound

@@ -15,6 +15,7 @@ from itertools import chain
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import ndtr
 
 from .activations import FloatArray, GaussianMoments
 from .steps import StepActivation, cell_probabilities, normal_density
@@ -308,12 +309,34 @@ def _compromise(values: FloatArray, goal: FloatArray) -> FloatArray:
     return np.asarray(10 * (values[..., 2] - goal[2]) ** 2 + values[..., 3])
 
 
+def _least_binary_variance(h1: float, h2: float) -> float:
+    """Bound from below the variance of binary steps with these Hermite coefficients.
+
+    Among sets of given probability, those above a level of the parabola
+    h1 xi + h2 (xi^2 - 1) / 2 have the largest covariance with it.
+    """
+    u = np.linspace(-6, 6, 1201)
+    mirrored = np.full_like(u, -np.inf)
+    if h2 > 0:
+        vertex = -h1 / h2
+        u = u[u > vertex]
+        mirrored = 2 * vertex - u
+    inside = ndtr(-u) + ndtr(mirrored)
+    covariance = h1 * normal_density(u) + h2 / 2 * u * normal_density(u)
+    if h2 > 0:
+        covariance -= (h1 + h2 / 2 * mirrored) * normal_density(mirrored)
+    explained = covariance**2 / np.maximum(inside * (1 - inside), 1e-300)
+    return (h1**2 + h2**2 / 2) ** 2 / float(explained.max())
+
+
 def _sigma_q(goal: FloatArray, sigma_t: _Fit) -> _Fit:
     """Fit sigma_Q, r1 - r2 = r3 - r4, to all four numbers if that is possible.
 
     Else the one of least variance with the first three; sigma_T, the limit of one
-    gap in the tail, if that has less.
+    gap in the tail, if that has less or no binary step can have so little.
     """
+    if goal[3] < _least_binary_variance(goal[0], goal[1]):
+        return sigma_t
     codes = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
     axes: tuple[FloatArray, ...]
     if goal[0] == 0:
@@ -329,10 +352,9 @@ def _sigma_q(goal: FloatArray, sigma_t: _Fit) -> _Fit:
     starts = [
         (each, fit) for each in goals for fit in _ranked(codes, basis, grid, each, 4)
     ]
-    if goal[3] >= 1:  # else a parabola has more variance already
-        four = _best(_minimise(fit, basis, each, [*rows, 3]) for each, fit in starts)
-        if four is not None:
-            return four
+    four = _best(_minimise(fit, basis, each, [*rows, 3]) for each, fit in starts)
+    if four is not None:
+        return four
     three = (_minimise(fit, basis, each, rows) for each, fit in starts[::2])
     return _best(chain([sigma_t], three)) or sigma_t
 
