@@ -72,23 +72,29 @@ class _CompressedMLP(BaseEstimator):
         Y: npt.NDArray[Any],
         sample_weight: Any,
         costs: Any = None,
+        loss: Any = None,
     ) -> npt.NDArray[np.float64]:
         """Fit the ridge readout and return its leave-one-out predictions."""
         first, unit = self._feature_line()
         alphas = None if self.alpha is None else np.array([self.alpha / unit**2])
         ridge = fit_ridge(
-            codes, Y, sample_weight=sample_weight, costs=costs, alphas=alphas
+            codes,
+            Y,
+            sample_weight=sample_weight,
+            costs=costs,
+            alphas=alphas,
+            loss=loss,
         )
         # From codes to features: feature = first + unit * code.
         self.coef_ = ridge.coef / unit
         self.intercept_ = ridge.intercept - first * self.coef_.sum(axis=1)
         self.alpha_ = ridge.alpha * unit**2
         self.alphas_ = ridge.alphas * unit**2
-        self.loo_errors_ = ridge.loo_errors
+        self.loo_losses_ = ridge.loo_losses
         if self.verbose:
             print(
                 f"[{type(self).__name__}] ridge readout: alpha={self.alpha_:.3g}, "
-                f"leave-one-out error {ridge.loo_errors.min():.4g}"
+                f"leave-one-out loss {ridge.loo_losses.min():.4g}"
             )
         return ridge.loo_prediction
 
@@ -154,7 +160,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         classifier is cloned and fitted on the features.
     alpha : float or None, default=None
         L2 regularisation of the readout, for the features that
-        :meth:`NTKCompressor.transform` gives. None: chosen by leave-one-out error
+        :meth:`NTKCompressor.transform` gives. None: chosen by leave-one-out error rate
         ("ridge") or by log-loss on a held-out fifth ("logistic").
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the readout's loss.
@@ -175,9 +181,9 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Intercepts, of linear readouts.
     alpha_ : float
         Regularisation used by the ridge and the logistic readout.
-    alphas_, loo_errors_ : ndarray of shape (n_alphas,)
-        Regularisations tried by the ridge readout, and the mean squared
-        leave-one-out error of each.
+    alphas_, loo_losses_ : ndarray of shape (n_alphas,)
+        Regularisations tried by the ridge readout, and the share of samples that
+        each gets wrong when they are left out.
     temperature_ : float
         Factor of the ridge scores in the softmax of :meth:`predict_proba`,
         calibrated on leave-one-out scores.
@@ -342,7 +348,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Y = np.where(labels[:, np.newaxis] == np.arange(len(self.classes_)), 1.0, -1.0)
         if len(self.classes_) == 2:
             Y = Y[:, 1:]
-        scores = self._fit_ridge(codes, Y, sample_weight, costs)
+        scores = self._fit_ridge(codes, Y, sample_weight, costs, _zero_one_loss)
         weight = _product(sample_weight, costs)
         self.temperature_ = fit_temperature(_all_scores(scores), labels, weight)
 
@@ -489,7 +495,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         Intercepts.
     alpha_ : float
         Regularisation used.
-    alphas_, loo_errors_ : ndarray of shape (n_alphas,)
+    alphas_, loo_losses_ : ndarray of shape (n_alphas,)
         Regularisations tried, and the mean squared leave-one-out error of each.
     compressor_ : NTKCompressor
         The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
@@ -605,6 +611,11 @@ def _on_grid(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64],
     _, exponent = np.frexp(np.abs(weights).max(initial=0.0))
     grid = float(np.ldexp(1.0, int(exponent) - 31))
     return np.rint(weights / grid), grid
+
+
+def _zero_one_loss(Y: npt.NDArray[Any], scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whether the largest score is not that of the true class."""
+    return _all_scores(Y).argmax(axis=1) != _all_scores(scores).argmax(axis=1)
 
 
 def _product(a: Any, b: Any) -> Any:

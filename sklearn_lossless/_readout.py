@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,9 @@ class RidgeReadout:
         Coefficients of the codes.
     intercept : ndarray of shape (n_targets,), dtype float64
     alpha : float
-        The regularisation with the least leave-one-out error.
-    alphas, loo_errors : ndarray of shape (n_alphas,), dtype float64
-        What was tried, and the mean squared leave-one-out error of each.
+        The regularisation with the least leave-one-out loss.
+    alphas, loo_losses : ndarray of shape (n_alphas,), dtype float64
+        What was tried, and the mean leave-one-out loss of each.
     loo_prediction : ndarray of shape (n_samples, n_targets), dtype float64
         Prediction for each sample by the readout fitted without it.
     """
@@ -45,7 +45,7 @@ class RidgeReadout:
     intercept: Array
     alpha: float
     alphas: Array
-    loo_errors: Array
+    loo_losses: Array
     loo_prediction: Array
 
 
@@ -56,6 +56,7 @@ def fit_ridge(
     sample_weight: Array | None = None,
     costs: Array | None = None,
     alphas: Array | None = None,
+    loss: Callable[[Array, Array], Array] | None = None,
 ) -> RidgeReadout:
     """Fit a ridge regression with intercept for every alpha, keep the best.
 
@@ -76,6 +77,9 @@ def fit_ridge(
     alphas : ndarray of shape (n_alphas,) or None, default=None
         Regularisations to try. None: 21 from 1e-6 to 1e4 times the mean
         eigenvalue of the Gram matrix.
+    loss : callable or None, default=None
+        Maps targets and leave-one-out predictions to the loss of each sample, by
+        which alpha is chosen; ties go by the squared error. None: squared error.
 
     Returns
     -------
@@ -93,36 +97,35 @@ def fit_ridge(
     y_mean = weight @ Y / weight.sum()
     decompose = _Primal if codes.shape[0] > codes.shape[1] else _Dual
     uniform = np.all(weight == 1.0)
-    gram = decompose(codes, Y - y_mean, None if uniform else weight)
+    gram: _Primal | _Dual = decompose(codes, Y - y_mean, None if uniform else weight)
     if alphas is None:
         alphas = _RELATIVE_ALPHAS * (gram.mean_eigenvalue or 1.0)
 
     # With leverages near 1 the quotient below needs every digit.
     dtype = np.float32 if codes.shape[0] >= 4 * codes.shape[1] else np.float64
     coefs = gram.coefs(alphas)
+    stacked = coefs.reshape(-1, codes.shape[1]).T.astype(dtype)
+    leverage_of = gram.leverage(alphas, dtype)
     loo_residuals = np.empty((len(alphas), *Y.shape), dtype=np.float32)
     for rows in _blocks(codes):
-        centred = (codes[rows] - gram.code_mean).astype(dtype)
-        leverage = gram.leverage(rows, centred, alphas) + 1 / weight.sum()
-        leverage *= left_out[rows, np.newaxis]
-        for i in range(len(alphas)):
-            residual = Y[rows] - y_mean - centred @ coefs[i].T
-            loo_residuals[i, rows] = residual / np.maximum(
-                1 - leverage[:, [i]], _LEAST_SLACK
-            )
-    loo_errors = (
-        np.array([weight @ np.square(r, dtype=np.float64) for r in loo_residuals]).mean(
-            axis=1
-        )
-        / weight.sum()
-    )
-    best = int(np.argmin(loo_errors))
+        centred: Array = (codes[rows] - gram.code_mean).astype(dtype)
+        fitted: Array = (centred @ stacked).reshape(-1, len(alphas), Y.shape[1])
+        residuals = (Y[rows] - y_mean)[:, np.newaxis] - fitted
+        leverage = leverage_of(centred) + 1 / weight.sum()
+        slack = np.maximum(1 - left_out[rows, np.newaxis] * leverage, _LEAST_SLACK)
+        loo_residuals[:, rows] = (residuals / slack[..., np.newaxis]).swapaxes(0, 1)
+    squares = np.array([weight @ np.square(r, dtype=np.float64) for r in loo_residuals])
+    losses = squares = squares.mean(axis=1) / weight.sum()
+    if loss is not None:
+        losses = np.array([weight @ loss(Y, Y - r) for r in loo_residuals])
+        losses /= weight.sum()
+    best = int(np.lexsort((squares, losses))[0])
     return RidgeReadout(
         coef=coefs[best],
         intercept=y_mean - coefs[best] @ gram.code_mean,
         alpha=float(alphas[best]),
         alphas=alphas,
-        loo_errors=loo_errors,
+        loo_losses=losses,
         loo_prediction=Y - loo_residuals[best],
     )
 
@@ -205,9 +208,11 @@ class _Primal:
             ]
         )
 
-    def leverage(self, rows: slice, centred: Array, alphas: Array) -> Array:
-        squares = np.square(centred @ self._vectors.astype(centred.dtype, copy=False))
-        return squares @ (1 / (self._values[:, None] + alphas))
+    def leverage(self, alphas: Array, dtype: Any) -> Callable[[Array], Array]:
+        """Return the function of centred codes x that gives x' (G + alpha)^-1 x."""
+        vectors = self._vectors.astype(dtype)
+        inverse = (1 / (self._values[:, None] + alphas)).astype(dtype)
+        return lambda centred: np.square(centred @ vectors) @ inverse
 
 
 class _Dual:
@@ -235,13 +240,16 @@ class _Dual:
             ]
         )
 
-    def leverage(self, rows: slice, centred: Array, alphas: Array) -> Array:
-        # (K + alpha)^-1 from K: x K'^-1 x = (k - k (K + alpha)^-1 k) / alpha would
-        # cancel, so go through the eigenvectors of K, seen from the samples.
-        inner = centred @ (self._features.T @ self._vectors)
-        inverse = self._values[:, None] * (self._values[:, None] + alphas)
+    def leverage(self, alphas: Array, dtype: Any) -> Callable[[Array], Array]:
+        """Return the function of centred codes x that gives x' (G + alpha)^-1 x.
+
+        Directions without samples are left out: every x lies in the others.
+        """
         usable = self._values > np.finfo(float).eps * self._values.max(initial=0.0)
-        return np.square(inner[:, usable]) @ (1 / inverse[usable])
+        values = self._values[usable, None]
+        vectors = self._features.T @ self._vectors[:, usable]
+        inverse = 1 / (values * (values + alphas))
+        return lambda centred: np.square(centred @ vectors) @ inverse
 
 
 def _blocks(codes: Array) -> Iterator[slice]:

@@ -279,7 +279,7 @@ def test_class_weight_is_sample_weight(digits):
 
 def test_leave_one_out_chooses_alpha(digits):
     clf = classifier().fit(digits[0], digits[2])
-    assert clf.alpha_ == clf.alphas_[np.argmin(clf.loo_errors_)]
+    assert clf.loo_losses_[clf.alphas_ == clf.alpha_] == clf.loo_losses_.min()
     assert clf.alphas_[0] < clf.alpha_ < clf.alphas_[-1]
 
 

@@ -24,7 +24,7 @@ SHAPES = [(90, 20), (30, 20), (20, 20), (20, 60)]
 def test_equals_ridge(n_samples, n_features, weighted):
     codes, Y, weight = make_data(n_samples, n_features, weighted)
     readout = fit_ridge(codes, Y, sample_weight=weight)
-    assert readout.alpha == readout.alphas[np.argmin(readout.loo_errors)]
+    assert readout.alpha == readout.alphas[np.argmin(readout.loo_losses)]
     ridge = Ridge(alpha=readout.alpha).fit(codes.astype(float), Y, sample_weight=weight)
     np.testing.assert_allclose(readout.coef, ridge.coef_, atol=1e-10)
     np.testing.assert_allclose(readout.intercept, ridge.intercept_, atol=1e-10)
@@ -44,7 +44,7 @@ def test_leave_one_out_is_leaving_one_out(n_samples, n_features, weighted, alpha
         expected[i] = ridge.predict(codes[[i]].astype(float))[0]
     np.testing.assert_allclose(readout.loo_prediction, expected, rtol=1e-4, atol=1e-4)
     errors = np.average((Y - expected) ** 2, axis=0, weights=weight)
-    assert readout.loo_errors[0] == pytest.approx(errors.mean(), rel=1e-4)
+    assert readout.loo_losses[0] == pytest.approx(errors.mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize(("n_samples", "n_features"), SHAPES)
@@ -54,11 +54,29 @@ def test_whole_weights_are_repeated_rows(n_samples, n_features):
     once = fit_ridge(codes, Y, sample_weight=weight)
     repeated = fit_ridge(codes.repeat(times, 0), Y.repeat(times, 0))
     np.testing.assert_allclose(once.alphas, repeated.alphas)
-    np.testing.assert_allclose(once.loo_errors, repeated.loo_errors, rtol=1e-4)
+    np.testing.assert_allclose(once.loo_losses, repeated.loo_losses, rtol=1e-4)
     np.testing.assert_allclose(once.coef, repeated.coef, atol=1e-9)
     np.testing.assert_allclose(
         once.loo_prediction.repeat(times, 0), repeated.loo_prediction, atol=1e-4
     )
+
+
+def test_loss_chooses_alpha():
+    codes, Y, _ = make_data(60, 20, weighted=False)
+    Y = np.sign(Y)
+
+    def wrong(Y, scores):
+        return (Y * scores < 0).any(axis=1)
+
+    squared, chosen = fit_ridge(codes, Y), fit_ridge(codes, Y, loss=wrong)
+    shares = [
+        wrong(Y, fit_ridge(codes, Y, alphas=np.array([a])).loo_prediction).mean()
+        for a in chosen.alphas
+    ]
+    np.testing.assert_allclose(chosen.loo_losses, shares)
+    ties = chosen.loo_losses == min(shares)
+    best = np.argmin(np.where(ties, squared.loo_losses, np.inf))
+    assert chosen.alpha == chosen.alphas[best]
 
 
 def test_costs_multiply_weights():
@@ -74,7 +92,7 @@ def test_costs_multiply_weights():
         costs=costs.repeat(times),
         alphas=alphas,
     )
-    np.testing.assert_allclose(a.loo_errors, repeated.loo_errors, rtol=1e-5)
+    np.testing.assert_allclose(a.loo_losses, repeated.loo_losses, rtol=1e-5)
 
 
 def test_constant_codes_predict_the_mean():

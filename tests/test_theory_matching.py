@@ -190,22 +190,30 @@ def test_symmetry_is_kept(n_levels):
 
 
 @pytest.mark.parametrize(
-    ("n_levels", "noise"), [(3, 2.97), (4, 1.42), (5, 1.23), (8, 1.04), (16, 0.95)]
+    ("n_levels", "noise"), [(3, 2.97), (4, 1.42), (5, 1.23), (8, 1.075), (16, 1.015)]
 )
 def test_noise_of_relu(n_levels, noise):
-    # One-sided staircases have 1.074 at 8 levels and 1.014 at 16.
-    assert match_activation("relu", n_levels=n_levels).excess_variance < noise
+    match = match_activation("relu", n_levels=n_levels)
+    assert match.excess_variance < noise
+    # A monotone activation gets a monotone staircase.
+    np.testing.assert_array_equal(match.step.levels, np.arange(n_levels))
+
+
+def test_thresholds_of_relu():
+    expected = [0.125, 0.617, 1.006, 1.356, 1.689, 2.020, 2.358]
+    step = match_activation("relu", n_levels=8).step
+    np.testing.assert_allclose(step.thresholds, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize(
     ("n_levels", "chain"),
-    [(8, [0.5864, 0.3442, 0.2023]), (16, [0.5795, 0.3353, 0.1935])],
+    [(8, [0.5897, 0.3489, 0.2074]), (16, [0.5848, 0.3421, 0.2004])],
 )
 def test_deviations_through_relu_layers(n_levels, chain):
     match = match_network(["relu"] * 6, n_levels)
     assert np.all(np.array(match.tau_compressed[1:4]) <= chain)
     assert match.met
-    assert match.layers[-1].excess_variance < 1.2
+    assert match.layers[-1].excess_variance < 1.8
     assert match.tau_compressed[0] == match.tau[0] == 1.0
     for layer in match.layers:  # none parked in the tail
         assert np.abs(layer.step.thresholds).max() < 5 * layer.tau_in_compressed
