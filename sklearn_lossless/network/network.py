@@ -25,7 +25,7 @@ FIXED_POINT = 256
 _BIAS_UNIT = 2**16
 
 #: Rows given to a thread at once.
-_CHUNK_ROWS = 1024
+_CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class CompressedNetwork:
 
         def run(start: int) -> None:
             rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
-            out[rows] = _engine.forward(self.quantizer.codes(X[rows]), prepared)
+            _engine.forward(self.quantizer.codes(X[rows]), prepared, out[rows])
 
         starts = range(0, n_samples, _CHUNK_ROWS)
         if effective_n_jobs(n_jobs) == 1 or len(starts) < 2:

@@ -89,7 +89,7 @@ class Quantizer:
             np.atleast_2d(x),
             self.inv_step,
             shift / SHIFT_UNIT,
-            2**self.n_bits - 1,
+            2.0**self.n_bits - 1,
             np.atleast_2d(codes),
         )
         return codes

@@ -8,89 +8,63 @@ row-major codes. All kernels release the GIL and run on the calling thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
-from ._loops import layer_kernel, quantize
+from .layer import PreparedLayer, prepare_layer
+
+if numba.config.DISABLE_JIT:
+    from .fallback import quantize, run
+else:
+    from .blocks import run
+    from .quantize import quantize
 
 __all__ = ["PreparedLayer", "forward", "prepare_layer", "quantize"]
 
-#: Samples handled together: a block of codes of a wide layer stays in cache.
-_BLOCK = 128
-
-
-class PreparedLayer(NamedTuple):
-    """A layer in the arrangement that the kernels read."""
-
-    indices: npt.NDArray[np.int32]
-    n_plus: npt.NDArray[np.int32]
-    thresholds: npt.NDArray[np.int64]
-    levels: npt.NDArray[np.uint8]
-    n_inputs: int
-
-
-def prepare_layer(
-    indices: npt.NDArray[np.int32],
-    n_plus: npt.NDArray[np.int32],
-    thresholds: npt.NDArray[np.int64],
-    levels: npt.NDArray[np.uint8],
-    n_inputs: int,
-    input_bits: int,
-) -> PreparedLayer:
-    """Arrange a layer for `forward`.
-
-    Parameters
-    ----------
-    indices : ndarray of shape (n_outputs, n_nonzeros), dtype int32
-        Inputs of each neuron; the first `n_plus` are added, the rest subtracted.
-    n_plus : ndarray of shape (n_outputs,), dtype int32
-    thresholds : ndarray of shape (n_outputs, n_thresholds), dtype int64
-        Nondecreasing in each row.
-    levels : ndarray of shape (n_thresholds + 1,), dtype uint8
-        Output code by the number of thresholds that the sum reaches.
-    n_inputs : int
-        Number of inputs.
-    input_bits : int
-        Bits of an input code, 1 to 8.
-
-    Returns
-    -------
-    PreparedLayer
-    """
-    # No sum leaves this range, so thresholds beyond it say no less when clipped.
-    limit = indices.shape[1] * (2**input_bits - 1) + 1
-    return PreparedLayer(
-        indices, n_plus, np.clip(thresholds, -limit, limit), levels, n_inputs
-    )
-
 
 def forward(
-    codes: npt.NDArray[np.uint8], layers: Sequence[PreparedLayer]
-) -> npt.NDArray[np.uint8]:
+    codes: npt.NDArray[np.uint8],
+    layers: Sequence[PreparedLayer],
+    out: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[Any]:
     """Run codes through layers.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_inputs), dtype uint8
-        C-contiguous.
+        Each below ``2**input_bits`` of the first layer.
     layers : sequence of PreparedLayer
+        The first one first.
+    out : ndarray of shape (n_samples, n_outputs), optional
+        Where to put the result. Any type: the codes are converted block by block,
+        while they are in cache. By default a new array of uint8.
 
     Returns
     -------
-    ndarray of shape (n_samples, n_outputs), dtype uint8
+    ndarray of shape (n_samples, n_outputs)
+        The codes of the last layer.
     """
-    n_samples = len(codes)
-    result = np.empty((n_samples, len(layers[-1].n_plus)), dtype=np.uint8)
-    for start in range(0, n_samples, _BLOCK):
-        rows = slice(start, min(start + _BLOCK, n_samples))
-        block = np.ascontiguousarray(codes[rows].T)
-        for layer in layers:
-            out = np.empty((len(layer.n_plus), block.shape[1]), dtype=np.uint8)
-            layer_kernel(
-                block, layer.indices, layer.n_plus, layer.thresholds, layer.levels, out
+    if codes.shape[1] != layers[0].n_inputs:
+        raise ValueError(
+            f"codes have {codes.shape[1]} columns, the first layer has "
+            f"{layers[0].n_inputs} inputs"
+        )
+    for number, (layer, following) in enumerate(pairwise(layers)):
+        if layer.n_outputs != following.n_inputs:
+            raise ValueError(
+                f"layer {number} has {layer.n_outputs} outputs, the next one "
+                f"{following.n_inputs} inputs"
             )
-            block = out
-        result[rows] = block.T
-    return result
+        if layer.output_bits > following.input_bits:
+            raise ValueError(
+                f"layer {number} puts out {layer.output_bits} bits, the next one "
+                f"takes {following.input_bits}"
+            )
+    if out is None:
+        out = np.empty((len(codes), layers[-1].n_outputs), dtype=np.uint8)
+    run(codes, layers, out)
+    return out

@@ -1,0 +1,176 @@
+"""Runs samples through the kernels, block by block, with a fixed working set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bitsliced import COUNTER_WORDS, layer_on_planes
+from .lanes import layer_on_lanes, layer_on_lanes_to_planes, layer_on_sample
+from .layer import N_WORDS, PreparedLayer
+from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, unpack
+from .vector import aligned_zeros
+
+__all__ = ["run"]
+
+#: First layers of codes longer than this are faster on lanes than on planes.
+_MAX_PLANES = 4
+
+#: A vector of lanes costs about as much as a quarter of a block on one plane.
+_LANES_PER_PLANE = 4
+
+
+def run(
+    codes: npt.NDArray[np.uint8],
+    layers: Sequence[PreparedLayer],
+    out: npt.NDArray[Any],
+) -> None:
+    """Fill `out` with the codes of the last layer."""
+    n_samples = len(codes)
+    if n_samples == 1:
+        _run_sample(codes, layers, out)
+        return
+    n_taps = [layer.rows.size for layer in layers]
+    n_plane_taps = sum(layer.rows.size * layer.input_bits for layer in layers)
+    n_vectors = _LANES_PER_PLANE * n_plane_taps // sum(n_taps)
+    lanes = _lane_type(layers)
+    few = n_vectors * 64 * N_WORDS // (8 * lanes.itemsize)
+    n_in_lanes = n_samples % BLOCK
+    if n_in_lanes > few:
+        n_in_lanes = 0
+    n_in_blocks = n_samples - n_in_lanes
+    if n_in_blocks:
+        _run_blocks(codes[:n_in_blocks], layers, out[:n_in_blocks])
+    if n_in_lanes:
+        _run_lanes(codes[n_in_blocks:], layers, out[n_in_blocks:], lanes)
+
+
+def _padded(n_features: int) -> int:
+    """Round up to whole tiles, with room for the input that is always zero."""
+    return -(-(n_features + 1) // TILE_FEATURES) * TILE_FEATURES
+
+
+def _lane_type(layers: Sequence[PreparedLayer]) -> np.dtype[Any]:
+    """Return the smallest type that holds all sums."""
+    sum_bits = max(layer.sum_bits for layer in layers)
+    return np.dtype(np.int16 if sum_bits < 16 else np.int32)
+
+
+def _run_blocks(
+    codes: npt.NDArray[np.uint8],
+    layers: Sequence[PreparedLayer],
+    out: npt.NDArray[Any],
+) -> None:
+    first, last = layers[0], layers[-1]
+    n_bits = [layer.input_bits for layer in layers] + [last.output_bits]
+    n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
+    planes = [
+        aligned_zeros(bits * rows * N_WORDS, np.uint64)
+        for bits, rows in zip(n_bits, n_rows, strict=True)
+    ]
+    tile = aligned_zeros(TILE, np.uint64)
+    counter = aligned_zeros(COUNTER_WORDS, np.uint64)
+    codes_in = aligned_zeros(BLOCK * n_rows[0], np.uint8)
+    codes_out = aligned_zeros(BLOCK * n_rows[-1], np.uint8)
+    lanes = np.dtype(np.int16)
+    first_on_lanes = first.input_bits > _MAX_PLANES and _lane_type([first]) == lanes
+    if first_on_lanes:
+        values = aligned_zeros(n_rows[0] * N_WORDS * 4, lanes)
+        parts = planes[1].view(np.uint32)
+    for start in range(0, len(codes), BLOCK):
+        block = codes[start : start + BLOCK]
+        n_block = len(block)
+        codes_in.reshape(BLOCK, -1)[:n_block, : first.n_inputs] = block
+        if not first_on_lanes:
+            pack(codes_in, n_bits[0], tile, planes[0])
+        for i, layer in enumerate(layers):
+            if i == 0 and first_on_lanes:
+                n_lanes = 64 * N_WORDS // 16
+                for part in range(-(-n_block // n_lanes)):
+                    spread(codes_in, n_rows[0], part * n_lanes, tile, values)
+                    layer_on_lanes_to_planes(
+                        values,
+                        layer.largest_code,
+                        layer.rows,
+                        layer.n_minus,
+                        layer.thresholds,
+                        layer.flips,
+                        layer.first_level,
+                        n_bits[1],
+                        part,
+                        parts,
+                    )
+                continue
+            layer_on_planes(
+                planes[i],
+                n_bits[i],
+                layer.rows,
+                layer.n_minus,
+                layer.thresholds,
+                layer.flips,
+                layer.first_level,
+                layer.sum_bits,
+                counter,
+                n_bits[i + 1],
+                planes[i + 1],
+            )
+        unpack(planes[-1], n_bits[-1], tile, codes_out)
+        rows_out = codes_out.reshape(BLOCK, -1)[:n_block, : last.n_outputs]
+        out[start : start + n_block] = rows_out
+
+
+def _run_lanes(
+    codes: npt.NDArray[np.uint8],
+    layers: Sequence[PreparedLayer],
+    out: npt.NDArray[Any],
+    lanes: np.dtype[Any],
+) -> None:
+    first, last = layers[0], layers[-1]
+    n_lanes = 8 * N_WORDS // lanes.itemsize
+    n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
+    values = [aligned_zeros(rows * n_lanes, lanes) for rows in n_rows]
+    tile = aligned_zeros(TILE, np.uint64)
+    codes_in = aligned_zeros(n_lanes * n_rows[0], np.uint8)
+    for start in range(0, len(codes), n_lanes):
+        chunk = codes[start : start + n_lanes]
+        codes_in.reshape(n_lanes, -1)[: len(chunk), : first.n_inputs] = chunk
+        spread(codes_in, n_rows[0], 0, tile, values[0])
+        for i, layer in enumerate(layers):
+            layer_on_lanes(
+                values[i],
+                layer.largest_code,
+                layer.rows,
+                layer.n_minus,
+                layer.thresholds,
+                layer.flips,
+                layer.first_level,
+                values[i + 1],
+            )
+        by_feature = values[-1].reshape(-1, n_lanes)[: last.n_outputs, : len(chunk)]
+        out[start : start + len(chunk)] = by_feature.T
+
+
+def _run_sample(
+    codes: npt.NDArray[np.uint8],
+    layers: Sequence[PreparedLayer],
+    out: npt.NDArray[Any],
+) -> None:
+    values = np.zeros(layers[0].n_inputs + 1, dtype=np.int64)
+    values[:-1] = codes[0]
+    for layer in layers:
+        result = np.zeros(layer.n_outputs + 1, dtype=np.int64)
+        layer_on_sample(
+            values,
+            layer.largest_code,
+            layer.rows,
+            layer.n_minus,
+            layer.thresholds,
+            layer.flips,
+            layer.first_level,
+            result,
+        )
+        values = result
+    out[0] = values[:-1]

@@ -1,0 +1,50 @@
+"""The forward pass in plain NumPy, for ``NUMBA_DISABLE_JIT=1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .layer import N_WORDS, PreparedLayer
+
+__all__ = ["quantize", "run"]
+
+
+def quantize(
+    X: npt.NDArray[Any],
+    inv_step: float,
+    shift: npt.NDArray[np.float64],
+    max_code: float,
+    out: npt.NDArray[Any],
+) -> None:
+    """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``."""
+    out[:] = np.clip(np.floor(X.astype(np.float64) * inv_step + shift), 0, max_code)
+
+
+def run(
+    codes: npt.NDArray[np.uint8],
+    layers: Sequence[PreparedLayer],
+    out: npt.NDArray[Any],
+) -> None:
+    """Fill `out` with the codes of the last layer."""
+    for layer in layers:
+        codes = _layer(codes, layer)
+    out[:] = codes
+
+
+def _layer(codes: npt.NDArray[np.uint8], layer: PreparedLayer) -> npt.NDArray[np.uint8]:
+    by_feature = np.zeros((layer.n_inputs + 1, len(codes)), dtype=np.int64)
+    by_feature[:-1] = codes.T
+    result = np.empty((len(codes), layer.n_outputs), dtype=np.uint8)
+    for o, n_minus in enumerate(layer.n_minus):
+        inputs = layer.rows[o] // N_WORDS
+        total = by_feature[inputs[n_minus:]].sum(axis=0)
+        total += (layer.largest_code - by_feature[inputs[:n_minus]]).sum(axis=0)
+        code = np.full(len(codes), layer.first_level, dtype=np.uint8)
+        for threshold, flip in zip(layer.thresholds[o], layer.flips, strict=True):
+            code ^= np.where(total >= threshold, flip, np.uint8(0))
+        result[:, o] = code
+    return result

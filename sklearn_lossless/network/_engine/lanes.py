@@ -1,0 +1,137 @@
+"""The layer kernels with one integer per sample: for few samples and for long codes.
+
+Additions of whole integers cost the same for codes of any length, and a vector of
+16-bit integers holds 32 samples instead of 512. So they win where bit planes would
+be mostly empty or many: for small batches, and for a first layer of long codes.
+
+The sums start from the constant that complemented inputs give to the bit-sliced
+ones; hence both kinds of kernel share the thresholds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .layer import N_WORDS
+from .vector import (
+    above_lanes,
+    add_lanes,
+    broadcast_lanes,
+    kernel,
+    lane_mask,
+    load_row,
+    load_value,
+    shift_left,
+    store,
+    sub_lanes,
+)
+
+__all__ = ["layer_on_lanes", "layer_on_lanes_to_planes", "layer_on_sample"]
+
+
+@kernel
+def _codes(  # type: ignore[no-untyped-def]
+    values, largest_code, rows, start, n_minus, n_taps, thresholds, flips, first_level
+):
+    """Return the codes that one neuron puts out."""
+    total = broadcast_lanes(values, np.int64(largest_code) * n_minus)
+    for position in range(start, start + n_minus):
+        total = sub_lanes(values, total, load_row(values, 0, rows, position))
+    for position in range(start + n_minus, start + n_taps):
+        total = add_lanes(values, total, load_row(values, 0, rows, position))
+    code = broadcast_lanes(values, np.int64(first_level))
+    for t in range(flips.size):
+        below = broadcast_lanes(values, np.int64(thresholds[t]) - 1)
+        flip = broadcast_lanes(values, np.int64(flips[t]))
+        code = code ^ (above_lanes(values, total, below) & flip)
+    return code
+
+
+@kernel
+def layer_on_lanes(  # type: ignore[no-untyped-def]
+    values, largest_code, rows, n_minus, thresholds, flips, first_level, out
+):
+    """Fill `out` with the codes that a layer makes of `values`; both as by `spread`.
+
+    The other parameters are those of `PreparedLayer`.
+    """
+    n_outputs, n_taps = rows.shape
+    flat_rows = rows.reshape(rows.size)
+    n_lanes = 8 * N_WORDS // values.itemsize
+    for o in range(n_outputs):
+        code = _codes(
+            values,
+            largest_code,
+            flat_rows,
+            o * n_taps,
+            n_minus[o],
+            n_taps,
+            thresholds[o],
+            flips,
+            first_level,
+        )
+        store(out, o * n_lanes, code)
+
+
+@kernel
+def layer_on_lanes_to_planes(  # type: ignore[no-untyped-def]
+    values,
+    largest_code,
+    rows,
+    n_minus,
+    thresholds,
+    flips,
+    first_level,
+    n_out_bits,
+    part,
+    out,
+):
+    """Fill one part of the planes `out`: that of the samples in `values`.
+
+    `out` has integers of as many bits as a vector has lanes. The other parameters
+    are those of `PreparedLayer`.
+    """
+    n_outputs, n_taps = rows.shape
+    flat_rows = rows.reshape(rows.size)
+    lane_bits = 8 * values.itemsize
+    plane_size = out.size // n_out_bits
+    for o in range(n_outputs):
+        code = _codes(
+            values,
+            largest_code,
+            flat_rows,
+            o * n_taps,
+            n_minus[o],
+            n_taps,
+            thresholds[o],
+            flips,
+            first_level,
+        )
+        for b in range(n_out_bits):
+            # Bit b becomes the sign; as many parts as bits in a lane make a row.
+            signs = shift_left(code, lane_bits - 1 - b)
+            out[b * plane_size + o * lane_bits + part] = lane_mask(values, signs)
+
+
+@kernel
+def layer_on_sample(  # type: ignore[no-untyped-def]
+    values, largest_code, rows, n_minus, thresholds, flips, first_level, out
+):
+    """Fill `out` with the codes that a layer makes of one sample.
+
+    `values` and `out` are int64, so that `rows` holds their offsets in bytes. The
+    other parameters are those of `PreparedLayer`.
+    """
+    n_outputs, n_taps = rows.shape
+    flat_rows = rows.reshape(rows.size)
+    for o in range(n_outputs):
+        start = o * n_taps
+        total = np.int64(largest_code) * n_minus[o]
+        for position in range(start, start + n_minus[o]):
+            total -= load_value(values, flat_rows, position)
+        for position in range(start + n_minus[o], start + n_taps):
+            total += load_value(values, flat_rows, position)
+        code = first_level
+        for t in range(flips.size):
+            code ^= flips[t] * (total >= thresholds[o, t])
+        out[o] = code

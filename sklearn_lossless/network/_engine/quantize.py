@@ -1,0 +1,32 @@
+"""Real inputs -> codes: one pass over the values, whatever their type and layout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .vector import kernel
+
+__all__ = ["quantize"]
+
+
+@kernel
+def quantize(X, inv_step, shift, max_code, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite numbers of any type.
+    inv_step : float
+        Scale of all features.
+    shift : ndarray of shape (n_features,), dtype float64
+        Offset of each feature.
+    max_code : float
+        Largest code.
+    out : ndarray of shape (n_samples, n_features)
+        Unsigned integers.
+    """
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            cell = np.floor(np.float64(X[i, j]) * inv_step + shift[j])
+            out[i, j] = min(max(cell, 0.0), max_code)

@@ -1,0 +1,260 @@
+"""A vector of bits as a numba type: what the bit-sliced kernels are written in.
+
+Numba's loops over words stop vectorising as soon as they carry more than a few
+values, so the kernels hold their state in variables of an explicit LLVM vector
+type. LLVM maps it to what the processor has: one register of 512 bits, two of 256
+or four of 128.
+
+A vector supports ``&``, ``|``, ``^``, ``~`` and the intrinsics of this module.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba.core import types
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from .layer import N_WORDS
+
+__all__ = [
+    "N_WORDS",
+    "above_lanes",
+    "add_lanes",
+    "aligned_zeros",
+    "broadcast",
+    "broadcast_lanes",
+    "kernel",
+    "lane_mask",
+    "load",
+    "load_row",
+    "load_value",
+    "shift_left",
+    "shift_right",
+    "store",
+    "sub_lanes",
+]
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` at its first call, without the GIL, cached where possible.
+
+    Numba caches in the package folder or, where that is read-only, in the user's
+    cache folder; `NUMBA_CACHE_DIR` overrides both. If it can write nowhere it
+    raises, and the kernel is compiled anew by each process.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)
+
+
+def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return a flat array that starts at a cache line.
+
+    A vector is a cache line. Loads that straddle two lines cost a sixth of the speed.
+    """
+    n_bytes = size * np.dtype(dtype).itemsize
+    buffer = np.zeros(n_bytes + 64, dtype=np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + n_bytes].view(dtype)
+
+
+_WORDS = ir.VectorType(ir.IntType(64), N_WORDS)
+_INT32S = ir.VectorType(ir.IntType(32), 2 * N_WORDS)
+
+
+class _Vector(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name=f"Vector{64 * N_WORDS}")
+
+
+_vector = _Vector()
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        super().__init__(dmm, fe_type, _WORDS)
+
+
+def _register_operator(op: Callable[..., Any], n_operands: int, method: str) -> None:
+    operands = [_vector] * n_operands
+
+    @infer_global(op)
+    class Template(ConcreteTemplate):
+        cases = [signature(_vector, *operands)]  # noqa: RUF012
+
+    @lower_builtin(op, *operands)
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return getattr(builder, method)(*args)
+
+
+_register_operator(operator.and_, 2, "and_")
+_register_operator(operator.or_, 2, "or_")
+_register_operator(operator.xor, 2, "xor")
+_register_operator(operator.invert, 1, "not_")
+
+
+def _splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
+    """Copy a scalar into every element of a vector."""
+    undefined = ir.Constant(vector_type, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector_type.count), None)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _address(
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any
+) -> Any:
+    """Point at the vector that starts at element `offset` of a flat array."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), _WORDS.as_pointer())
+
+
+@intrinsic
+def load(typingctx, array, offset):  # type: ignore[no-untyped-def]
+    """Read the vector that starts at element `offset` of a flat array."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return builder.load(_address(context, builder, sig.args[0], *args), align=1)
+
+    return _vector(array, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, array, offset, value):  # type: ignore[no-untyped-def]
+    """Write a vector to a flat array, from element `offset` on."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        address = _address(context, builder, sig.args[0], *args[:2])
+        builder.store(args[2], address, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _vector), codegen
+
+
+@intrinsic
+def load_row(typingctx, array, base, rows, position):  # type: ignore[no-untyped-def]
+    """Read the vector `rows[position]` 64-bit words after element `base`."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        array, base, rows, position = args
+        data = context.make_array(sig.args[2])(context, builder, rows).data
+        row = builder.load(builder.gep(data, [position]), align=4)
+        start = _address(context, builder, sig.args[0], array, base)
+        words = builder.bitcast(start, ir.IntType(64).as_pointer())
+        address = builder.gep(words, [builder.sext(row, ir.IntType(64))])
+        return builder.load(builder.bitcast(address, _WORDS.as_pointer()), align=1)
+
+    return _vector(array, types.intp, rows, types.intp), codegen
+
+
+@intrinsic
+def broadcast(typingctx, word):  # type: ignore[no-untyped-def]
+    """Fill a vector with copies of one 64-bit word."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        return _splat(builder, args[0], _WORDS)
+
+    return _vector(types.uint64), codegen
+
+
+def _shift(method: str) -> Any:
+    @intrinsic
+    def shift(typingctx, words, count):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            counts = _splat(builder, args[1], _WORDS)
+            return getattr(builder, method)(args[0], counts)
+
+        return _vector(_vector, types.intp), codegen
+
+    return shift
+
+
+#: Shift every 64-bit word of a vector by the same count.
+shift_left = _shift("shl")
+shift_right = _shift("lshr")
+
+
+def _lanes(array_type: Any) -> ir.VectorType:
+    """Return the LLVM type of a vector of elements like those of an array."""
+    bits = array_type.dtype.bitwidth
+    return ir.VectorType(ir.IntType(bits), 64 * N_WORDS // bits)
+
+
+def _on_lanes(emit: Callable[..., Any]) -> Any:
+    """Return the intrinsic of an operation on two vectors of integers.
+
+    Its first argument is an array whose elements have the integers' type.
+    """
+
+    @intrinsic
+    def operation(typingctx, like, a, b):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            lanes = _lanes(sig.args[0])
+            a, b = (builder.bitcast(arg, lanes) for arg in args[1:])
+            return builder.bitcast(emit(builder, a, b, lanes), _WORDS)
+
+        return _vector(like, _vector, _vector), codegen
+
+    return operation
+
+
+add_lanes = _on_lanes(lambda builder, a, b, lanes: builder.add(a, b))
+sub_lanes = _on_lanes(lambda builder, a, b, lanes: builder.sub(a, b))
+#: All bits of a lane are set where ``a > b``.
+above_lanes = _on_lanes(
+    lambda builder, a, b, lanes: builder.sext(builder.icmp_signed(">", a, b), lanes)
+)
+
+
+@intrinsic
+def broadcast_lanes(typingctx, like, number):  # type: ignore[no-untyped-def]
+    """Fill a vector of integers, of the type of the elements of `like`."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        lanes = _lanes(sig.args[0])
+        number = builder.trunc(args[1], lanes.element)
+        return builder.bitcast(_splat(builder, number, lanes), _WORDS)
+
+    return _vector(like, types.int64), codegen
+
+
+@intrinsic
+def lane_mask(typingctx, like, value):  # type: ignore[no-untyped-def]
+    """Return a word with one bit per lane, set where the lane is negative."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        lanes = _lanes(sig.args[0])
+        value = builder.bitcast(args[1], lanes)
+        negative = builder.icmp_signed("<", value, ir.Constant(lanes, None))
+        bits = builder.bitcast(negative, ir.IntType(lanes.count))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(like, _vector), codegen
+
+
+@intrinsic
+def load_value(typingctx, values, rows, position):  # type: ignore[no-untyped-def]
+    """Read the 64-bit integer `rows[position]` bytes after the start of `values`."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        values, rows, position = args
+        data = context.make_array(sig.args[0])(context, builder, values).data
+        start = builder.bitcast(data, ir.IntType(8).as_pointer())
+        data = context.make_array(sig.args[1])(context, builder, rows).data
+        row = builder.load(builder.gep(data, [position]), align=4)
+        address = builder.gep(start, [builder.sext(row, ir.IntType(64))])
+        return builder.load(
+            builder.bitcast(address, ir.IntType(64).as_pointer()), align=8
+        )
+
+    return types.int64(values, rows, types.intp), codegen
