@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_lossless import CompressedMLPClassifier
-from sklearn_lossless._readout import fit_ridge
+from sklearn_lossless._readout import fit_ridge, zero_one_loss
 from sklearn_lossless.datasets import load_mnist
 from sklearn_lossless.network import n_nonzeros, ternary_weights
 
@@ -64,7 +64,8 @@ def float_accuracy(data, sizes, weights, seed, eps):
         X_train, (X_train, X_test), sizes, weights, seed, eps
     )
     classes = np.unique(y_train)
-    readout = fit_ridge(Z_train, np.where(y_train[:, None] == classes, 1.0, -1.0))
+    Y = np.where(y_train[:, None] == classes, 1.0, -1.0)
+    readout = fit_ridge(Z_train, Y, loss=zero_one_loss)
     scores = Z_test @ readout.coef.T + readout.intercept
     return np.mean(classes[scores.argmax(axis=1)] == y_test)
 

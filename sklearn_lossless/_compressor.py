@@ -243,9 +243,12 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             ``Z`` such that ``Z @ Z.T`` is the conjugate kernel; float32 for
             float32 input, else float64.
         """
-        codes = self.codes(X)
-        dtype = np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64
-        return np.take(self.feature_values_.astype(dtype), codes)
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        return self.network_.features(
+            X, *self.feature_line_, dtype=dtype, n_jobs=self.n_jobs
+        )
 
     def codes(self, X: Any) -> npt.NDArray[np.uint8]:
         """Return the integer codes of the last layer.
@@ -265,12 +268,11 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return self.network_.forward(X, n_jobs=self.n_jobs)
 
     @property
-    def feature_values_(self) -> npt.NDArray[np.float64]:
-        """Value of a feature by its code, ndarray of shape (n_levels,)."""
+    def feature_line_(self) -> tuple[float, float]:
+        """The feature of code 0, and the step from code to code."""
         last = self.matching_.layers[-1]
-        levels = np.arange(last.step.n_levels)
-        values = last.step.offset + last.step.scale * levels - last.achieved.mean
-        return np.asarray(values / math.sqrt(self.network_.n_features_out))
+        root = math.sqrt(self.network_.n_features_out)
+        return (last.step.offset - last.achieved.mean) / root, last.step.scale / root
 
     def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
         warnings.warn(

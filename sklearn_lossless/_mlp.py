@@ -31,12 +31,9 @@ from ._compressor import (
     validate_input,
     validate_weight,
 )
-from ._readout import fit_ridge, fit_temperature
+from ._readout import all_scores, fit_ridge, fit_temperature, zero_one_loss
 
 __all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
-
-#: Rows predicted together, which bounds the memory of a prediction.
-_CHUNK_ROWS = 4096
 
 #: Regularisations tried for the logistic readout; the first where classes are small.
 _LOGISTIC_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
@@ -75,7 +72,7 @@ class _CompressedMLP(BaseEstimator):
         loss: Any = None,
     ) -> npt.NDArray[np.float64]:
         """Fit the ridge readout and return its leave-one-out predictions."""
-        first, unit = self._feature_line()
+        first, unit = self.compressor_.feature_line_
         alphas = None if self.alpha is None else np.array([self.alpha / unit**2])
         ridge = fit_ridge(
             codes,
@@ -102,21 +99,12 @@ class _CompressedMLP(BaseEstimator):
         """Return the linear readout of `X`, shape (n_samples, n_targets)."""
         check_is_fitted(self)
         X = validate_input(self, X, reset=False)
-        first, unit = self._feature_line()
+        first, unit = self.compressor_.feature_line_
         coef = np.atleast_2d(self.coef_)
         offset = self.intercept_ + first * coef.sum(axis=1)
         weights, grid = _on_grid(coef.T * unit)
-        out = np.empty((X.shape[0], len(coef)))
-        for start in range(0, X.shape[0], _CHUNK_ROWS):
-            rows = slice(start, start + _CHUNK_ROWS)
-            codes = self.network_.forward(X[rows], n_jobs=self.n_jobs)
-            out[rows] = (codes.astype(np.float64) @ weights) * grid + offset
-        return out
-
-    def _feature_line(self) -> tuple[float, float]:
-        """Return the feature of code 0 and the step from code to code."""
-        values = self.compressor_.feature_values_
-        return float(values[0]), float(values[1] - values[0])
+        scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
+        return scores * grid + offset
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
@@ -348,14 +336,15 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Y = np.where(labels[:, np.newaxis] == np.arange(len(self.classes_)), 1.0, -1.0)
         if len(self.classes_) == 2:
             Y = Y[:, 1:]
-        scores = self._fit_ridge(codes, Y, sample_weight, costs, _zero_one_loss)
+        scores = self._fit_ridge(codes, Y, sample_weight, costs, zero_one_loss)
         weight = _product(sample_weight, costs)
-        self.temperature_ = fit_temperature(_all_scores(scores), labels, weight)
+        self.temperature_ = fit_temperature(all_scores(scores), labels, weight)
 
     def _fit_estimator(
         self, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.intp], weight: Any
     ) -> None:
-        Z = self._features(codes)
+        first, unit = self.compressor_.feature_line_
+        Z: npt.NDArray[Any] = first + unit * codes
         options = {} if weight is None else {"sample_weight": weight}
         if self.readout == "logistic":
             self.readout_ = self._fit_logistic(Z, labels, options)
@@ -422,7 +411,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             Class labels.
         """
         if self.readout == "ridge":
-            labels = _all_scores(self._linear(X)).argmax(axis=1)
+            labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
             labels = self._ask_readout("predict", X)
         return self.classes_[labels]
@@ -442,7 +431,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             Probabilities in the order of `classes_`; rows sum to 1.
         """
         if self.readout == "ridge":
-            scores = _all_scores(self._linear(X))
+            scores = all_scores(self._linear(X))
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
 
@@ -450,12 +439,9 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         """Call a method of the fitted readout on the features of `X`."""
         check_is_fitted(self)
         X = validate_input(self, X, reset=False)
-        codes = self.network_.forward(X, n_jobs=self.n_jobs)
-        return getattr(self.readout_, method)(self._features(codes))
-
-    def _features(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """Return the features of the last layer's codes."""
-        return np.take(self.compressor_.feature_values_, codes)
+        line = self.compressor_.feature_line_
+        Z = self.network_.features(X, *line, n_jobs=self.n_jobs)
+        return getattr(self.readout_, method)(Z)
 
 
 class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
@@ -613,18 +599,8 @@ def _on_grid(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64],
     return np.rint(weights / grid), grid
 
 
-def _zero_one_loss(Y: npt.NDArray[Any], scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return whether the largest score is not that of the true class."""
-    return _all_scores(Y).argmax(axis=1) != _all_scores(scores).argmax(axis=1)
-
-
 def _product(a: Any, b: Any) -> Any:
     """Return the product of weights of which either may be None."""
     if a is None or b is None:
         return b if a is None else a
     return a * b
-
-
-def _all_scores(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return one column per class, also where one score serves two classes."""
-    return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores

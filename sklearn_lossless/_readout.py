@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, optimize, special
 
-__all__ = ["RidgeReadout", "fit_ridge", "fit_temperature"]
+__all__ = [
+    "RidgeReadout",
+    "all_scores",
+    "fit_ridge",
+    "fit_temperature",
+    "zero_one_loss",
+]
 
 Array = npt.NDArray[Any]
 
@@ -128,6 +134,16 @@ def fit_ridge(
         loo_losses=losses,
         loo_prediction=Y - loo_residuals[best],
     )
+
+
+def all_scores(scores: Array) -> Array:
+    """Return one column per class, also where one score serves two classes."""
+    return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
+
+
+def zero_one_loss(Y: Array, scores: Array) -> Array:
+    """Return whether the largest score is not that of the true class."""
+    return all_scores(Y).argmax(axis=1) != all_scores(scores).argmax(axis=1)
 
 
 def fit_temperature(

@@ -90,6 +90,26 @@ def test_threads_and_batches_do_not_matter(n_jobs):
         np.testing.assert_array_equal(np.vstack(split), expected)
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_targets", [1, 10])
+def test_scores_are_exact(n_jobs, n_targets):
+    X = make_X(2500, 30)
+    network = make_network(X, (50, 200), eps=0.5)
+    weights = np.random.default_rng(0).integers(-(2**31), 2**31, (200, n_targets))
+    expected = naive.forward(network, X).astype(np.int64) @ weights
+    scores = network.scores(X, weights.astype(float), n_jobs=n_jobs)
+    np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_features_are_a_line_in_codes(dtype):
+    X = make_X(1500, 30)
+    network = make_network(X, (50, 20), eps=0.5)
+    features = network.features(X, -0.5, 0.25, dtype=dtype)
+    assert features.dtype == dtype
+    np.testing.assert_array_equal(features, -0.5 + 0.25 * network.forward(X))
+
+
 @pytest.mark.parametrize(
     "convert",
     [

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 
 from . import _engine
 from .quantizer import CodeStatistics, Quantizer
@@ -25,7 +26,7 @@ FIXED_POINT = 256
 _BIAS_UNIT = 2**16
 
 #: Rows given to a thread at once.
-_CHUNK_ROWS = 2048
+_CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,23 +119,100 @@ class CompressedNetwork:
         -------
         ndarray of shape (n_samples, n_features_out), dtype uint8
         """
+        out = np.empty((X.shape[0], self.n_features_out), dtype=np.uint8)
+        self._for_chunks(X, n_jobs, out, lambda codes, rows: None)
+        return out
+
+    def features(
+        self,
+        X: Any,
+        first: float,
+        unit: float,
+        *,
+        dtype: npt.DTypeLike = np.float64,
+        n_jobs: int | None = None,
+    ) -> npt.NDArray[Any]:
+        """Return ``first + unit * codes`` of the last layer.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+            Finite numbers.
+        first, unit : float
+            Value of code 0, and the step from code to code.
+        dtype : dtype, default=float64
+            Of the result.
+        n_jobs : int or None, default=None
+            Threads, as in joblib.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+        """
+        out = np.empty((X.shape[0], self.n_features_out), dtype=dtype)
+
+        def finish(codes: npt.NDArray[Any], rows: slice) -> None:
+            codes *= unit
+            codes += first
+
+        self._for_chunks(X, n_jobs, out, finish)
+        return out
+
+    def scores(
+        self, X: Any, weights: npt.NDArray[np.float64], *, n_jobs: int | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Return the products of the last codes with `weights`.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+            Finite numbers.
+        weights : ndarray of shape (n_features_out, n_targets), dtype float64
+            Whole numbers below 2**31 make all sums exact, so that they are the same
+            for any batch, thread and machine.
+        n_jobs : int or None, default=None
+            Threads, as in joblib.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_targets), dtype float64
+        """
+        weights = np.ascontiguousarray(weights)
+        out = np.empty((X.shape[0], weights.shape[1]))
+
+        def finish(codes: npt.NDArray[Any], rows: slice) -> None:
+            _engine.read_out(codes, weights, out[rows])
+
+        self._for_chunks(X, n_jobs, None, finish)
+        return out
+
+    def _for_chunks(
+        self,
+        X: Any,
+        n_jobs: int | None,
+        out: npt.NDArray[Any] | None,
+        finish: Callable[[npt.NDArray[Any], slice], None],
+    ) -> None:
+        """Put codes into rows of `out`, or a scratch array, and `finish` them."""
         n_samples = X.shape[0]
-        out = np.empty((n_samples, self.n_features_out), dtype=np.uint8)
         prepared = self._prepared  # drawn once, before the threads
 
         def run(start: int) -> None:
             rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
-            _engine.forward(self.quantizer.codes(X[rows]), prepared, out[rows])
+            codes = self.quantizer.codes(X[rows])
+            part = None if out is None else out[rows]
+            finish(_engine.forward(codes, prepared, part), rows)
 
         starts = range(0, n_samples, _CHUNK_ROWS)
-        if effective_n_jobs(n_jobs) == 1 or len(starts) < 2:
+        n_threads = min(effective_n_jobs(n_jobs), len(starts))
+        if n_threads <= 1:
             for start in starts:
                 run(start)
         else:
-            Parallel(n_jobs, prefer="threads", require="sharedmem")(
-                delayed(run)(start) for start in starts
-            )
-        return out
+            # joblib says how many threads; its own pool polls, which costs 10 ms.
+            with ThreadPoolExecutor(n_threads) as pool:
+                for _ in pool.map(run, starts):
+                    pass
 
     @cached_property
     def _prepared(self) -> list[_engine.PreparedLayer]:

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from .layer import PreparedLayer, prepare_layer
 
 if numba.config.DISABLE_JIT:
-    from .fallback import quantize, run
+    from .fallback import quantize, read_out, run
 else:
     from .blocks import run
-    from .quantize import quantize
+    from .ends import quantize, read_out
 
-__all__ = ["PreparedLayer", "forward", "prepare_layer", "quantize"]
+__all__ = ["PreparedLayer", "forward", "prepare_layer", "quantize", "read_out"]
 
 
 def forward(

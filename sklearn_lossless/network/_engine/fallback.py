@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .layer import N_WORDS, PreparedLayer
 
-__all__ = ["quantize", "run"]
+__all__ = ["quantize", "read_out", "run"]
 
 
 def quantize(
@@ -22,6 +22,15 @@ def quantize(
 ) -> None:
     """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``."""
     out[:] = np.clip(np.floor(X.astype(np.float64) * inv_step + shift), 0, max_code)
+
+
+def read_out(
+    codes: npt.NDArray[np.uint8],
+    weights: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Fill `out` with ``codes @ weights``."""
+    out[:] = codes.astype(np.float64) @ weights
 
 
 def run(

@@ -1,0 +1,320 @@
+"""Speed of the forward pass against what else would compute such a layer.
+
+    python benchmarks/forward.py [--quick] [--output benchmarks/results/forward]
+
+Everything in one process with two threads, contenders taking turns, medians; every
+figure is a ratio to a peer timed in the same turns. Writes a Markdown table and JSON.
+PyTorch and ONNX Runtime take part where they are installed.
+"""
+
+import argparse
+import json
+import os
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.neural_network import MLPClassifier
+
+from sklearn_lossless import CompressedMLPClassifier, NTKCompressor
+from sklearn_lossless.network import _engine, ternary_weights
+
+N_JOBS = 2
+SIZES = (784, 2000, 2000, 1000)
+
+
+def take_turns(contenders, seconds=3.0, at_least=3):
+    """Median seconds of each contender; they take turns for `seconds` in all."""
+    times = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()
+    stop = time.perf_counter() + seconds
+    while time.perf_counter() < stop or len(times[next(iter(times))]) < at_least:
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(taken)) for name, taken in times.items()}
+
+
+def pixels(n_rows, n_features=784, seed=0):
+    """Images of about MNIST's statistics: a fifth of the pixels lit."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 256, (n_rows, n_features))
+    return (X * (rng.random((n_rows, n_features)) < 0.2)).astype(np.uint8)
+
+
+def dense_weights(sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        rng.normal(size=shape).astype(np.float32) / np.float32(np.sqrt(shape[0]))
+        for shape in pairwise(sizes)
+    ]
+
+
+def blas(X, weights):
+    for W in weights:
+        X = np.maximum(X @ W, 0)
+    return X
+
+
+def csr(X, weights):
+    for W in weights:
+        X = np.maximum(W @ X, 0)
+    return X
+
+
+def fitted(X, sizes, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return NTKCompressor(sizes[1:], random_state=0, **parameters).fit(X).network_
+
+
+def binary_layer(n_inputs, n_outputs, eps):
+    k = round((1 - eps) * n_inputs)
+    drawn = ternary_weights(0, 0, n_inputs, n_outputs, k)
+    thresholds = np.zeros((n_outputs, 1), dtype=np.int64)
+    levels = np.array([0, 1], dtype=np.uint8)
+    return _engine.prepare_layer(
+        drawn.indices, drawn.n_plus, thresholds, levels, n_inputs, 1
+    )
+
+
+def packed_layer(codes, layer):
+    """Return a function that runs `layer` on `codes`, packed in planes beforehand."""
+    from sklearn_lossless.network._engine import bitsliced, blocks, packing, vector
+
+    n_rows_in, n_rows_out = blocks._padded(2000), blocks._padded(2000)
+    tile = vector.aligned_zeros(packing.TILE, np.uint64)
+    counter = vector.aligned_zeros(bitsliced.COUNTER_WORDS, np.uint64)
+    out = vector.aligned_zeros(n_rows_out * blocks.N_WORDS, np.uint64)
+    packed = []
+    for start in range(0, len(codes), packing.BLOCK):
+        padded = vector.aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
+        padded.reshape(packing.BLOCK, -1)[:, :2000] = codes[start : start + 512]
+        packed.append(vector.aligned_zeros(n_rows_in * blocks.N_WORDS, np.uint64))
+        packing.pack(padded, 1, tile, packed[-1])
+
+    def run():
+        for planes in packed:
+            bitsliced.layer_on_planes(
+                planes,
+                1,
+                layer.rows,
+                layer.n_minus,
+                layer.thresholds,
+                layer.flips,
+                layer.first_level,
+                layer.sum_bits,
+                counter,
+                1,
+                out,
+            )
+
+    return run
+
+
+def on_threads(runs):
+    with ThreadPoolExecutor(N_JOBS) as pool:
+        list(pool.map(lambda run: run(), runs))
+
+
+def hidden_layer(report, n_rows):
+    """One 2000 -> 2000 layer of binary codes; also from planes to planes."""
+    rng = np.random.default_rng(0)
+    n_rows = n_rows // (512 * N_JOBS) * 512 * N_JOBS
+    codes = rng.integers(0, 2, (n_rows, 2000)).astype(np.uint8)
+    X, W = codes.astype(np.float32), dense_weights((2000, 2000))[0]
+    parts = np.split(codes, N_JOBS)
+    for eps in (0.5, 0.9, 0.95):
+        layer = binary_layer(2000, 2000, eps)
+        from_codes = [partial(_engine.forward, part, [layer]) for part in parts]
+        from_planes = [packed_layer(part, layer) for part in parts]
+        taken = take_turns(
+            {
+                "BLAS": lambda: X @ W,
+                "ours": lambda runs=from_planes: on_threads(runs),
+                "with packing": lambda runs=from_codes: on_threads(runs),
+            }
+        )
+        report("hidden 2000-2000, binary planes", f"eps={eps}", "BLAS", taken)
+        taken["ours"] = taken["with packing"]
+        report("hidden 2000-2000, binary, row-major", f"eps={eps}", "BLAS", taken)
+
+
+def whole_forward(report, n_rows, grid):
+    """784-2000-2000-1000, from uint8 pixels to row-major codes."""
+    X = pixels(n_rows)
+    X32, weights = X.astype(np.float32) / 255, dense_weights(SIZES)
+    for eps, n_levels, input_bits in grid:
+        net = fitted(X, SIZES, eps=eps, n_levels=n_levels, input_bits=input_bits)
+        taken = take_turns(
+            {
+                "BLAS": lambda: blas(X32, weights),
+                "ours": lambda net=net: net.forward(X, n_jobs=N_JOBS),
+            }
+        )
+        setting = f"eps={eps}, n_levels={n_levels}, input_bits={input_bits}"
+        report("forward 784-2000-2000-1000", setting, "BLAS", taken)
+
+
+def one_sample(report):
+    X = pixels(2000)
+    x32, weights = X[:1].astype(np.float32) / 255, dense_weights(SIZES)
+    for n_levels in (2, 8):
+        net = fitted(X, SIZES, n_levels=n_levels)
+        taken = take_turns(
+            {
+                "BLAS": lambda: blas(x32, weights),
+                "ours": lambda net=net: net.forward(X[:1]),
+            }
+        )
+        report("one sample 784-2000-2000-1000", f"n_levels={n_levels}", "BLAS", taken)
+
+
+def estimators(report, n_rows):
+    """Whole predictions, and random features, with validation and all."""
+    X = pixels(n_rows)
+    X32 = X.astype(np.float32) / 255
+    y = np.arange(n_rows) % 10
+    clf = CompressedMLPClassifier(SIZES[1:], random_state=0, alpha=1e-3, n_jobs=N_JOBS)
+    clf.fit(X[:4000], y[:4000])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp = MLPClassifier(SIZES[1:], max_iter=1).fit(X32[:1000], y[:1000])
+    for method in ("predict", "predict_proba"):
+        taken = take_turns(
+            {
+                "MLPClassifier": lambda method=method: getattr(mlp, method)(X32),
+                "ours": lambda method=method: getattr(clf, method)(X),
+            }
+        )
+        report(f"{method} 784-2000-2000-1000-10", "n_levels=8", "MLPClassifier", taken)
+    rbf = RBFSampler(n_components=2000, random_state=0).fit(X32)
+    ours = NTKCompressor((2000,), random_state=0, n_jobs=N_JOBS).fit(X32)
+    taken = take_turns(
+        {
+            "RBFSampler": lambda: rbf.transform(X32),
+            "ours": lambda: ours.transform(X32),
+            "codes": lambda: ours.codes(X32),
+        }
+    )
+    report("transform 784-2000", "float32 features", "RBFSampler", taken)
+
+
+def other_libraries(report, n_rows):
+    """The same sizes in scipy.sparse, and in what else is installed."""
+    X = pixels(n_rows)
+    X32, weights = X.astype(np.float32) / 255, dense_weights(SIZES)
+    net = fitted(X, SIZES)
+    sparse_weights = [
+        sparse.random_array(W.T.shape, density=0.1, dtype=np.float32, rng=0).tocsr()
+        for W in weights
+    ]
+    XT = np.ascontiguousarray(X32.T)
+    contenders = {"scipy.sparse CSR": lambda: csr(XT, sparse_weights)}
+    try:
+        import torch
+
+        torch.set_num_threads(N_JOBS)
+        layers = []
+        for W in weights:
+            linear = torch.nn.Linear(*W.shape, bias=False)
+            linear.weight.data = torch.from_numpy(W.T.copy())
+            layers += [linear, torch.nn.ReLU()]
+        model, x = torch.nn.Sequential(*layers).eval(), torch.from_numpy(X32)
+        int8 = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear})
+        contenders["PyTorch float32"] = torch.inference_mode()(lambda: model(x))
+        contenders["PyTorch dynamic int8"] = torch.inference_mode()(lambda: int8(x))
+    except ImportError:
+        pass
+    for name, run in contenders.items():
+        taken = take_turns({name: run, "ours": lambda: net.forward(X, n_jobs=N_JOBS)})
+        report("forward 784-2000-2000-1000", "defaults", name, taken)
+
+
+def growth(report):
+    """Microseconds per row as one size grows, the others at their defaults."""
+    for eps in (0.99, 0.95, 0.9, 0.8, 0.5, 0.0):
+        X = pixels(4096, 2000)
+        net = fitted(X, (2000, 2000), eps=eps)
+        taken = take_turns({"ours": lambda net=net, X=X: net.forward(X)}, 1.0)
+        report("growth 2000-2000", f"eps={eps}", "", taken, n_rows=4096)
+    for n_rows in (1, 16, 64, 256, 512, 4096, 32_768):
+        X = pixels(max(n_rows, 2))
+        net = fitted(X, (784, 2000))
+        taken = take_turns(
+            {"ours": lambda net=net, X=X, n=n_rows: net.forward(X[:n])}, 1.0
+        )
+        report("growth 784-2000", f"rows={n_rows}", "", taken, n_rows=n_rows)
+    for width in (500, 1000, 2000, 4000, 8000):
+        X = pixels(4096)
+        net = fitted(X, (784, width))
+        taken = take_turns({"ours": lambda net=net, X=X: net.forward(X)}, 1.0)
+        report("growth 784-width", f"width={width}", "", taken, n_rows=4096)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer settings")
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument(
+        "--output", type=Path, default=Path("benchmarks/results/forward")
+    )
+    arguments = parser.parse_args()
+    rows = []
+
+    def report(work, setting, peer, taken, n_rows=None):
+        ours = taken["ours"]
+        row = {"work": work, "setting": setting, "peer": peer, "ours_ms": 1e3 * ours}
+        if peer:
+            row |= {"peer_ms": 1e3 * taken[peer], "ratio": taken[peer] / ours}
+            figures = f"{row['peer_ms']:10.2f} ms {row['ratio']:7.1f}x"
+        else:
+            row["us_per_row"] = 1e6 * ours / n_rows
+            figures = f"{row['us_per_row']:10.2f} us per row"
+        rows.append(row)
+        print(f"{work:42}{setting:38}{peer:18}{row['ours_ms']:9.2f} ms{figures}")
+
+    grid = [(0.9, 2, 4), (0.9, 8, 8)]
+    if not arguments.quick:
+        grid += [(eps, 8, 8) for eps in (0.0, 0.5, 0.95, 0.99)]
+        grid += [(0.9, n_levels, 8) for n_levels in (2, 4, 16)]
+        grid += [(0.9, 8, input_bits) for input_bits in (1, 4)]
+    hidden_layer(report, arguments.rows)
+    whole_forward(report, arguments.rows, grid)
+    estimators(report, arguments.rows)
+    one_sample(report)
+    other_libraries(report, arguments.rows)
+    if not arguments.quick:
+        growth(report)
+
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
+    lines = ["| work | setting | against | ours, ms | theirs, ms | ratio |"]
+    lines += ["|---|---|---|---:|---:|---:|"]
+    for row in rows:
+        theirs = (
+            f"{row['peer_ms']:.1f} | {row['ratio']:.1f}x"
+            if row["peer"]
+            else (f" | {row['us_per_row']:.1f} us per row")
+        )
+        lines.append(
+            f"| {row['work']} | {row['setting']} | {row['peer']} | "
+            f"{row['ours_ms']:.2f} | {theirs} |"
+        )
+    arguments.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
