@@ -186,9 +186,9 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         X = validate_input(self, X)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
-        return self.fit_validated(X, sample_weight)
+        return self._fit_validated(X, sample_weight)
 
-    def fit_validated(
+    def _fit_validated(
         self, X: Any, sample_weight: npt.NDArray[np.float64] | None
     ) -> Self:
         """Fit without another look at parameters and data."""

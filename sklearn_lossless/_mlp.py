@@ -55,7 +55,7 @@ class _CompressedMLP(BaseEstimator):
         parameters = {
             name: getattr(self, name) for name in NTKCompressor._get_param_names()
         }
-        compressor = NTKCompressor(**parameters).fit_validated(X, sample_weight)
+        compressor = NTKCompressor(**parameters)._fit_validated(X, sample_weight)
         self.compressor_ = compressor
         self.network_ = compressor.network_
         self.matching_ = compressor.matching_
