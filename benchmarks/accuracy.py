@@ -113,9 +113,10 @@ def main():
             name = f"n_levels={kind}" if isinstance(kind, int) else kind
             mean = float(np.mean(scores))
             dense = mean if kind == "dense" else dense
+            difference = f"{mean - dense:+.2f}" if "dense" in kinds else ""
             print(
                 f"{'-'.join(map(str, sizes)):20}{name:18}{mean:7.2f}"
-                f"{np.std(scores):6.2f}{mean - dense:+9.2f}{seconds:6.0f}",
+                f"{np.std(scores):6.2f}{difference:>9}{seconds:6.0f}",
                 flush=True,
             )
             rows.append({"sizes": sizes, "network": name, "accuracy": scores})
