@@ -177,11 +177,11 @@ class CompressedNetwork:
         -------
         ndarray of shape (n_samples, n_targets), dtype float64
         """
-        weights = np.ascontiguousarray(weights)
-        out = np.empty((X.shape[0], weights.shape[1]))
+        by_target = np.ascontiguousarray(weights.T)
+        out = np.empty((X.shape[0], len(by_target)))
 
         def finish(codes: npt.NDArray[Any], rows: slice) -> None:
-            _engine.read_out(codes, weights, out[rows])
+            _engine.read_out(codes, by_target, out[rows])
 
         self._for_chunks(X, n_jobs, None, finish)
         return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .vector import kernel
+from .vector import exact_sums, kernel
 
 __all__ = ["quantize", "read_out"]
 
@@ -32,21 +32,23 @@ def quantize(X, inv_step, shift, max_code, out):  # type: ignore[no-untyped-def]
             out[i, j] = min(max(cell, 0.0), max_code)
 
 
-@kernel
+@exact_sums
 def read_out(codes, weights, out):  # type: ignore[no-untyped-def]
-    """Fill `out` with ``codes @ weights``, adding in the order of the features.
+    """Fill `out` with ``codes @ weights.T``.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_features), dtype uint8
-    weights : ndarray of shape (n_features, n_targets), dtype float64
+    weights : ndarray of shape (n_targets, n_features), dtype float64
+        Whole numbers, such that no sum reaches 2**53.
     out : ndarray of shape (n_samples, n_targets), dtype float64
     """
-    sums = np.empty(weights.shape[1])
+    row = np.empty(codes.shape[1])
     for i in range(codes.shape[0]):
-        sums[:] = 0.0
-        for j in range(codes.shape[1]):
-            code = np.float64(codes[i, j])
-            for target in range(sums.size):
-                sums[target] += code * weights[j, target]
-        out[i] = sums
+        for j in range(row.size):
+            row[j] = codes[i, j]
+        for target in range(weights.shape[0]):
+            total = 0.0
+            for j in range(row.size):
+                total += row[j] * weights[target, j]
+            out[i, target] = total

@@ -29,8 +29,8 @@ def read_out(
     weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Fill `out` with ``codes @ weights``."""
-    out[:] = codes.astype(np.float64) @ weights
+    """Fill `out` with ``codes @ weights.T``."""
+    out[:] = codes.astype(np.float64) @ weights.T
 
 
 def run(

@@ -31,6 +31,7 @@ __all__ = [
     "aligned_zeros",
     "broadcast",
     "broadcast_lanes",
+    "exact_sums",
     "kernel",
     "lane_mask",
     "load",
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any], **options: Any) -> Any:
     """Compile `function` at its first call, without the GIL, cached where possible.
 
     Numba caches in the package folder or, where that is read-only, in the user's
@@ -51,9 +52,17 @@ def kernel(function: Callable[..., Any]) -> Any:
     raises, and the kernel is compiled anew by each process.
     """
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
+
+
+def exact_sums(function: Callable[..., Any]) -> Any:
+    """Compile a kernel whose floating-point sums are of whole numbers below 2**53.
+
+    Such sums are exact in any order, so the compiler may choose a fast one.
+    """
+    return kernel(function, fastmath={"reassoc"})
 
 
 def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
