@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .bitsliced import COUNTER_WORDS, layer_on_planes
-from .lanes import layer_on_lanes, layer_on_lanes_to_planes, layer_on_sample
+from .lanes import layer_on_lanes, layer_on_pairs_to_planes, layer_on_sample
 from .layer import N_WORDS, PreparedLayer
-from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, unpack
+from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, spread_pairs, unpack
 from .vector import aligned_zeros
 
 __all__ = ["run"]
@@ -78,7 +78,8 @@ def _run_blocks(
     lanes = np.dtype(np.int16)
     first_on_lanes = first.input_bits > _MAX_PLANES and _lane_type([first]) == lanes
     if first_on_lanes:
-        values = aligned_zeros(n_rows[0] * N_WORDS * 4, lanes)
+        words = aligned_zeros(n_rows[0] * N_WORDS, np.uint64)
+        pairs = words.view(lanes)
         parts = planes[1].view(np.uint32)
     for start in range(0, len(codes), BLOCK):
         block = codes[start : start + BLOCK]
@@ -88,11 +89,10 @@ def _run_blocks(
             pack(codes_in, n_bits[0], tile, planes[0])
         for i, layer in enumerate(layers):
             if i == 0 and first_on_lanes:
-                n_lanes = 64 * N_WORDS // 16
-                for part in range(-(-n_block // n_lanes)):
-                    spread(codes_in, n_rows[0], part * n_lanes, tile, values)
-                    layer_on_lanes_to_planes(
-                        values,
+                for sample in range(0, n_block, 64):
+                    spread_pairs(codes_in, n_rows[0], sample, tile, words)
+                    layer_on_pairs_to_planes(
+                        pairs,
                         layer.largest_code,
                         layer.rows,
                         layer.n_minus,
@@ -100,7 +100,7 @@ def _run_blocks(
                         layer.flips,
                         layer.first_level,
                         n_bits[1],
-                        part,
+                        sample // 32,
                         parts,
                     )
                 continue

@@ -21,12 +21,25 @@ from .vector import (
     lane_mask,
     load_row,
     load_value,
+    shift_lanes_left,
+    shift_lanes_right,
     shift_left,
     store,
     sub_lanes,
 )
 
-__all__ = ["layer_on_lanes", "layer_on_lanes_to_planes", "layer_on_sample"]
+__all__ = ["layer_on_lanes", "layer_on_pairs_to_planes", "layer_on_sample"]
+
+
+@kernel
+def _code(values, total, thresholds, flips, first_level):  # type: ignore[no-untyped-def]
+    """Return the codes of sums."""
+    code = broadcast_lanes(values, np.int64(first_level))
+    for t in range(flips.size):
+        below = broadcast_lanes(values, np.int64(thresholds[t]) - 1)
+        flip = broadcast_lanes(values, np.int64(flips[t]))
+        code = code ^ (above_lanes(values, total, below) & flip)
+    return code
 
 
 @kernel
@@ -39,12 +52,7 @@ def _codes(  # type: ignore[no-untyped-def]
         total = sub_lanes(values, total, load_row(values, 0, rows, position))
     for position in range(start + n_minus, start + n_taps):
         total = add_lanes(values, total, load_row(values, 0, rows, position))
-    code = broadcast_lanes(values, np.int64(first_level))
-    for t in range(flips.size):
-        below = broadcast_lanes(values, np.int64(thresholds[t]) - 1)
-        flip = broadcast_lanes(values, np.int64(flips[t]))
-        code = code ^ (above_lanes(values, total, below) & flip)
-    return code
+    return _code(values, total, thresholds, flips, first_level)
 
 
 @kernel
@@ -74,7 +82,7 @@ def layer_on_lanes(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def layer_on_lanes_to_planes(  # type: ignore[no-untyped-def]
+def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
     values,
     largest_code,
     rows,
@@ -86,31 +94,39 @@ def layer_on_lanes_to_planes(  # type: ignore[no-untyped-def]
     part,
     out,
 ):
-    """Fill one part of the planes `out`: that of the samples in `values`.
+    """Fill two parts of the planes `out`: those of the 64 samples in `values`.
 
-    `out` has integers of as many bits as a vector has lanes. The other parameters
-    are those of `PreparedLayer`.
+    `values` has two codes in each 16-bit lane, as by `spread_pairs`. Sums of whole
+    lanes are ``low + 256 * high`` modulo 2**16, so the sums of the high bytes alone
+    give both. `out` has 32-bit integers. The other parameters are those of
+    `PreparedLayer`.
     """
     n_outputs, n_taps = rows.shape
     flat_rows = rows.reshape(rows.size)
-    lane_bits = 8 * values.itemsize
     plane_size = out.size // n_out_bits
+    zero = broadcast_lanes(values, np.int64(0))
     for o in range(n_outputs):
-        code = _codes(
-            values,
-            largest_code,
-            flat_rows,
-            o * n_taps,
-            n_minus[o],
-            n_taps,
-            thresholds[o],
-            flips,
-            first_level,
-        )
+        start = o * n_taps
+        both = high = zero
+        for position in range(start, start + n_minus[o]):
+            pair = load_row(values, 0, flat_rows, position)
+            both = sub_lanes(values, both, pair)
+            high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
+        for position in range(start + n_minus[o], start + n_taps):
+            pair = load_row(values, 0, flat_rows, position)
+            both = add_lanes(values, both, pair)
+            high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
+        low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
+        offset = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
+        low = add_lanes(values, low, offset)
+        high = add_lanes(values, high, offset)
+        low = _code(values, low, thresholds[o], flips, first_level)
+        high = _code(values, high, thresholds[o], flips, first_level)
         for b in range(n_out_bits):
-            # Bit b becomes the sign; as many parts as bits in a lane make a row.
-            signs = shift_left(code, lane_bits - 1 - b)
-            out[b * plane_size + o * lane_bits + part] = lane_mask(values, signs)
+            # Bit b becomes the sign; sixteen parts of 32 samples make a row.
+            at = b * plane_size + 16 * o + part
+            out[at] = lane_mask(values, shift_left(low, 15 - b))
+            out[at + 1] = lane_mask(values, shift_left(high, 15 - b))
 
 
 @kernel

@@ -16,7 +16,7 @@ import numpy as np
 
 from .vector import N_WORDS, broadcast, kernel, load, shift_left, shift_right, store
 
-__all__ = ["BLOCK", "TILE", "TILE_FEATURES", "pack", "spread", "unpack"]
+__all__ = ["BLOCK", "TILE", "TILE_FEATURES", "pack", "spread", "spread_pairs", "unpack"]
 
 #: Samples in a block: a row of a plane is one vector.
 BLOCK = 64 * N_WORDS
@@ -118,3 +118,22 @@ def spread(codes, n_features, first_sample, tile, values):  # type: ignore[no-un
                     at = (feature + 8 * word + i) * n_lanes + group
                     for j in range(8):
                         values[at + j] = (samples >> np.uint64(8 * j)) & _LOWEST_BYTE
+
+
+@kernel
+def spread_pairs(codes, n_features, first_sample, tile, words):  # type: ignore[no-untyped-def]
+    """Fill bytes with the codes of 64 samples from `first_sample` on.
+
+    A feature is a row of `N_WORDS` words. Byte 2i is sample i, byte 2i + 1 sample
+    32 + i, so that in 16-bit lanes the low and the high bytes are 32 samples each.
+    """
+    for feature in range(0, n_features, TILE_FEATURES):
+        for group in range(8):
+            for i in range(8):
+                sample = first_sample + 32 * (i % 2) + 4 * group + i // 2
+                store(tile, i * N_WORDS, load(codes, sample * n_features + feature))
+            _transpose_bytes(tile)
+            for i in range(8):
+                for word in range(N_WORDS):
+                    at = (feature + 8 * word + i) * N_WORDS + group
+                    words[at] = tile[i * N_WORDS + word]

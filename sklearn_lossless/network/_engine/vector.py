@@ -37,6 +37,8 @@ __all__ = [
     "load",
     "load_row",
     "load_value",
+    "shift_lanes_left",
+    "shift_lanes_right",
     "shift_left",
     "shift_right",
     "store",
@@ -223,6 +225,25 @@ sub_lanes = _on_lanes(lambda builder, a, b, lanes: builder.sub(a, b))
 above_lanes = _on_lanes(
     lambda builder, a, b, lanes: builder.sext(builder.icmp_signed(">", a, b), lanes)
 )
+
+
+def _shift_in_lanes(method: str) -> Any:
+    @intrinsic
+    def shift(typingctx, like, value, count):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            lanes = _lanes(sig.args[0])
+            counts = _splat(builder, builder.trunc(args[2], lanes.element), lanes)
+            shifted = getattr(builder, method)(builder.bitcast(args[1], lanes), counts)
+            return builder.bitcast(shifted, _WORDS)
+
+        return _vector(like, _vector, types.intp), codegen
+
+    return shift
+
+
+#: Shift every integer by the same count; zeros come in.
+shift_lanes_left = _shift_in_lanes("shl")
+shift_lanes_right = _shift_in_lanes("lshr")
 
 
 @intrinsic
