@@ -51,7 +51,7 @@ PEERS = {
     ),
     "MLP (1000,)": lambda regression, seed: (
         MLPRegressor if regression else MLPClassifier
-    )((1000,), random_state=seed),
+    )(hidden_layer_sizes=(1000,), random_state=seed),
 }
 
 
