@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._compat import Interval, check_sample_weight, fit_context
+from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from .network import build_network, code_statistics, fit_quantizer
 from .theory import Activation, get_activation, match_network
 
@@ -65,6 +65,9 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         paper, which loses accuracy; with 8 next to none is lost.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
+    readout_layers : {"last", "all"}, default="last"
+        Whether the features are those of the last layer, or of all layers side by
+        side, the first layer first.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the weights.
     n_jobs : int or None, default=None
@@ -132,6 +135,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         "eps": [Interval(Real, 0, 1, closed="left")],
         "n_levels": [Interval(Integral, 2, 16, closed="both")],
         "input_bits": [Interval(Integral, 1, 8, closed="both")],
+        "readout_layers": [StrOptions({"last", "all"})],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -145,6 +149,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         eps: float = 0.9,
         n_levels: int = 8,
         input_bits: int = 8,
+        readout_layers: str = "last",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -154,6 +159,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.eps = eps
         self.n_levels = n_levels
         self.input_bits = input_bits
+        self.readout_layers = readout_layers
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -222,15 +228,16 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             seed=_draw_seed(self.random_state),
             bias_std=bias_std,
             min_nonzeros=MIN_NONZEROS,
+            readout_layers=self.readout_layers,
         )
         self.matching_ = matching
         self.mean_ = quantizer.decode(statistics.mean)
         self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
-        self._n_features_out = sizes[-1]
+        self._n_features_out = self.network_.n_features_out
         return self
 
     def transform(self, X: Any) -> npt.NDArray[Any]:
-        """Return the features of `X`: centred and scaled codes of the last layer.
+        """Return the features of `X`: centred and scaled codes.
 
         Parameters
         ----------
@@ -239,8 +246,9 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
         Returns
         -------
-        ndarray of shape (n_samples, hidden_layer_sizes[-1])
-            ``Z`` such that ``Z @ Z.T`` is the conjugate kernel; float32 for
+        ndarray of shape (n_samples, n_features_out)
+            ``Z`` such that ``Z @ Z.T`` is the conjugate kernel (with
+            ``readout_layers="all"`` the sum of those of all layers); float32 for
             float32 input, else float64.
         """
         check_is_fitted(self)
@@ -251,7 +259,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         )
 
     def codes(self, X: Any) -> npt.NDArray[np.uint8]:
-        """Return the integer codes of the last layer.
+        """Return the integer codes that the features are made of.
 
         Parameters
         ----------
@@ -260,7 +268,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
         Returns
         -------
-        ndarray of shape (n_samples, hidden_layer_sizes[-1]), dtype uint8
+        ndarray of shape (n_samples, n_features_out), dtype uint8
             Codes, 0 to ``n_levels - 1``.
         """
         check_is_fitted(self)
@@ -268,11 +276,15 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return self.network_.forward(X, n_jobs=self.n_jobs)
 
     @property
-    def feature_line_(self) -> tuple[float, float]:
-        """The feature of code 0, and the step from code to code."""
-        last = self.matching_.layers[-1]
-        root = math.sqrt(self.network_.n_features_out)
-        return (last.step.offset - last.achieved.mean) / root, last.step.scale / root
+    def feature_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Each feature at code 0, and its step from code to code."""
+        specs = self.network_.output_layers
+        widths = [spec.n_outputs for spec in specs]
+        matches = self.matching_.layers[-len(specs) :]
+        first = [match.step.offset - match.achieved.mean for match in matches]
+        unit = [match.step.scale for match in matches]
+        root = np.sqrt(widths)
+        return np.repeat(first / root, widths), np.repeat(unit / root, widths)
 
     def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
         warnings.warn(

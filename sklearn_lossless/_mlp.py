@@ -73,20 +73,20 @@ class _CompressedMLP(BaseEstimator):
     ) -> npt.NDArray[np.float64]:
         """Fit the ridge readout and return its leave-one-out predictions."""
         first, unit = self.compressor_.feature_line_
-        alphas = None if self.alpha is None else np.array([self.alpha / unit**2])
         ridge = fit_ridge(
             codes,
             Y,
+            scale=unit,
             sample_weight=sample_weight,
             costs=costs,
-            alphas=alphas,
+            alphas=None if self.alpha is None else np.array([self.alpha]),
             loss=loss,
         )
         # From codes to features: feature = first + unit * code.
-        self.coef_ = ridge.coef / unit
-        self.intercept_ = ridge.intercept - first * self.coef_.sum(axis=1)
-        self.alpha_ = ridge.alpha * unit**2
-        self.alphas_ = ridge.alphas * unit**2
+        self.coef_ = ridge.coef
+        self.intercept_ = ridge.intercept - ridge.coef @ first
+        self.alpha_ = ridge.alpha
+        self.alphas_ = ridge.alphas
         self.loo_losses_ = ridge.loo_losses
         if self.verbose:
             print(
@@ -101,8 +101,8 @@ class _CompressedMLP(BaseEstimator):
         X = validate_input(self, X, reset=False)
         first, unit = self.compressor_.feature_line_
         coef = np.atleast_2d(self.coef_)
-        offset = self.intercept_ + first * coef.sum(axis=1)
-        weights, grid = _on_grid(coef.T * unit)
+        offset = self.intercept_ + coef @ first
+        weights, grid = _on_grid((coef * unit).T)
         scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
         return scores * grid + offset
 
@@ -142,6 +142,8 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
+    readout_layers : {"last", "all"}, default="last"
+        Whether the readout sees the last layer, or all of them.
     readout : {"ridge", "logistic"} or classifier, default="ridge"
         How the readout is trained. "ridge": least squares on +-1 targets, in
         closed form. "logistic": multinomial logistic regression. A scikit-learn
@@ -230,6 +232,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         eps: float = 0.9,
         n_levels: int = 8,
         input_bits: int = 8,
+        readout_layers: str = "last",
         readout: Any = "ridge",
         alpha: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -242,6 +245,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         self.eps = eps
         self.n_levels = n_levels
         self.input_bits = input_bits
+        self.readout_layers = readout_layers
         self.readout = readout
         self.alpha = alpha
         self.class_weight = class_weight
@@ -359,7 +363,8 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
     ) -> LogisticRegression:
         """Fit the logistic readout; choose its regularisation if none is given."""
         # The solver's tolerance is made for features of unit variance.
-        unit = self.matching_.tau_compressed[-1] / np.sqrt(Z.shape[1])
+        taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
+        unit = np.sqrt(np.square(taus).sum() / Z.shape[1])
         size = Z.shape[1] * (len(self.classes_) if len(self.classes_) > 2 else 1)
         solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
         readout = LogisticRegression(solver=solver, max_iter=1000)
@@ -463,6 +468,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
+    readout_layers : {"last", "all"}, default="last"
+        Whether the readout sees the last layer, or all of them.
     alpha : float or None, default=None
         L2 regularisation, for the features that :meth:`NTKCompressor.transform`
         gives. None: chosen by leave-one-out error.
@@ -521,6 +528,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         eps: float = 0.9,
         n_levels: int = 8,
         input_bits: int = 8,
+        readout_layers: str = "last",
         alpha: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
@@ -531,6 +539,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         self.eps = eps
         self.n_levels = n_levels
         self.input_bits = input_bits
+        self.readout_layers = readout_layers
         self.alpha = alpha
         self.random_state = random_state
         self.n_jobs = n_jobs

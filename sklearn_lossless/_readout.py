@@ -37,7 +37,7 @@ class RidgeReadout:
     Parameters
     ----------
     coef : ndarray of shape (n_targets, n_features), dtype float64
-        Coefficients of the codes.
+        Coefficients of the codes, times their scale.
     intercept : ndarray of shape (n_targets,), dtype float64
     alpha : float
         The regularisation with the least leave-one-out loss.
@@ -59,6 +59,7 @@ def fit_ridge(
     codes: Array,
     Y: Array,
     *,
+    scale: Array | None = None,
     sample_weight: Array | None = None,
     costs: Array | None = None,
     alphas: Array | None = None,
@@ -76,6 +77,8 @@ def fit_ridge(
     codes : ndarray of shape (n_samples, n_features), dtype uint8
         Codes below 16. Real features serve as well, at half the speed.
     Y : ndarray of shape (n_samples, n_targets), dtype float64
+    scale : ndarray of shape (n_features,) or None, default=None
+        The features are the codes times this. None: the codes themselves.
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         How many samples each one stands for.
     costs : ndarray of shape (n_samples,) or None, default=None
@@ -96,6 +99,7 @@ def fit_ridge(
     Rifkin, Lippert, "Notes on regularized least squares", MIT CSAIL 2007,
     sections 3 and 4.
     """
+    scale = np.ones(codes.shape[1]) if scale is None else scale
     copies = np.ones(len(Y)) if sample_weight is None else sample_weight
     costs = np.ones(len(Y)) if costs is None else costs
     weight = copies * costs
@@ -103,7 +107,9 @@ def fit_ridge(
     y_mean = weight @ Y / weight.sum()
     decompose = _Primal if codes.shape[0] > codes.shape[1] else _Dual
     uniform = np.all(weight == 1.0)
-    gram: _Primal | _Dual = decompose(codes, Y - y_mean, None if uniform else weight)
+    gram: _Primal | _Dual = decompose(
+        codes, scale, Y - y_mean, None if uniform else weight
+    )
     if alphas is None:
         alphas = _RELATIVE_ALPHAS * (gram.mean_eigenvalue or 1.0)
 
@@ -114,7 +120,7 @@ def fit_ridge(
     leverage_of = gram.leverage(alphas, dtype)
     loo_residuals = np.empty((len(alphas), *Y.shape), dtype=np.float32)
     for rows in _blocks(codes):
-        centred: Array = (codes[rows] - gram.code_mean).astype(dtype)
+        centred: Array = ((codes[rows] - gram.code_mean) * scale).astype(dtype)
         fitted: Array = (centred @ stacked).reshape(-1, len(alphas), Y.shape[1])
         residuals = (Y[rows] - y_mean)[:, np.newaxis] - fitted
         leverage = leverage_of(centred) + 1 / weight.sum()
@@ -128,7 +134,7 @@ def fit_ridge(
     best = int(np.lexsort((squares, losses))[0])
     return RidgeReadout(
         coef=coefs[best],
-        intercept=y_mean - coefs[best] @ gram.code_mean,
+        intercept=y_mean - coefs[best] @ (scale * gram.code_mean),
         alpha=float(alphas[best]),
         alphas=alphas,
         loo_losses=losses,
@@ -185,7 +191,9 @@ def fit_temperature(
 class _Primal:
     """Eigendecomposition of the features' Gram matrix: many samples."""
 
-    def __init__(self, codes: Array, Yc: Array, sample_weight: Array | None) -> None:
+    def __init__(
+        self, codes: Array, scale: Array, Yc: Array, sample_weight: Array | None
+    ) -> None:
         n_features = codes.shape[1]
         gram = np.zeros((n_features, n_features))
         cross = np.zeros((n_features, Yc.shape[1]))
@@ -208,6 +216,9 @@ class _Primal:
             cross += weighted.T @ Yc[rows]
         self.code_mean = total / count
         gram -= np.outer(total, self.code_mean)
+        gram *= scale[:, np.newaxis]
+        gram *= scale
+        cross *= scale[:, np.newaxis]
         self.mean_eigenvalue = np.trace(gram) / n_features
         values, self._vectors = linalg.eigh(
             gram, overwrite_a=True, check_finite=False, driver="evd"
@@ -234,11 +245,13 @@ class _Primal:
 class _Dual:
     """Eigendecomposition of the samples' kernel matrix: many features."""
 
-    def __init__(self, codes: Array, Yc: Array, sample_weight: Array | None) -> None:
+    def __init__(
+        self, codes: Array, scale: Array, Yc: Array, sample_weight: Array | None
+    ) -> None:
         weight = np.ones(len(Yc)) if sample_weight is None else sample_weight
         self.code_mean = weight @ codes / weight.sum()
         root = np.sqrt(weight)[:, None]
-        self._features = root * (codes - self.code_mean)
+        self._features = root * (codes - self.code_mean) * scale
         kernel = self._features @ self._features.T
         self.mean_eigenvalue = np.trace(kernel) / codes.shape[1]
         values, self._vectors = linalg.eigh(

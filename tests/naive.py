@@ -33,6 +33,15 @@ def dense_layer(seed, layer, n_inputs, n_outputs, n_nonzeros):
     return W, biases
 
 
+def given_layer(weights, n_inputs):
+    """Dense weights in {-1, 0, 1}, (n_outputs, n_inputs), and integer biases."""
+    W = np.zeros((len(weights.n_plus), n_inputs))
+    for row, inputs, n_plus in zip(W, weights.indices, weights.n_plus, strict=True):
+        row[inputs[:n_plus]] = 1
+        row[inputs[n_plus:]] = -1
+    return W, weights.bias.astype(float)
+
+
 def quantize(quantizer, X):
     """Input codes by NumPy, one expression."""
     X = np.asarray(X, dtype=np.float64)
@@ -48,9 +57,12 @@ def forward(network, X):
     """
     codes = quantize(network.quantizer, X)
     for number, spec in enumerate(network.layers):
-        W, biases = dense_layer(
-            network.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
-        )
+        if spec.weights is None:
+            W, biases = dense_layer(
+                network.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
+            )
+        else:
+            W, biases = given_layer(spec.weights, spec.n_inputs)
         sums = (codes - spec.centre / 256) @ W.T
         sums += np.floor(biases * spec.bias_scale / 2**16) / 256
         reached = (sums[..., np.newaxis] >= spec.thresholds / 256).sum(axis=-1)

@@ -72,6 +72,9 @@ def check(codes, layers):
     result = engine.forward(codes, prepared)
     assert result.dtype == np.uint8
     np.testing.assert_array_equal(result, expected)
+    parts = [reference(codes, layers[: i + 1]) for i in range(len(layers))]
+    every = engine.forward(codes, prepared, all_layers=True)
+    np.testing.assert_array_equal(every, np.hstack(parts))
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))

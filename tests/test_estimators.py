@@ -274,10 +274,32 @@ def test_class_weight_is_sample_weight(digits):
     Y = np.where(y_train[:, None] == np.arange(10), 1.0, -1.0)
     unit = a.compressor_.feature_line_[1]
     readout = fit_ridge(
-        codes, Y, sample_weight=1.0 + y_train, alphas=np.array([0.01 / unit**2])
+        codes, Y, scale=unit, sample_weight=1.0 + y_train, alphas=np.array([0.01])
     )
-    expected = codes @ readout.coef.T + readout.intercept
+    expected = unit * codes @ readout.coef.T + readout.intercept
     np.testing.assert_allclose(a.decision_function(X_train), expected, atol=1e-4)
+
+
+def test_readout_of_all_layers(digits):
+    X_train, X_test, y_train, y_test = digits
+    sizes = (300, 200, 100)
+    last, every = (
+        classifier(hidden_layer_sizes=sizes, readout_layers=layers).fit(
+            X_train, y_train
+        )
+        for layers in ("last", "all")
+    )
+    assert every.coef_.shape == (10, 600)
+    Z = every.compressor_.transform(X_test)
+    # The squared norm of a layer's features is that layer's tau squared.
+    expected = np.square(every.matching_.tau_compressed[1:])
+    norms = [np.square(part).sum(axis=1).mean() for part in np.split(Z, [300, 500], 1)]
+    np.testing.assert_allclose(norms, expected, rtol=0.2)
+    np.testing.assert_array_equal(Z[:, 500:], last.compressor_.transform(X_test))
+    np.testing.assert_allclose(
+        every.decision_function(X_test), Z @ every.coef_.T + every.intercept_, atol=1e-7
+    )
+    assert every.score(X_test, y_test) > last.score(X_test, y_test)
 
 
 def test_leave_one_out_chooses_alpha(digits):

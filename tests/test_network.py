@@ -1,6 +1,7 @@
 """The integer network equals a dense network in floating point, code for code."""
 
 import pickle
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn_lossless.network import (
     code_statistics,
     fit_quantizer,
     n_nonzeros,
+    ternary_weights,
 )
 from sklearn_lossless.theory import match_network
 
@@ -105,9 +107,42 @@ def test_scores_are_exact(n_jobs, n_targets):
 def test_features_are_a_line_in_codes(dtype):
     X = make_X(1500, 30)
     network = make_network(X, (50, 20), eps=0.5)
-    features = network.features(X, -0.5, 0.25, dtype=dtype)
+    first, unit = np.full(20, -0.5), np.linspace(0.25, 5, 20)
+    features = network.features(X, first, unit, dtype=dtype)
     assert features.dtype == dtype
-    np.testing.assert_array_equal(features, -0.5 + 0.25 * network.forward(X))
+    np.testing.assert_allclose(features, first + unit * network.forward(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [1, 40, 600])
+def test_codes_of_all_layers(n_samples):
+    X = make_X(n_samples, 30)
+    network = make_network(make_X(100, 30), (50, 40, 20), eps=0.5)
+    every = replace(network, readout_layers="all")
+    assert (network.n_features_out, every.n_features_out) == (20, 110)
+    parts = [
+        replace(network, layers=network.layers[: depth + 1]).forward(X)
+        for depth in range(3)
+    ]
+    np.testing.assert_array_equal(every.forward(X), np.hstack(parts))
+    weights = np.arange(220.0).reshape(110, 2)
+    np.testing.assert_array_equal(every.scores(X, weights), np.hstack(parts) @ weights)
+
+
+def test_given_weights_and_thresholds_of_each_neuron():
+    X = make_X(600, 30)
+    network = make_network(X, (50, 20), eps=0.5)
+    layers = list(network.layers)
+    thresholds = layers[0].thresholds + 50 * np.arange(50)[:, np.newaxis]
+    layers[0] = replace(
+        layers[0],
+        thresholds=thresholds,
+        weights=ternary_weights(5, 3, 30, 50, layers[0].n_nonzeros),
+    )
+    given = replace(network, layers=tuple(layers))
+    np.testing.assert_array_equal(given.forward(X), naive.forward(given, X))
+    assert np.any(given.forward(X) != network.forward(X))
+    again = pickle.loads(pickle.dumps(given))
+    np.testing.assert_array_equal(again.forward(X), given.forward(X))
 
 
 @pytest.mark.parametrize(

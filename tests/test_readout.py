@@ -32,6 +32,22 @@ def test_equals_ridge(n_samples, n_features, weighted):
 
 @pytest.mark.parametrize(("n_samples", "n_features"), SHAPES)
 @pytest.mark.parametrize("weighted", [False, True])
+def test_scaled_codes_are_features(n_samples, n_features, weighted):
+    codes, Y, weight = make_data(n_samples, n_features, weighted)
+    scale = np.linspace(0.1, 3, n_features)
+    readout = fit_ridge(codes, Y, scale=scale, sample_weight=weight)
+    expected = fit_ridge(codes * scale, Y, sample_weight=weight)
+    np.testing.assert_allclose(readout.alphas, expected.alphas)
+    np.testing.assert_allclose(readout.loo_losses, expected.loo_losses, rtol=1e-3)
+    one = {"sample_weight": weight, "alphas": np.array([0.3])}
+    readout = fit_ridge(codes, Y, scale=scale, **one)
+    expected = fit_ridge(codes * scale, Y, **one)
+    np.testing.assert_allclose(readout.coef, expected.coef, atol=1e-8)
+    np.testing.assert_allclose(readout.intercept, expected.intercept, atol=1e-8)
+
+
+@pytest.mark.parametrize(("n_samples", "n_features"), SHAPES)
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("alpha", [1e-2, 1.0, 1e3])
 def test_leave_one_out_is_leaving_one_out(n_samples, n_features, weighted, alpha):
     codes, Y, weight = make_data(n_samples, n_features, weighted)

@@ -15,7 +15,7 @@ from joblib import effective_n_jobs
 
 from . import _engine
 from .quantizer import CodeStatistics, Quantizer
-from .ternary import BIAS_STD, ternary_weights
+from .ternary import BIAS_STD, TernaryWeights, ternary_weights
 
 __all__ = ["CompressedNetwork", "LayerSpec", "build_network", "n_nonzeros"]
 
@@ -39,14 +39,18 @@ class LayerSpec:
         Shape of the layer.
     n_nonzeros : int
         Nonzero weights of each neuron.
-    thresholds : ndarray of shape (n_thresholds,), dtype int64
-        Where the activation steps, in 1/256 of a centred sum of input codes.
+    thresholds : ndarray of shape (n_thresholds,) or (n_outputs, n_thresholds), \
+            dtype int64
+        Where the activation steps, in 1/256 of a centred sum of input codes; for
+        all neurons or for each.
     levels : ndarray of shape (n_thresholds + 1,), dtype uint8
         Codes of the activation's cells, from left to right.
     centre : ndarray of shape (1,) or (n_inputs,), dtype int64
         Mean code of all inputs or of each, in 1/256.
-    bias_scale : int
+    bias_scale : int, default=0
         Size of the random biases; 0 for none.
+    weights : TernaryWeights or None, default=None
+        The weights, where they are not drawn from the seed.
     """
 
     n_inputs: int
@@ -56,6 +60,7 @@ class LayerSpec:
     levels: npt.NDArray[np.uint8]
     centre: npt.NDArray[np.int64]
     bias_scale: int = 0
+    weights: TernaryWeights | None = None
 
     @property
     def n_bits(self) -> int:
@@ -79,11 +84,14 @@ class CompressedNetwork:
         First to last.
     seed : int
         64-bit seed of the weights.
+    readout_layers : {"last", "all"}, default="last"
+        Which layers' codes are put out; all of them side by side, the first first.
     """
 
     quantizer: Quantizer
     layers: tuple[LayerSpec, ...]
     seed: int
+    readout_layers: str = "last"
 
     @property
     def n_features_in(self) -> int:
@@ -92,8 +100,13 @@ class CompressedNetwork:
 
     @property
     def n_features_out(self) -> int:
-        """Number of neurons in the last layer."""
-        return self.layers[-1].n_outputs
+        """Number of neurons whose codes are put out."""
+        return sum(spec.n_outputs for spec in self.output_layers)
+
+    @property
+    def output_layers(self) -> tuple[LayerSpec, ...]:
+        """The layers whose codes are put out."""
+        return self.layers if self.readout_layers == "all" else self.layers[-1:]
 
     @property
     def n_weights(self) -> int:
@@ -106,7 +119,7 @@ class CompressedNetwork:
         return sum(spec.n_nonzeros * spec.n_outputs for spec in self.layers)
 
     def forward(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.uint8]:
-        """Return the codes of the last layer.
+        """Return the codes of the last layer, or of all.
 
         Parameters
         ----------
@@ -126,19 +139,19 @@ class CompressedNetwork:
     def features(
         self,
         X: Any,
-        first: float,
-        unit: float,
+        first: npt.NDArray[np.float64],
+        unit: npt.NDArray[np.float64],
         *,
         dtype: npt.DTypeLike = np.float64,
         n_jobs: int | None = None,
     ) -> npt.NDArray[Any]:
-        """Return ``first + unit * codes`` of the last layer.
+        """Return ``first + unit * codes``.
 
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_features_in)
             Finite numbers.
-        first, unit : float
+        first, unit : ndarray of shape (n_features_out,), dtype float64
             Value of code 0, and the step from code to code.
         dtype : dtype, default=float64
             Of the result.
@@ -151,6 +164,8 @@ class CompressedNetwork:
         """
         out = np.empty((X.shape[0], self.n_features_out), dtype=dtype)
 
+        first, unit = first.astype(dtype), unit.astype(dtype)
+
         def finish(codes: npt.NDArray[Any], rows: slice) -> None:
             codes *= unit
             codes += first
@@ -161,7 +176,7 @@ class CompressedNetwork:
     def scores(
         self, X: Any, weights: npt.NDArray[np.float64], *, n_jobs: int | None = None
     ) -> npt.NDArray[np.float64]:
-        """Return the products of the last codes with `weights`.
+        """Return the products of the codes with `weights`.
 
         Parameters
         ----------
@@ -201,7 +216,9 @@ class CompressedNetwork:
             rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
             codes = self.quantizer.codes(X[rows])
             part = None if out is None else out[rows]
-            finish(_engine.forward(codes, prepared, part), rows)
+            all_layers = self.readout_layers == "all"
+            codes = _engine.forward(codes, prepared, part, all_layers=all_layers)
+            finish(codes, rows)
 
         starts = range(0, n_samples, _CHUNK_ROWS)
         n_threads = min(effective_n_jobs(n_jobs), len(starts))
@@ -219,9 +236,7 @@ class CompressedNetwork:
         prepared = []
         input_bits = self.quantizer.n_bits
         for number, spec in enumerate(self.layers):
-            weights = ternary_weights(
-                self.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
-            )
+            weights = self.weights(number)
             thresholds = integer_thresholds(spec, *weights)
             prepared.append(
                 _engine.prepare_layer(
@@ -235,6 +250,15 @@ class CompressedNetwork:
             )
             input_bits = spec.n_bits
         return prepared
+
+    def weights(self, number: int) -> TernaryWeights:
+        """Return the weights of layer `number`, from 0: given, or drawn again."""
+        spec = self.layers[number]
+        if spec.weights is not None:
+            return spec.weights
+        return ternary_weights(
+            self.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -257,7 +281,7 @@ def integer_thresholds(
     ----------
     spec : LayerSpec
     indices, n_plus, bias : ndarray
-        As in `TernaryWeights`.
+        As in `TernaryWeights`; its bias counts `spec.bias_scale` times.
 
     Returns
     -------
@@ -267,7 +291,7 @@ def integer_thresholds(
     plus = np.arange(spec.n_nonzeros) < n_plus[:, np.newaxis]
     offset = np.where(plus, centre, -centre).sum(axis=1)
     offset -= (bias * spec.bias_scale) // _BIAS_UNIT
-    return -((-(spec.thresholds + offset[:, np.newaxis])) // FIXED_POINT)
+    return -(-(spec.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
 
 
 def n_nonzeros(n_inputs: int, eps: float, at_least: int = 1) -> int:
@@ -300,6 +324,7 @@ def build_network(
     seed: int,
     bias_std: float = 0.0,
     min_nonzeros: int = 1,
+    readout_layers: str = "last",
 ) -> CompressedNetwork:
     """Turn matched steps into integer layers.
 
@@ -324,6 +349,8 @@ def build_network(
         root mean squared norm of the centred inputs.
     min_nonzeros : int, default=1
         Least number of nonzero weights of a neuron in the first layer.
+    readout_layers : {"last", "all"}, default="last"
+        Which layers' codes are put out.
 
     Returns
     -------
@@ -357,7 +384,7 @@ def build_network(
         mean_code = (step.moments(tau).mean - step.offset) / step.scale
         centre = _fixed(np.array([mean_code]))
         unit = math.sqrt(n_outputs) / abs(step.scale)
-    return CompressedNetwork(quantizer, tuple(layers), seed)
+    return CompressedNetwork(quantizer, tuple(layers), seed, readout_layers)
 
 
 def _fixed(x: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

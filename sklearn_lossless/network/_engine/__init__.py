@@ -30,6 +30,8 @@ def forward(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     out: npt.NDArray[Any] | None = None,
+    *,
+    all_layers: bool = False,
 ) -> npt.NDArray[Any]:
     """Run codes through layers.
 
@@ -42,11 +44,14 @@ def forward(
     out : ndarray of shape (n_samples, n_outputs), optional
         Where to put the result. Any type: the codes are converted block by block,
         while they are in cache. By default a new array of uint8.
+    all_layers : bool, default=False
+        Whether to put out the codes of all layers, side by side, the first one
+        first, instead of those of the last one.
 
     Returns
     -------
     ndarray of shape (n_samples, n_outputs)
-        The codes of the last layer.
+        The codes of the last layer, or of all.
     """
     if codes.shape[1] != layers[0].n_inputs:
         raise ValueError(
@@ -64,7 +69,10 @@ def forward(
                 f"layer {number} puts out {layer.output_bits} bits, the next one "
                 f"takes {following.input_bits}"
             )
+    last = layers[-1].n_outputs
+    hidden = [layer.n_outputs if all_layers else 0 for layer in layers[:-1]]
+    widths = [*hidden, last]
     if out is None:
-        out = np.empty((len(codes), layers[-1].n_outputs), dtype=np.uint8)
-    run(codes, layers, out)
+        out = np.empty((len(codes), sum(widths)), dtype=np.uint8)
+    run(codes, layers, np.split(out, np.cumsum(widths)[:-1], axis=1))
     return out

@@ -26,12 +26,12 @@ _LANES_PER_PLANE = 4
 def run(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
-    out: npt.NDArray[Any],
+    outs: Sequence[npt.NDArray[Any]],
 ) -> None:
-    """Fill `out` with the codes of the last layer."""
+    """Fill `outs` with the codes of each layer, unless they have no columns."""
     n_samples = len(codes)
     if n_samples == 1:
-        _run_sample(codes, layers, out)
+        _run_sample(codes, layers, outs)
         return
     n_taps = [layer.rows.size for layer in layers]
     n_plane_taps = sum(layer.rows.size * layer.input_bits for layer in layers)
@@ -43,9 +43,10 @@ def run(
         n_in_lanes = 0
     n_in_blocks = n_samples - n_in_lanes
     if n_in_blocks:
-        _run_blocks(codes[:n_in_blocks], layers, out[:n_in_blocks])
+        _run_blocks(codes[:n_in_blocks], layers, [out[:n_in_blocks] for out in outs])
     if n_in_lanes:
-        _run_lanes(codes[n_in_blocks:], layers, out[n_in_blocks:], lanes)
+        rest = [out[n_in_blocks:] for out in outs]
+        _run_lanes(codes[n_in_blocks:], layers, rest, lanes)
 
 
 def _padded(n_features: int) -> int:
@@ -62,7 +63,7 @@ def _lane_type(layers: Sequence[PreparedLayer]) -> np.dtype[Any]:
 def _run_blocks(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
-    out: npt.NDArray[Any],
+    outs: Sequence[npt.NDArray[Any]],
 ) -> None:
     first, last = layers[0], layers[-1]
     n_bits = [layer.input_bits for layer in layers] + [last.output_bits]
@@ -74,7 +75,7 @@ def _run_blocks(
     tile = aligned_zeros(TILE, np.uint64)
     counter = aligned_zeros(COUNTER_WORDS, np.uint64)
     codes_in = aligned_zeros(BLOCK * n_rows[0], np.uint8)
-    codes_out = aligned_zeros(BLOCK * n_rows[-1], np.uint8)
+    codes_out = aligned_zeros(BLOCK * max(n_rows[1:]), np.uint8)
     lanes = np.dtype(np.int16)
     first_on_lanes = first.input_bits > _MAX_PLANES and _lane_type([first]) == lanes
     if first_on_lanes:
@@ -117,18 +118,21 @@ def _run_blocks(
                 n_bits[i + 1],
                 planes[i + 1],
             )
-        unpack(planes[-1], n_bits[-1], tile, codes_out)
-        rows_out = codes_out.reshape(BLOCK, -1)[:n_block, : last.n_outputs]
-        out[start : start + n_block] = rows_out
+        for i, out in enumerate(outs, start=1):
+            if out.shape[1]:
+                by_row = codes_out[: BLOCK * n_rows[i]]
+                unpack(planes[i], n_bits[i], tile, by_row)
+                rows_out = by_row.reshape(BLOCK, -1)[:n_block, : out.shape[1]]
+                out[start : start + n_block] = rows_out
 
 
 def _run_lanes(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
-    out: npt.NDArray[Any],
+    outs: Sequence[npt.NDArray[Any]],
     lanes: np.dtype[Any],
 ) -> None:
-    first, last = layers[0], layers[-1]
+    first = layers[0]
     n_lanes = 8 * N_WORDS // lanes.itemsize
     n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
     values = [aligned_zeros(rows * n_lanes, lanes) for rows in n_rows]
@@ -149,18 +153,19 @@ def _run_lanes(
                 layer.first_level,
                 values[i + 1],
             )
-        by_feature = values[-1].reshape(-1, n_lanes)[: last.n_outputs, : len(chunk)]
-        out[start : start + len(chunk)] = by_feature.T
+        for i, out in enumerate(outs, start=1):
+            by_feature = values[i].reshape(-1, n_lanes)
+            out[start : start + len(chunk)] = by_feature[: out.shape[1], : len(chunk)].T
 
 
 def _run_sample(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
-    out: npt.NDArray[Any],
+    outs: Sequence[npt.NDArray[Any]],
 ) -> None:
     values = np.zeros(layers[0].n_inputs + 1, dtype=np.int64)
     values[:-1] = codes[0]
-    for layer in layers:
+    for layer, out in zip(layers, outs, strict=True):
         result = np.zeros(layer.n_outputs + 1, dtype=np.int64)
         layer_on_sample(
             values,
@@ -172,5 +177,5 @@ def _run_sample(
             layer.first_level,
             result,
         )
+        out[0] = result[: out.shape[1]]
         values = result
-    out[0] = values[:-1]

@@ -36,12 +36,12 @@ def read_out(
 def run(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
-    out: npt.NDArray[Any],
+    outs: Sequence[npt.NDArray[Any]],
 ) -> None:
-    """Fill `out` with the codes of the last layer."""
-    for layer in layers:
+    """Fill `outs` with the codes of each layer, unless they have no columns."""
+    for layer, out in zip(layers, outs, strict=True):
         codes = _layer(codes, layer)
-    out[:] = codes
+        out[:] = codes[:, : out.shape[1]]
 
 
 def _layer(codes: npt.NDArray[np.uint8], layer: PreparedLayer) -> npt.NDArray[np.uint8]:
