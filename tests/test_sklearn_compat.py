@@ -17,7 +17,7 @@ NARROW = {"hidden_layer_sizes": (100,)}
 CONFIGURATIONS = [
     {},
     {**NARROW, "n_levels": 2},
-    {"hidden_layer_sizes": (100, 80, 60)},
+    {"hidden_layer_sizes": (100, 80, 60), "readout_layers": "all"},
     {**NARROW, "eps": 0},
     {**NARROW, "eps": 0.99},
     {**NARROW, "activation": "abs", "input_bits": 4, "n_jobs": 2},
