@@ -1,4 +1,4 @@
-"""Accuracy, log-loss, fit time, prediction rate and file size next to other classifiers.
+"""Accuracy, log-loss, fit time, prediction rate and file size of many classifiers.
 
     python benchmarks/peers.py [--data mnist.npz] [--rows 20000] [--output FILE]
 
@@ -300,8 +300,8 @@ def main():
     print(markdown(rows))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".md").write_text(markdown(rows))
-    text = json.dumps({"mnist_rows": arguments.rows, "rows": rows}, indent=1)
-    arguments.output.with_suffix(".json").write_text(text + "\n")
+    result = json.dumps({"mnist_rows": arguments.rows, "rows": rows}, indent=1)
+    arguments.output.with_suffix(".json").write_text(result + "\n")
     plot(rows, arguments.output.with_suffix(".png"))
 
 
