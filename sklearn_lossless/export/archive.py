@@ -136,8 +136,8 @@ def from_bytes(data: bytes) -> Any:
 
 def _write(path: str, data: bytes) -> None:
     """Put `data` at `path`, whole or not at all."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+    folder = os.path.dirname(path)
+    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.lnn")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o666)
     try:
