@@ -96,16 +96,35 @@ class _CompressedMLP(SavingMixin, BaseEstimator):
             )
         return ridge.loo_prediction
 
-    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the linear readout of `X`, shape (n_samples, n_targets)."""
+    def _exact_readout(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
+    ]:
+        """Return the readout of codes: ``scores = (codes @ weights) * grid + offset``.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_features_out, n_targets), dtype float64
+            Whole numbers of 31 bits.
+        grid : ndarray of shape (n_targets,), dtype float64
+            Powers of two.
+        offset : ndarray of shape (n_targets,), dtype float64
+        """
         check_is_fitted(self)
-        X = validate_input(self, X, reset=False)
         first, unit = self.compressor_.feature_line_
         coef = np.atleast_2d(self.coef_)
         constants, step = _on_grid((coef * first).T)
         weights, grid = _on_grid((coef * unit).T)
+        return weights, grid, self.intercept_ + constants.sum(axis=0) * step
+
+    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the linear readout of `X`, shape (n_samples, n_targets)."""
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        weights, grid, offset = self._exact_readout()
         scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
-        return scores * grid + (self.intercept_ + constants.sum(axis=0) * step)
+        return scores * grid + offset
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
