@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .export.archive import save
+from .export.sizes import SizeReport, size_report
 
 __all__ = ["SavingMixin"]
 
@@ -41,3 +42,28 @@ class SavingMixin:
         sklearn_lossless.load : Read it again.
         """
         save(self, path, readout_dtype=readout_dtype)
+
+    def size_report(self, readout_dtype: str = "float64") -> SizeReport:
+        """Say what the fitted network takes, by each way of counting.
+
+        Parameters
+        ----------
+        readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
+                default="float64"
+            Type of the readout's coefficients, as in :meth:`save`.
+
+        Returns
+        -------
+        SizeReport
+            A dict of bytes: the counts of
+            :func:`~sklearn_lossless.network.network_sizes` and ``file``, the size of
+            what :meth:`save` writes. Prints as a table.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it cannot be saved with this `readout_dtype`.
+        """
+        return size_report(self, readout_dtype)
