@@ -14,6 +14,7 @@ import statistics
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -138,8 +139,11 @@ def packed_layer(codes, layer):
 
 
 def on_threads(runs):
-    with ThreadPoolExecutor(N_JOBS) as pool:
-        list(pool.map(lambda run: run(), runs))
+    with ThreadPoolExecutor(len(runs) - 1) as pool:
+        others = [pool.submit(run) for run in runs[1:]]
+        runs[0]()
+        for other in others:
+            other.result()
 
 
 def hidden_layer(report, n_rows):
@@ -278,10 +282,8 @@ def other_libraries(report, n_rows):
         contenders["PyTorch dynamic int8"] = torch.inference_mode()(lambda: int8(x))
     except ImportError:
         pass
-    try:
+    with suppress(ImportError):
         contenders["ONNX Runtime float32"] = onnx_runtime(X32, weights)
-    except ImportError:
-        pass
     for name, run in contenders.items():
         taken = take_turns({name: run, "ours": lambda: net.forward(X, n_jobs=N_JOBS)})
         report("forward 784-2000-2000-1000", "defaults", name, taken)
