@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -31,7 +32,16 @@ from ._compressor import (
     validate_input,
     validate_weight,
 )
-from ._readout import all_scores, fit_ridge, fit_temperature, zero_one_loss
+from ._online import OnlineRidge
+from ._readout import (
+    SignTargets,
+    all_scores,
+    fit_ridge,
+    fit_temperature,
+    product,
+    zero_one_loss,
+)
+from .network import LazyCodes
 
 __all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
 
@@ -50,23 +60,43 @@ class _CompressedMLP(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    def _fit_compressor(self, X: Any, sample_weight: Any) -> npt.NDArray[np.uint8]:
+    #: Attributes of the readout; after `partial_fit` they are computed when asked for.
+    _of_readout: ClassVar[tuple[str, ...]] = (
+        "coef_",
+        "intercept_",
+        "alpha_",
+        "alphas_",
+        "gcv_losses_",
+    )
+
+    def _fit_compressor(self, X: Any, sample_weight: Any) -> LazyCodes:
         """Fit the hidden layers and return the codes of `X`."""
         parameters = {
             name: getattr(self, name) for name in NTKCompressor._get_param_names()
         }
         compressor = NTKCompressor(**parameters)._fit_validated(X, sample_weight)
+        self._keep_compressor(compressor)
+        return LazyCodes(self.network_, X, self.n_jobs)
+
+    def _keep_compressor(self, compressor: NTKCompressor) -> None:
         self.compressor_ = compressor
         self.network_ = compressor.network_
         self.matching_ = compressor.matching_
         self.mean_ = compressor.mean_
         self.scale_ = compressor.scale_
-        return self.network_.forward(X, n_jobs=self.n_jobs)
+
+    def _forget_readout(self) -> None:
+        """Remove what an earlier fit has left."""
+        for name in (*self._of_readout, "loo_losses_", "readout_", "_online"):
+            self.__dict__.pop(name, None)
+
+    def _report(self, text: str) -> None:
+        print(f"[{type(self).__name__}] {text}", flush=True)
 
     def _fit_ridge(
         self,
-        codes: npt.NDArray[np.uint8],
-        Y: npt.NDArray[Any],
+        codes: LazyCodes,
+        Y: Any,
         sample_weight: Any,
         costs: Any = None,
         loss: Any = None,
@@ -81,7 +111,9 @@ class _CompressedMLP(BaseEstimator):
             costs=costs,
             alphas=None if self.alpha is None else np.array([self.alpha]),
             loss=loss,
+            report=self._report if self.verbose else None,
         )
+        self._forget_readout()
         # From codes to features: feature = first + unit * code.
         self.coef_ = ridge.coef
         self.intercept_ = ridge.intercept - ridge.coef @ first
@@ -89,11 +121,50 @@ class _CompressedMLP(BaseEstimator):
         self.alphas_ = ridge.alphas
         self.loo_losses_ = ridge.loo_losses
         if self.verbose:
-            print(
-                f"[{type(self).__name__}] ridge readout: alpha={self.alpha_:.3g}, "
+            self._report(
+                f"ridge readout: alpha={self.alpha_:.3g}, "
                 f"leave-one-out loss {ridge.loo_losses.min():.4g}"
             )
         return ridge.loo_prediction
+
+    def _start_online(self, X: Any, sample_weight: Any, **targets: Any) -> OnlineRidge:
+        """Return the sums of no samples; fix the hidden layers if they are not."""
+        if not hasattr(self, "compressor_"):
+            self._fit_compressor(X, sample_weight)
+        elif hasattr(self, "coef_") or hasattr(self, "readout_"):
+            warnings.warn(
+                "fit keeps no statistics that partial_fit could add to: the hidden "
+                "layers stay as they are, the readout starts anew with this batch.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return OnlineRidge(self.network_, **targets)
+
+    def _solve_online(self) -> None:
+        """Compute the readout of the batches so far."""
+        first, unit = self.compressor_.feature_line_
+        solution = self._online.solve(unit, self.alpha)
+        self.coef_ = solution.coef
+        self.intercept_ = solution.intercept - solution.coef @ first
+        self.alpha_ = solution.alpha
+        self.alphas_ = solution.alphas
+        self.gcv_losses_ = solution.gcv_losses
+        if solution.temperature is not None:
+            self.temperature_ = solution.temperature
+        if self.verbose:
+            self._report(
+                f"ridge readout: alpha={self.alpha_:.3g}, generalised "
+                f"cross-validation {self.gcv_losses_.min():.4g}"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the readout that `partial_fit` has left open."""
+        if name not in type(self)._of_readout or "_online" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
+        self._solve_online()
+        return self.__dict__[name]
 
     def _linear(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the linear readout of `X`, shape (n_samples, n_targets)."""
@@ -111,6 +182,18 @@ class _CompressedMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _has_partial_fit(self: Any) -> bool:
+    """Say whether the readout follows from sums over samples."""
+    if not (isinstance(self.readout, str) and self.readout == "ridge"):
+        raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
+    if isinstance(self.class_weight, str):
+        raise AttributeError(
+            f"class_weight={self.class_weight!r} needs the numbers of all classes, "
+            "which partial_fit does not have; give the weights as a dict"
+        )
+    return True
 
 
 def _delegates(method: str) -> Any:
@@ -174,6 +257,9 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
         Regularisations tried by the ridge readout, and the share of samples that
         each gets wrong when they are left out.
+    gcv_losses_ : ndarray of shape (n_alphas,)
+        In place of `loo_losses_` after :meth:`partial_fit`: the generalised
+        cross-validation of the squared error of each.
     temperature_ : float
         Factor of the ridge scores in the softmax of :meth:`predict_proba`,
         calibrated on leave-one-out scores.
@@ -223,6 +309,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
+    _of_readout = (*_CompressedMLP._of_readout, "temperature_")
 
     def __init__(
         self,
@@ -296,8 +383,105 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         if self.readout == "ridge":
             self._fit_ridge_classifier(codes, labels, sample_weight, costs)
         else:
-            self._fit_estimator(codes, labels, _product(sample_weight, costs))
+            self._fit_estimator(codes, labels, product(sample_weight, costs))
         return self
+
+    @available_if(_has_partial_fit)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train the ridge readout on one more batch.
+
+        Batches add up: after all of them the readout is that of one fit on all the
+        samples, in whatever order and portions they came. The hidden layers are
+        fixed by the first batch, whose mean, scale and range should therefore be
+        typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
+        but not the readout. Without `alpha`, the regularisation is chosen by
+        generalised cross-validation of the squared error, which needs no sample
+        again; probabilities are calibrated on leave-one-out scores of 4096 samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels that will occur; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPClassifier
+            Classifier of all batches so far. The readout is solved when it is
+            asked for, by a prediction or by an attribute.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`; if `classes` is missing in the first call or is not
+            the same later; or if `y` has other labels. The batches before stay as
+            they were.
+
+        Warns
+        -----
+        UserWarning
+            If the readout of an earlier :meth:`fit` is given up.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
+        check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        classes = self._check_classes(classes, y)
+        labels = np.searchsorted(classes, y)
+        online = self.__dict__.get("_online")
+        if online is None:
+            n_targets = 1 if len(classes) == 2 else len(classes)
+            online = self._start_online(
+                X, sample_weight, n_targets=n_targets, n_classes=len(classes)
+            )
+        self.classes_ = classes
+        online.update(
+            X,
+            SignTargets(labels, len(classes)),
+            sample_weight,
+            labels=labels,
+            costs=self._class_costs(labels, sample_weight),
+            n_jobs=self.n_jobs,
+            report=self._report if self.verbose else None,
+        )
+        self._forget_readout()
+        self._online = online
+        return self
+
+    def _check_classes(self, classes: Any, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the sorted classes of all batches, or say what is wrong."""
+        known = getattr(self, "classes_", None)
+        if classes is None and known is None:
+            raise ValueError(
+                "classes must be given in the first call of partial_fit: all labels "
+                "that will occur."
+            )
+        classes = known if classes is None else np.unique(classes)
+        if known is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes={classes!r} is not the same as before: {known!r}."
+            )
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes, but classes "
+                f"contains only one class: {classes[0]!r}."
+            )
+        unseen = np.setdiff1d(y, classes)
+        if len(unseen):
+            raise ValueError(
+                f"y has labels that are not in classes: {unseen!r}; expected some of "
+                f"{classes!r}."
+            )
+        return classes
 
     def _class_costs(
         self, labels: npt.NDArray[np.intp], sample_weight: Any
@@ -305,12 +489,13 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         """Return the weight of each sample's class."""
         if self.class_weight is None:
             return None
+        balanced = isinstance(self.class_weight, str)
         with np.errstate(divide="ignore"):  # a class without any weight
             of_class = compute_class_weight(
                 self.class_weight,
                 classes=self.classes_,
-                y=self.classes_[labels],
-                sample_weight=sample_weight,
+                y=self.classes_[labels] if balanced else self.classes_,
+                sample_weight=sample_weight if balanced else None,
             )
         return np.where(np.isfinite(of_class), of_class, 0.0)[labels]
 
@@ -332,23 +517,21 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
     def _fit_ridge_classifier(
         self,
-        codes: npt.NDArray[np.uint8],
+        codes: LazyCodes,
         labels: npt.NDArray[np.intp],
         sample_weight: Any,
         costs: Any,
     ) -> None:
-        Y = np.where(labels[:, np.newaxis] == np.arange(len(self.classes_)), 1.0, -1.0)
-        if len(self.classes_) == 2:
-            Y = Y[:, 1:]
+        Y = SignTargets(labels, len(self.classes_))
         scores = self._fit_ridge(codes, Y, sample_weight, costs, zero_one_loss)
-        weight = _product(sample_weight, costs)
-        self.temperature_ = fit_temperature(all_scores(scores), labels, weight)
+        weight = product(sample_weight, costs)
+        self.temperature_ = fit_temperature(scores, labels, weight)
 
     def _fit_estimator(
-        self, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.intp], weight: Any
+        self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
     ) -> None:
-        first, unit = self.compressor_.feature_line_
-        Z: npt.NDArray[Any] = first + unit * codes
+        self._forget_readout()
+        Z = codes.features(*self.compressor_.feature_line_)
         options = {} if weight is None else {"sample_weight": weight}
         if self.readout == "logistic":
             self.readout_ = self._fit_logistic(Z, labels, options)
@@ -490,6 +673,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         Regularisation used.
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
         Regularisations tried, and the mean squared leave-one-out error of each.
+    gcv_losses_ : ndarray of shape (n_alphas,)
+        In place of `loo_losses_` after :meth:`partial_fit`: the generalised
+        cross-validation of each.
     compressor_ : NTKCompressor
         The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
         :attr:`mean_` and :attr:`scale_` are its attributes.
@@ -575,10 +761,88 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
             sample_weight = validate_weight(sample_weight, X)
         codes = self._fit_compressor(X, sample_weight)
         Y = y.reshape(len(y), -1).astype(np.float64)
-        self._fit_ridge(codes, Y, sample_weight)
+        # Sums of products lose less to rounding without a large mean.
+        offset = Y.mean(axis=0)
+        self._fit_ridge(codes, Y - offset, sample_weight)
+        self.intercept_ += offset
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the readout on one more batch.
+
+        Batches add up: after all of them the readout is that of one fit on all the
+        samples, in whatever order and portions they came. The hidden layers are
+        fixed by the first batch, whose mean, scale and range should therefore be
+        typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
+        but not the readout. Without `alpha`, the regularisation is chosen by
+        generalised cross-validation, which needs no sample again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPRegressor
+            Regressor of all batches so far. The readout is solved when it is asked
+            for, by a prediction or by an attribute.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, or if `y` has another number of targets than before.
+            The batches before stay as they were.
+
+        Warns
+        -----
+        UserWarning
+            If the readout of an earlier :meth:`fit` is given up.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        reset = not hasattr(self, "compressor_")
+        X, y = validate_input(
+            self, X, y, multi_output=True, y_numeric=True, reset=reset
+        )
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        online = self.__dict__.get("_online")
+        Y = y.reshape(len(y), -1).astype(np.float64)
+        if online is None:
+            online = self._start_online(
+                X,
+                sample_weight,
+                n_targets=Y.shape[1],
+                offset=Y.mean(axis=0),
+                y_ndim=y.ndim,
+            )
+        elif (y.ndim, Y.shape[1]) != (online.y_ndim, online.n_targets):
+            raise ValueError(
+                f"y has shape {y.shape}, but the batches before had "
+                f"{online.n_targets} target(s) in {online.y_ndim} dimension(s)."
+            )
+        online.update(
+            X,
+            Y - online.offset,
+            sample_weight,
+            n_jobs=self.n_jobs,
+            report=self._report if self.verbose else None,
+        )
+        self._forget_readout()
+        self._online = online
+        return self
+
+    def _solve_online(self) -> None:
+        super()._solve_online()
+        if self._online.y_ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the predicted targets.
@@ -606,10 +870,3 @@ def _on_grid(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64],
     _, exponent = np.frexp(np.abs(weights).max(initial=0.0))
     grid = float(np.ldexp(1.0, int(exponent) - 31))
     return np.rint(weights / grid), grid
-
-
-def _product(a: Any, b: Any) -> Any:
-    """Return the product of weights of which either may be None."""
-    if a is None or b is None:
-        return b if a is None else a
-    return a * b

@@ -17,7 +17,7 @@ from . import _engine
 from .quantizer import CodeStatistics, Quantizer
 from .ternary import BIAS_STD, TernaryWeights, ternary_weights
 
-__all__ = ["CompressedNetwork", "LayerSpec", "build_network", "n_nonzeros"]
+__all__ = ["CompressedNetwork", "LayerSpec", "LazyCodes", "build_network", "n_nonzeros"]
 
 #: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
 FIXED_POINT = 256
@@ -264,6 +264,40 @@ class CompressedNetwork:
         state = self.__dict__.copy()
         state.pop("_prepared", None)
         return state
+
+
+class LazyCodes:
+    """The codes of samples, made when they are asked for and not kept.
+
+    A forward pass takes less time than what is done with its codes, so going
+    through the samples again is cheaper than memory for them.
+
+    Parameters
+    ----------
+    network : CompressedNetwork
+    X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+        Finite numbers.
+    n_jobs : int or None, default=None
+        Threads, as in joblib.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self, network: CompressedNetwork, X: Any, n_jobs: int | None = None
+    ) -> None:
+        self._network, self._X, self._n_jobs = network, X, n_jobs
+        self.shape = (X.shape[0], network.n_features_out)
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[np.uint8]:
+        """Return the codes of `rows`."""
+        return self._network.forward(self._X[rows], n_jobs=self._n_jobs)
+
+    def features(
+        self, first: npt.NDArray[np.float64], unit: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return ``first + unit * codes`` of all samples, in memory."""
+        return self._network.features(self._X, first, unit, n_jobs=self._n_jobs)
 
 
 def integer_thresholds(
