@@ -15,59 +15,16 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import random_networks
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_lossless import CompressedMLPClassifier
-from sklearn_lossless._readout import fit_ridge, zero_one_loss
 from sklearn_lossless.datasets import load_mnist
-from sklearn_lossless.network import n_nonzeros, ternary_weights
 
 RUNS = {
     (1500, 1500, 1500): ["dense", "ternary weights", 2, 4, 8, 16],
     (8000,): [8],
 }
-
-
-def gaussian(rng, layer, n_inputs, n_outputs, eps):
-    return rng.normal(size=(n_inputs, n_outputs)).astype(np.float32)
-
-
-def ternary(rng, layer, n_inputs, n_outputs, eps):
-    k = n_nonzeros(n_inputs, eps)
-    drawn = ternary_weights(int(rng.integers(2**63)), layer, n_inputs, n_outputs, k)
-    W = np.zeros((n_inputs, n_outputs), dtype=np.float32)
-    signs = np.where(np.arange(k) < drawn.n_plus[:, np.newaxis], 1, -1)
-    W[drawn.indices.ravel(), np.repeat(np.arange(n_outputs), k)] = signs.ravel()
-    return W * np.float32(np.sqrt(n_inputs / k))
-
-
-def float_relu_features(X_train, parts, sizes, weights, seed, eps):
-    """Features of `parts` in a random ReLU network, centred and scaled layer-wise."""
-    rng = np.random.default_rng(seed)
-    mean = X_train.mean(axis=0)
-    scale = 1 / np.sqrt(X_train.var(axis=0).sum())
-    features = [((X - mean) * scale).astype(np.float32) for X in parts]
-    tau, n_inputs = 1.0, X_train.shape[1]
-    for layer, n_outputs in enumerate(sizes):
-        W = weights(rng, layer, n_inputs, n_outputs, eps)
-        centre = np.float32(tau / np.sqrt(2 * np.pi))
-        features = [np.maximum(Z @ W, 0) for Z in features]
-        features = [(Z - centre) / np.float32(np.sqrt(n_outputs)) for Z in features]
-        tau *= np.sqrt(1 / 2 - 1 / (2 * np.pi))
-        n_inputs = n_outputs
-    return features
-
-
-def float_accuracy(data, sizes, weights, seed, eps):
-    X_train, y_train, X_test, y_test = data
-    Z_train, Z_test = float_relu_features(
-        X_train, (X_train, X_test), sizes, weights, seed, eps
-    )
-    classes = np.unique(y_train)
-    Y = np.where(y_train[:, None] == classes, 1.0, -1.0)
-    readout = fit_ridge(Z_train, Y, loss=zero_one_loss)
-    scores = Z_test @ readout.coef.T + readout.intercept
-    return np.mean(classes[scores.argmax(axis=1)] == y_test)
 
 
 def compressed_accuracy(data, sizes, n_levels, seed, eps):
@@ -80,9 +37,13 @@ def compressed_accuracy(data, sizes, n_levels, seed, eps):
 
 def accuracy(data, sizes, kind, seed, eps):
     if kind == "dense":
-        return float_accuracy(data, sizes, gaussian, seed, eps)
+        return random_networks.accuracy(
+            data, sizes, random_networks.gaussian, random_networks.relu, seed, eps
+        )
     if kind == "ternary weights":
-        return float_accuracy(data, sizes, ternary, seed, eps)
+        return random_networks.accuracy(
+            data, sizes, random_networks.ternary, random_networks.relu, seed, eps
+        )
     return compressed_accuracy(data, sizes, kind, seed, eps)
 
 
