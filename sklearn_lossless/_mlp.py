@@ -25,6 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, fit_context
 from ._compressor import (
     NTKCompressor,
@@ -71,12 +72,15 @@ class _CompressedMLP(BaseEstimator):
 
     def _fit_compressor(self, X: Any, sample_weight: Any) -> LazyCodes:
         """Fit the hidden layers and return the codes of `X`."""
+        compressor = self._make_compressor()._fit_validated(X, sample_weight)
+        self._keep_compressor(compressor)
+        return LazyCodes(self.network_, X, self.n_jobs)
+
+    def _make_compressor(self) -> NTKCompressor:
         parameters = {
             name: getattr(self, name) for name in NTKCompressor._get_param_names()
         }
-        compressor = NTKCompressor(**parameters)._fit_validated(X, sample_weight)
-        self._keep_compressor(compressor)
-        return LazyCodes(self.network_, X, self.n_jobs)
+        return NTKCompressor(**parameters)
 
     def _keep_compressor(self, compressor: NTKCompressor) -> None:
         self.compressor_ = compressor
@@ -102,30 +106,37 @@ class _CompressedMLP(BaseEstimator):
         loss: Any = None,
     ) -> npt.NDArray[np.float64]:
         """Fit the ridge readout and return its leave-one-out predictions."""
-        first, unit = self.compressor_.feature_line_
         ridge = fit_ridge(
             codes,
             Y,
-            scale=unit,
+            scale=self.compressor_.feature_line_[1],
             sample_weight=sample_weight,
             costs=costs,
             alphas=None if self.alpha is None else np.array([self.alpha]),
             loss=loss,
             report=self._report if self.verbose else None,
         )
+        self._keep_ridge(
+            ridge.coef, ridge.intercept, ridge.alpha, ridge.alphas, ridge.loo_losses
+        )
+        return ridge.loo_prediction
+
+    def _keep_ridge(
+        self, coef: Any, intercept: Any, alpha: float, alphas: Any, loo_losses: Any
+    ) -> None:
         self._forget_readout()
         # From codes to features: feature = first + unit * code.
-        self.coef_ = ridge.coef
-        self.intercept_ = ridge.intercept - ridge.coef @ first
-        self.alpha_ = ridge.alpha
-        self.alphas_ = ridge.alphas
-        self.loo_losses_ = ridge.loo_losses
+        first, _ = self.compressor_.feature_line_
+        self.coef_ = coef
+        self.intercept_ = intercept - coef @ first
+        self.alpha_ = float(alpha)
+        self.alphas_ = alphas
+        self.loo_losses_ = loo_losses
         if self.verbose:
             self._report(
                 f"ridge readout: alpha={self.alpha_:.3g}, "
-                f"leave-one-out loss {ridge.loo_losses.min():.4g}"
+                f"leave-one-out loss {loo_losses.min():.4g}"
             )
-        return ridge.loo_prediction
 
     def _start_online(self, X: Any, sample_weight: Any, **targets: Any) -> OnlineRidge:
         """Return the sums of no samples; fix the hidden layers if they are not."""
@@ -365,21 +376,22 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             are not finite, or if `y` has a single class.
         """
         check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        if is_dask(X, y, sample_weight):
+            from ._dask import fit_classifier
+
+            fit_classifier(self, X, y, sample_weight)
+            return self
         X, y = validate_input(self, X, y)
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes, but the "
-                f"data contains only one class: {classes[0]!r}."
-            )
+        self._check_several(classes)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
         self._check_readout(sample_weight)
 
         codes = self._fit_compressor(X, sample_weight)
         self.classes_ = classes
-        costs = self._class_costs(labels, sample_weight)
+        costs = self._sample_costs(labels, sample_weight)
         if self.readout == "ridge":
             self._fit_ridge_classifier(codes, labels, sample_weight, costs)
         else:
@@ -449,7 +461,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             SignTargets(labels, len(classes)),
             sample_weight,
             labels=labels,
-            costs=self._class_costs(labels, sample_weight),
+            costs=self._sample_costs(labels, sample_weight),
             n_jobs=self.n_jobs,
             report=self._report if self.verbose else None,
         )
@@ -470,11 +482,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             raise ValueError(
                 f"classes={classes!r} is not the same as before: {known!r}."
             )
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes, but classes "
-                f"contains only one class: {classes[0]!r}."
-            )
+        self._check_several(classes)
         unseen = np.setdiff1d(y, classes)
         if len(unseen):
             raise ValueError(
@@ -483,21 +491,34 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             )
         return classes
 
-    def _class_costs(
+    def _check_several(self, classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return `classes`, or raise ValueError if there is one only."""
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes, but the "
+                f"data contains only one class: {classes[0]!r}."
+            )
+        return classes
+
+    def _sample_costs(
         self, labels: npt.NDArray[np.intp], sample_weight: Any
     ) -> npt.NDArray[np.float64] | None:
         """Return the weight of each sample's class."""
+        counts = np.bincount(labels, sample_weight, minlength=len(self.classes_))
+        of_class = self._class_costs(self.classes_, counts)
+        return None if of_class is None else of_class[labels]
+
+    def _class_costs(
+        self, classes: npt.NDArray[Any], counts: npt.NDArray[Any]
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the weight of each class that has `counts` samples."""
         if self.class_weight is None:
             return None
-        balanced = isinstance(self.class_weight, str)
         with np.errstate(divide="ignore"):  # a class without any weight
             of_class = compute_class_weight(
-                self.class_weight,
-                classes=self.classes_,
-                y=self.classes_[labels] if balanced else self.classes_,
-                sample_weight=sample_weight if balanced else None,
+                self.class_weight, classes=classes, y=classes, sample_weight=counts
             )
-        return np.where(np.isfinite(of_class), of_class, 0.0)[labels]
+        return np.where(np.isfinite(of_class), of_class, 0.0)
 
     def _check_readout(self, sample_weight: Any) -> None:
         """Raise ValueError before any long work if the readout cannot serve."""
@@ -567,6 +588,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         return readout
 
     @_delegates("decision_function")
+    @over_chunks
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the score of each class.
 
@@ -585,6 +607,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             return scores.ravel() if scores.shape[1] == 1 else scores
         return self._ask_readout("decision_function", X)
 
+    @over_chunks
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most likely class of each sample.
 
@@ -605,6 +628,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         return self.classes_[labels]
 
     @_delegates("predict_proba")
+    @over_chunks
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class.
 
@@ -756,6 +780,11 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
             that are not finite.
         """
         check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        if is_dask(X, y, sample_weight):
+            from ._dask import fit_regressor
+
+            fit_regressor(self, X, y, sample_weight)
+            return self
         X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
@@ -844,6 +873,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         if self._online.y_ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
 
+    @over_chunks
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the predicted targets.
 

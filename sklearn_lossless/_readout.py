@@ -231,6 +231,10 @@ class RidgeStatistics:
         self.n_samples += codes.shape[0]
         return self
 
+    def zeros(self) -> RidgeStatistics:
+        """Return the sums of no samples."""
+        return RidgeStatistics(*self.cross.shape)
+
     def __add__(self, other: RidgeStatistics) -> RidgeStatistics:
         """Return the sums of both."""
         both = RidgeStatistics.__new__(RidgeStatistics)
@@ -553,13 +557,13 @@ class SignTargets:
     """
 
     def __init__(self, labels: npt.NDArray[np.intp], n_classes: int) -> None:
-        self._labels = labels
+        self.labels = labels
         self._columns = np.arange(n_classes)[1 if n_classes == 2 else 0 :]
         self.shape = (len(labels), len(self._columns))
 
     def __getitem__(self, rows: slice) -> Array:
         """Return the targets of `rows`."""
-        return np.where(self._labels[rows, np.newaxis] == self._columns, 1.0, -1.0)
+        return np.where(self.labels[rows, np.newaxis] == self._columns, 1.0, -1.0)
 
 
 def all_scores(scores: Array) -> Array:
