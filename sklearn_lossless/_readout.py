@@ -43,12 +43,15 @@ _RELATIVE_ALPHAS = np.logspace(-6, 4, 21)
 #: Sums of this many products of 4-bit codes stay below 2**24, exact in float32.
 _EXACT_ROWS = 2**24 // 15**2
 
-#: Rows and entries of a block; the entries take 32 MB in float32.
+#: Rows and entries of a block; the entries take 8 MB in float32.
 _BLOCK_ROWS = 8192
-_BLOCK_SIZE = 2**23
+_BLOCK_SIZE = 2**21
 
-#: Rows and lines of scores taken together.
-_SCORE_ROWS = 2**16
+#: Rows of codes that are in float64 at once.
+_DOUBLE_ROWS = 256
+
+#: Rows of scores taken together.
+_SCORE_ROWS = 2**14
 
 #: Floor of 1 - leverage: a sample that fits itself exactly is left at its residual.
 _LEAST_SLACK = 1e-10
@@ -213,23 +216,29 @@ class RidgeStatistics:
                 single = block.astype(np.float32, order="C")
                 linalg.blas.ssyrk(1.0, single.T, 1.0, part, overwrite_c=True)
                 del single
-                weighted = block.astype(np.float64)
-                Y_weighted, count = Y_block, float(len(block))
             else:
-                w = np.ones(len(block)) if weight is None else weight[rows]
-                root = np.ascontiguousarray(block * np.sqrt(w)[:, np.newaxis])
+                root = block if weight is None else block * np.sqrt(weight[rows, None])
+                root = np.ascontiguousarray(root, dtype=np.float64)
                 linalg.blas.dsyrk(1.0, root.T, 1.0, self.gram, overwrite_c=True)
-                weighted = block * w[:, np.newaxis]
-                Y_weighted, count = Y_block * w[:, np.newaxis], w.sum()
-            self.total += weighted.sum(axis=0)
-            self.cross += weighted.T @ Y_block
-            self.y_total += Y_weighted.sum(axis=0)
-            self.y_squares += (Y_weighted * Y_block).sum(axis=0)
-            self.weight += count
+                del root
+            self._add_linear(block, Y_block, None if weight is None else weight[rows])
         if exact:
             self.gram += part
         self.n_samples += codes.shape[0]
         return self
+
+    def _add_linear(self, codes: Array, Y: Array, weight: Array | None) -> None:
+        """Add to all sums but that of the products of codes."""
+        weight = np.ones(len(codes)) if weight is None else weight
+        for start in range(0, len(codes), _DOUBLE_ROWS):
+            rows = slice(start, start + _DOUBLE_ROWS)
+            doubles = codes[rows].astype(np.float64)
+            weighted = weight[rows, np.newaxis] * Y[rows]
+            self.total += weight[rows] @ doubles
+            self.cross += doubles.T @ weighted
+            self.y_total += weighted.sum(axis=0)
+            self.y_squares += (weighted * Y[rows]).sum(axis=0)
+            self.weight += weight[rows].sum()
 
     def zeros(self) -> RidgeStatistics:
         """Return the sums of no samples."""
@@ -283,6 +292,12 @@ class RidgePath:
         centred -= self.code_mean.astype(dtype)
         centred *= self.scale.astype(dtype)
         return centred
+
+    def leverages(self, features: Array) -> Array:
+        """Return the leverage of rows of centred features for each alpha."""
+        rotated = features @ self.vectors
+        leverages: Array = np.square(rotated, out=rotated) @ self.inverse
+        return leverages + 1 / self.weight
 
 
 class Decomposition:
@@ -481,10 +496,8 @@ def leave_one_out(
         features = path.features(codes[rows])
         Y_block = np.asarray(Y[rows], dtype=np.float64)
         fitted: Array = (features @ stacked).reshape(len(Y_block), n_alphas, -1)
-        rotated = features @ path.vectors
+        leverage = path.leverages(features)
         del features
-        leverage = np.square(rotated, out=rotated) @ path.inverse
-        leverage += 1 / path.weight
         leverage *= _left_out(sample_weight, costs, rows, len(Y_block))[:, np.newaxis]
         np.maximum(1 - leverage, _LEAST_SLACK, out=slack[rows])
         residuals = (Y_block - path.y_mean)[:, np.newaxis] - fitted
@@ -644,9 +657,9 @@ def product(a: Any, b: Any, rows: slice = slice(None)) -> Any:
 def row_blocks(
     rows: Any, title: str = "", report: Report | None = None
 ) -> Iterator[slice]:
-    """Cut `rows` into blocks of at most 32 MB in float32; report every tenth."""
+    """Cut `rows` into blocks of about 8 MB in float32; report every tenth."""
     n_rows, n_features = rows.shape
-    block = min(_BLOCK_ROWS, max(256, _BLOCK_SIZE // n_features))
+    block = min(_BLOCK_ROWS, max(256, 2 ** round(np.log2(_BLOCK_SIZE / n_features))))
     for start in range(0, n_rows, block):
         stop = min(start + block, n_rows)
         yield slice(start, stop)

@@ -25,7 +25,7 @@ FIXED_POINT = 256
 #: A bias is `LayerSpec.bias_scale` times an integer of 18 bits, over this number.
 _BIAS_UNIT = 2**16
 
-#: Rows given to a thread at once.
+#: Rows given to a thread at once, if there are many; else half of them.
 _CHUNK_ROWS = 1024
 
 
@@ -212,16 +212,19 @@ class CompressedNetwork:
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
 
+        n_threads = effective_n_jobs(n_jobs)
+        step = _CHUNK_ROWS if n_samples > n_threads * _CHUNK_ROWS else _CHUNK_ROWS // 2
+
         def run(start: int) -> None:
-            rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
+            rows = slice(start, min(start + step, n_samples))
             codes = self.quantizer.codes(X[rows])
             part = None if out is None else out[rows]
             all_layers = self.readout_layers == "all"
             codes = _engine.forward(codes, prepared, part, all_layers=all_layers)
             finish(codes, rows)
 
-        starts = range(0, n_samples, _CHUNK_ROWS)
-        n_threads = min(effective_n_jobs(n_jobs), len(starts))
+        starts = range(0, n_samples, step)
+        n_threads = min(n_threads, len(starts))
         if n_threads <= 1:
             for start in starts:
                 run(start)
