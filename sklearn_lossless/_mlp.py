@@ -33,6 +33,7 @@ from ._compressor import (
     validate_input,
     validate_weight,
 )
+from ._logistic import StreamedLogistic
 from ._online import OnlineRidge
 from ._readout import (
     SignTargets,
@@ -49,8 +50,15 @@ __all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
 #: Regularisations tried for the logistic readout; the first where classes are small.
 _LOGISTIC_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
 
+#: The fifth of the samples by which the logistic readout's is chosen.
+_HELD_OUT = StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
+
 #: Coefficients up to which Newton's method, with its dense Hessian, is the solver.
 _NEWTON_SIZE = 2000
+
+#: Bytes of float64 features up to which they are held in memory for the logistic
+#: readout; beyond, every iteration computes them again.
+_DENSE_BYTES = 2**28
 
 
 class _CompressedMLP(BaseEstimator):
@@ -551,41 +559,85 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
     def _fit_estimator(
         self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
     ) -> None:
-        self._forget_readout()
-        Z = codes.features(*self.compressor_.feature_line_)
-        options = {} if weight is None else {"sample_weight": weight}
-        if self.readout == "logistic":
-            self.readout_ = self._fit_logistic(Z, labels, options)
+        streamed = 8 * codes.shape[0] * codes.shape[1] > _DENSE_BYTES
+        if self.readout == "logistic" and streamed:
+            readout, alpha = self._stream_logistic(codes, labels, weight)
         else:
-            self.readout_ = clone(self.readout).fit(Z, labels, **options)
+            Z = codes.features(*self.compressor_.feature_line_)
+            options = {} if weight is None else {"sample_weight": weight}
+            if self.readout == "logistic":
+                readout, alpha = self._fit_logistic(Z, labels, options)
+            else:
+                readout, alpha = clone(self.readout).fit(Z, labels, **options), None
+        self._forget_readout()
+        self.readout_ = readout
+        if alpha is not None:
+            self.alpha_ = alpha
         for name in ("coef_", "intercept_"):
             if hasattr(self.readout_, name):
                 setattr(self, name, getattr(self.readout_, name))
 
     def _fit_logistic(
         self, Z: npt.NDArray[np.float64], labels: npt.NDArray[np.intp], options: Any
-    ) -> LogisticRegression:
+    ) -> tuple[LogisticRegression, float]:
         """Fit the logistic readout; choose its regularisation if none is given."""
-        # The solver's tolerance is made for features of unit variance.
-        taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
-        unit = np.sqrt(np.square(taus).sum() / Z.shape[1])
+        unit = self._feature_size()
         size = Z.shape[1] * (len(self.classes_) if len(self.classes_) > 2 else 1)
         solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
         readout = LogisticRegression(solver=solver, max_iter=1000)
-        alphas = _LOGISTIC_ALPHAS if self.alpha is None else [self.alpha]
-        if len(alphas) > 1 and np.bincount(labels).min() >= 5:
+        alphas = self._logistic_alphas(labels)
+        if len(alphas) > 1:
             search = GridSearchCV(
                 readout,
                 {"C": unit**2 / np.asarray(alphas)},
                 scoring="neg_log_loss",
-                cv=StratifiedShuffleSplit(1, test_size=0.2, random_state=0),
+                cv=_HELD_OUT,
             )
             readout = search.fit(Z / unit, labels, **options).best_estimator_
         else:
             readout.set_params(C=unit**2 / alphas[0]).fit(Z / unit, labels, **options)
-        self.alpha_ = unit**2 / readout.C
         readout.coef_ /= unit
-        return readout
+        return readout, unit**2 / readout.C
+
+    def _stream_logistic(
+        self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
+    ) -> tuple[LogisticRegression, float]:
+        """Fit as `_fit_logistic`, without the features in memory."""
+        first, unit = self.compressor_.feature_line_
+        size = self._feature_size()
+        solver = StreamedLogistic(
+            codes,
+            labels,
+            len(self.classes_),
+            first=first,
+            unit=unit,
+            scale=size,
+            report=self._report if self.verbose else None,
+        )
+        weight = np.ones(len(labels)) if weight is None else weight
+        alpha, *others = self._logistic_alphas(labels)
+        if others:
+            _, held_out = next(_HELD_OUT.split(labels, labels))
+            fitted, alpha = solver.choose([alpha, *others], weight, held_out)
+        else:
+            fitted = solver.fit(weight, alpha)
+        readout = LogisticRegression(C=size**2 / alpha, max_iter=1000)
+        readout.classes_ = np.unique(labels)
+        readout.n_features_in_ = codes.shape[1]
+        readout.coef_, readout.intercept_ = fitted.coef, fitted.intercept
+        readout.n_iter_ = np.array([fitted.n_iter])
+        return readout, alpha
+
+    def _feature_size(self) -> float:
+        """Return the size of a feature; solvers are made for features of size 1."""
+        taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
+        return float(np.sqrt(np.square(taus).sum() / self.network_.n_features_out))
+
+    def _logistic_alphas(self, labels: npt.NDArray[np.intp]) -> tuple[float, ...]:
+        """Return the regularisations to choose from."""
+        if self.alpha is not None:
+            return (self.alpha,)
+        return _LOGISTIC_ALPHAS[: 5 if np.bincount(labels).min() >= 5 else 1]
 
     @_delegates("decision_function")
     @over_chunks
@@ -602,7 +654,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Score of ``classes_[1]`` if binary, else one score per class.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             scores = self._linear(X)
             return scores.ravel() if scores.shape[1] == 1 else scores
         return self._ask_readout("decision_function", X)
@@ -621,7 +673,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
             labels = self._ask_readout("predict", X)
@@ -642,9 +694,13 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`; rows sum to 1.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             scores = all_scores(self._linear(X))
-            return special.softmax(self.temperature_ * scores, axis=1)
+            if self.readout == "ridge":
+                factor = self.temperature_
+            else:  # two classes share one score
+                factor = 0.5 if len(self.classes_) == 2 else 1.0
+            return special.softmax(factor * scores, axis=1)
         return self._ask_readout("predict_proba", X)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
