@@ -95,14 +95,31 @@ class _CompressedMLP(BaseEstimator):
             )
         return ridge.loo_prediction
 
-    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the linear readout of `X`, shape (n_samples, n_targets)."""
+    def _exact_readout(
+        self,
+    ) -> tuple[npt.NDArray[np.float64], float, npt.NDArray[np.float64]]:
+        """Return the readout of codes: ``scores = (codes @ weights) * grid + offset``.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_features_out, n_targets), dtype float64
+            Whole numbers of 31 bits.
+        grid : float
+            A power of two.
+        offset : ndarray of shape (n_targets,), dtype float64
+        """
         check_is_fitted(self)
-        X = validate_input(self, X, reset=False)
         first, unit = self.compressor_.feature_line_
         coef = np.atleast_2d(self.coef_)
         offset = self.intercept_ + coef @ first
         weights, grid = _on_grid((coef * unit).T)
+        return weights, grid, offset
+
+    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the linear readout of `X`, shape (n_samples, n_targets)."""
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        weights, grid, offset = self._exact_readout()
         scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
         return scores * grid + offset
 
