@@ -258,10 +258,9 @@ class _Program:
             "max_code": 2**quantizer.n_bits - 1,
         }
         if len(shift) == 1:
-            self.values["shift_i"] = f"{shift[0]}"
-            self.values["use_i"] = "    (void)i;\n"
+            self.values |= {"shift_i": f"{shift[0]}", "use_i": "    (void)i;\n"}
         else:
-            self.values["shift_i"] = "(double)shifts[i]"
+            self.values |= {"shift_i": "(double)shifts[i]", "use_i": ""}
             self._add_table(c_type(shift), "shifts", quantizer.shift)
         affine = affine_uint8(quantizer)
         self.flags["u8_double"] = affine is None
