@@ -1,6 +1,7 @@
 """C source of a fitted estimator: the same bits as Python."""
 
 import dataclasses
+import pathlib
 import re
 import shutil
 import subprocess
@@ -36,6 +37,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning"),
 ]
+
+EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "c" / "main.c"
 
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
@@ -386,6 +389,27 @@ def test_calls_nothing(deep, tmp_path, weights):
     # gcc may make memset or memcpy of a loop, freestanding or not.
     assert set(done.stdout.split()) <= {"U", "memset", "memcpy"}
     assert set(re.findall(r"#include (\S+)", source.read_text())) == {'"model.h"'}
+
+
+@needs_gcc
+def test_example_that_reads_csv(deep, digits, tmp_path):
+    source, _ = to_c(deep, tmp_path / "digits.c")
+    program = tmp_path / "digits"
+    command = [*GCC, "-I", tmp_path, EXAMPLE, source, "-o", program]
+    subprocess.run(command, check=True)
+
+    def classify(text):
+        return subprocess.run(program, input=text, capture_output=True, text=True)
+
+    rows = [",".join(map(repr, row)) for row in digits[2].tolist()]
+    done = classify("\n".join(rows))
+    assert [int(label) for label in done.stdout.split()] == list(
+        deep.predict(digits[2])
+    )
+    for bad in (rows[1] + ",1", rows[1][: len(rows[1]) // 2], "a" + rows[1], ""):
+        done = classify(f"{rows[0]}\r\n{bad}\n")
+        assert done.returncode == 1
+        assert done.stderr == "line 2: expected 64 numbers with commas between them\n"
 
 
 @needs_gcc
