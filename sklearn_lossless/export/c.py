@@ -436,9 +436,14 @@ class _Program:
             "levels": ", ".join(map(str, levels)),
             "share of zeros": ", ".join(f"{share:.4g}" for share in zeros),
             "seed": f"0x{network.seed % 2**64:016X}",
-            "hidden weights": "constant tables"
-            if options.weights == "table"
-            else "drawn from the seed",
+            "hidden weights": " and ".join(
+                words
+                for flag, words in (
+                    ("seed", "drawn from the seed"),
+                    ("table", "constant tables"),
+                )
+                if self.flags[flag]
+            ),
         }
         if self.flags["readout"]:
             seen = "all layers" if len(network.output_layers) > 1 else "the last layer"
