@@ -36,3 +36,4 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find sklearn_lossless -name __pycache__ -prune -exec rm -r {} +

@@ -10,9 +10,11 @@ PyTorch and ONNX Runtime take part where they are installed.
 import argparse
 import json
 import os
+import statistics
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -31,26 +33,32 @@ from sklearn_lossless.network import _engine, ternary_weights
 
 N_JOBS = 2
 
-#: Seconds before each run: threads of BLAS spin for a while after their last product,
-#: on the cores that the next contender wants.
-PAUSE = 0.1
+#: Seconds of each turn that are not timed, and that are. Threads of BLAS spin for a
+#: while after their last product, and cores that slept take a while to wake up.
+WARM_UP = 0.08
+TIMED = 0.15
+TURNS = 5
 
 SIZES = (784, 2000, 2000, 1000)
 
 
-def take_turns(contenders, seconds=3.0, at_least=3):
-    """Median seconds of each contender; they take turns for `seconds` in all."""
-    times = {name: [] for name in contenders}
-    for run in contenders.values():
+def seconds_per_run(run, seconds):
+    """Run again and again for some time; return the mean."""
+    n_runs, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
         run()
-    stop = time.perf_counter() + seconds
-    while time.perf_counter() < stop or len(times[next(iter(times))]) < at_least:
+        n_runs += 1
+    return elapsed / n_runs
+
+
+def take_turns(contenders):
+    """Return the median seconds of each contender; they run one after another."""
+    times = {name: [] for name in contenders}
+    for _ in range(TURNS):
         for name, run in contenders.items():
-            time.sleep(PAUSE)
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    return {name: float(np.median(taken)) for name, taken in times.items()}
+            seconds_per_run(run, WARM_UP)
+            times[name].append(seconds_per_run(run, TIMED))
+    return {name: statistics.median(runs) for name, runs in times.items()}
 
 
 def pixels(n_rows, n_features=784, seed=0):
@@ -131,8 +139,11 @@ def packed_layer(codes, layer):
 
 
 def on_threads(runs):
-    with ThreadPoolExecutor(N_JOBS) as pool:
-        list(pool.map(lambda run: run(), runs))
+    with ThreadPoolExecutor(len(runs) - 1) as pool:
+        others = [pool.submit(run) for run in runs[1:]]
+        runs[0]()
+        for other in others:
+            other.result()
 
 
 def hidden_layer(report, n_rows):
@@ -218,6 +229,33 @@ def estimators(report, n_rows):
     report("transform 784-2000", "float32 features", "RBFSampler", taken)
 
 
+def onnx_runtime(X, weights):
+    """Return a run of the dense network in ONNX Runtime."""
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, tensors, name = [], [], "x0"
+    for i, W in enumerate(weights):
+        tensors.append(numpy_helper.from_array(W, f"W{i}"))
+        nodes.append(helper.make_node("MatMul", [name, f"W{i}"], [f"y{i}"]))
+        name = f"x{i + 1}"
+        nodes.append(helper.make_node("Relu", [f"y{i}"], [name]))
+    ends = [
+        helper.make_tensor_value_info(end, TensorProto.FLOAT, [None, width])
+        for end, width in (("x0", X.shape[1]), (name, weights[-1].shape[1]))
+    ]
+    graph = helper.make_graph(nodes, "dense", ends[:1], ends[1:], tensors)
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = N_JOBS
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda: session.run(None, {"x0": X})
+
+
 def other_libraries(report, n_rows):
     """The same sizes in scipy.sparse, and in what else is installed."""
     X = pixels(n_rows)
@@ -244,6 +282,8 @@ def other_libraries(report, n_rows):
         contenders["PyTorch dynamic int8"] = torch.inference_mode()(lambda: int8(x))
     except ImportError:
         pass
+    with suppress(ImportError):
+        contenders["ONNX Runtime float32"] = onnx_runtime(X32, weights)
     for name, run in contenders.items():
         taken = take_turns({name: run, "ours": lambda: net.forward(X, n_jobs=N_JOBS)})
         report("forward 784-2000-2000-1000", "defaults", name, taken)
@@ -254,19 +294,17 @@ def growth(report):
     for eps in (0.99, 0.95, 0.9, 0.8, 0.5, 0.0):
         X = pixels(4096, 2000)
         net = fitted(X, (2000, 2000), eps=eps)
-        taken = take_turns({"ours": lambda net=net, X=X: net.forward(X)}, 1.0)
+        taken = take_turns({"ours": lambda net=net, X=X: net.forward(X)})
         report("growth 2000-2000", f"eps={eps}", "", taken, n_rows=4096)
     for n_rows in (1, 16, 64, 256, 512, 4096, 32_768):
         X = pixels(max(n_rows, 2))
         net = fitted(X, (784, 2000))
-        taken = take_turns(
-            {"ours": lambda net=net, X=X, n=n_rows: net.forward(X[:n])}, 1.0
-        )
+        taken = take_turns({"ours": lambda net=net, X=X, n=n_rows: net.forward(X[:n])})
         report("growth 784-2000", f"rows={n_rows}", "", taken, n_rows=n_rows)
     for width in (500, 1000, 2000, 4000, 8000):
         X = pixels(4096)
         net = fitted(X, (784, width))
-        taken = take_turns({"ours": lambda net=net, X=X: net.forward(X)}, 1.0)
+        taken = take_turns({"ours": lambda net=net, X=X: net.forward(X)})
         report("growth 784-width", f"width={width}", "", taken, n_rows=4096)
 
 

@@ -41,19 +41,23 @@ def pruned(rng, layer, n_inputs, n_outputs, eps):
     return W / W.std()
 
 
-def relu(t):
+def relu(t, tau):
     return np.maximum(t, 0, out=t)
 
 
-def two_sided_step(t):
-    """The naive binary activation: 1 where |t| > 1."""
-    return (np.abs(t) > 1).astype(np.float32)
+def two_sided_step(t, tau):
+    """The naive binary activation: 1 outside of one standard deviation.
+
+    With steps at -1 and 1 whatever the layer, the third layer would never see an
+    input beyond them, and the network would put out a constant.
+    """
+    return (np.abs(t) > tau).astype(np.float32)
 
 
 #: Gaussian moments of the activations above, for the centring of each layer.
 MOMENTS = {
     relu: lambda tau: gaussian_moments(get_activation("relu"), tau),
-    two_sided_step: StepActivation([-1.0, 1.0], [1, 0, 1]).moments,
+    two_sided_step: lambda tau: StepActivation([-tau, tau], [1, 0, 1]).moments(tau),
 }
 
 
@@ -66,13 +70,15 @@ def features(X_train, parts, sizes, weights, activation, seed, eps):
     for number, n_outputs in enumerate(sizes):
         moments = MOMENTS[activation](tau)
         W = weights(rng, number, n_inputs, n_outputs, eps)
-        layers.append((W, np.float32(moments.mean), np.float32(np.sqrt(n_outputs))))
+        layers.append(
+            (W, tau, np.float32(moments.mean), np.sqrt(np.float32(n_outputs)))
+        )
         tau, n_inputs = moments.tau, n_outputs
 
     def run(X):
         Z = ((X - mean) * scale).astype(np.float32)
-        for W, centre, root in layers:
-            Z = (activation(Z @ W) - centre) / root
+        for W, tau, centre, root in layers:
+            Z = (activation(Z @ W, np.float32(tau)) - centre) / root
         return Z
 
     return [

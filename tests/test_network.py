@@ -1,6 +1,7 @@
 """The integer network equals a dense network in floating point, code for code."""
 
 import pickle
+import tracemalloc
 from dataclasses import replace
 
 import naive
@@ -53,17 +54,18 @@ def test_codes_equal_naive(eps, n_levels, n_bits):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    n_samples=st.integers(0, 300),
-    n_features=st.integers(1, 120),
+    n_samples=st.integers(0, 300) | st.sampled_from([1025, 2000]),
+    n_features=st.integers(1, 120) | st.sampled_from([784, 3000]),
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=3),
     activation=st.sampled_from(["relu", "tanh", "abs", "gelu", "sign"]),
     n_levels=st.integers(2, 16),
     eps=st.floats(0, 0.999),
     n_bits=st.integers(1, 8),
     seed=st.integers(0, 2**64 - 1),
+    n_jobs=st.sampled_from([1, 2, 8]),
 )
 def test_codes_equal_naive_for_any_network(
-    n_samples, n_features, sizes, activation, n_levels, eps, n_bits, seed
+    n_samples, n_features, sizes, activation, n_levels, eps, n_bits, seed, n_jobs
 ):
     network = make_network(
         make_X(50, n_features),
@@ -75,7 +77,7 @@ def test_codes_equal_naive_for_any_network(
         seed=seed,
     )
     X = make_X(n_samples, n_features, seed=1)
-    codes = network.forward(X)
+    codes = network.forward(X, n_jobs=n_jobs)
     assert codes.dtype == np.uint8
     assert codes.shape == (n_samples, sizes[-1])
     np.testing.assert_array_equal(codes, naive.forward(network, X))
@@ -90,6 +92,24 @@ def test_threads_and_batches_do_not_matter(n_jobs):
     for cut in (1, 511, 1024, 2999):
         split = [network.forward(X[:cut], n_jobs=n_jobs), network.forward(X[cut:])]
         np.testing.assert_array_equal(np.vstack(split), expected)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_memory_is_the_result_and_a_fixed_working_set(n_jobs):
+    X = np.random.default_rng(0).integers(0, 256, (200_000, 30), dtype=np.uint8)
+    network = make_network(X[:1000], (200, 100))
+    first, unit = np.zeros(100), np.ones(100)
+    network.forward(X[:2000])  # compiles, and draws the weights
+    for run in (
+        lambda: network.forward(X, n_jobs=n_jobs),
+        lambda: network.features(X, first, unit, dtype=np.float32, n_jobs=n_jobs),
+        lambda: network.scores(X, np.ones((100, 3)), n_jobs=n_jobs),
+    ):
+        tracemalloc.start()
+        result = run()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < result.nbytes + 4e6
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

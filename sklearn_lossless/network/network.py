@@ -220,16 +220,23 @@ class CompressedNetwork:
             codes = _engine.forward(codes, prepared, part, all_layers=all_layers)
             finish(codes, rows)
 
-        starts = range(0, n_samples, _CHUNK_ROWS)
-        n_threads = min(effective_n_jobs(n_jobs), len(starts))
-        if n_threads <= 1:
+        chunks = range(0, n_samples, _CHUNK_ROWS)
+        n_threads = min(effective_n_jobs(n_jobs), len(chunks))
+        starts = iter(chunks)
+
+        def run_what_is_left() -> None:
             for start in starts:
                 run(start)
-        else:
-            # joblib says how many threads; its own pool polls, which costs 10 ms.
-            with ThreadPoolExecutor(n_threads) as pool:
-                for _ in pool.map(run, starts):
-                    pass
+
+        if n_threads <= 1:
+            run_what_is_left()
+            return
+        # joblib says how many threads; its own pool polls, which costs 10 ms.
+        with ThreadPoolExecutor(n_threads - 1) as pool:
+            others = [pool.submit(run_what_is_left) for _ in range(n_threads - 1)]
+            run_what_is_left()
+            for other in others:
+                other.result()
 
     @cached_property
     def _prepared(self) -> list[_engine.PreparedLayer]:

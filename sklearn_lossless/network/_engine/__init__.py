@@ -8,7 +8,7 @@ row-major codes. All kernels release the GIL and run on the calling thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numba
@@ -69,10 +69,9 @@ def forward(
                 f"layer {number} puts out {layer.output_bits} bits, the next one "
                 f"takes {following.input_bits}"
             )
-    last = layers[-1].n_outputs
     hidden = [layer.n_outputs if all_layers else 0 for layer in layers[:-1]]
-    widths = [*hidden, last]
+    ends = list(accumulate([*hidden, layers[-1].n_outputs], initial=0))
     if out is None:
-        out = np.empty((len(codes), sum(widths)), dtype=np.uint8)
-    run(codes, layers, np.split(out, np.cumsum(widths)[:-1], axis=1))
+        out = np.empty((len(codes), ends[-1]), dtype=np.uint8)
+    run(codes, layers, [out[:, start:stop] for start, stop in pairwise(ends)])
     return out
