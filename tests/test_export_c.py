@@ -139,6 +139,16 @@ def test_readout_of_few_bits(deep, digits, tmp_path, bits):
 
 
 @needs_gcc
+def test_workspace_without_holes(digits, tmp_path):
+    # Sums of 4 bytes, an odd number of them, and scores of 8.
+    X, y, X_test = digits
+    clf = CompressedMLPClassifier((9, 7), random_state=0).fit(X, y % 3)
+    options = {"readout": "float", "readout_bits": 8, "weights": "seed"}
+    found = compiled_and_run(clf, X_test, tmp_path, **options)
+    assert found.workspace_bytes == 3 * 8 + 3 * 4 + 2 * 4 + 9 + 3
+
+
+@needs_gcc
 def test_readout_of_few_bits_in_floating_point(deep, digits, tmp_path):
     X_test = digits[2]
     found = compiled_and_run(deep, X_test, tmp_path, readout_bits=16, readout="float")

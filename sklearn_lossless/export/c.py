@@ -388,6 +388,8 @@ class _Program:
         )
         if not members:
             members.append(("uint8_t", "unused", 1))
+        # The largest types first, so that nothing is padded but the end.
+        members.sort(key=lambda member: -bytes_of(member[0]))
         sizes = [bytes_of(kind) for kind, _, _ in members]
         n_bytes = sum(size * n for size, (_, _, n) in zip(sizes, members, strict=True))
         self.values |= {
