@@ -21,7 +21,7 @@ from sklearn_lossless import (
     CompressedMLPRegressor,
     NTKCompressor,
 )
-from sklearn_lossless.export import integer_readout, to_c
+from sklearn_lossless.export import integer_readout, load, to_c
 from sklearn_lossless.export._c_text import affine_uint8
 from sklearn_lossless.export._model import exported_model, fingerprint
 from sklearn_lossless.network import (
@@ -112,12 +112,7 @@ def test_float_scores_are_those_of_python(digits, tmp_path, readout):
     clf = CompressedMLPClassifier(60, eps=0.8, readout=readout, random_state=0)
     clf.fit(X, y)
     found = compiled_and_run(clf, X_test, tmp_path, readout="float")
-    if readout == "ridge":
-        np.testing.assert_array_equal(found.scores, clf.decision_function(X_test))
-    else:  # scikit-learn's own sums are rounded
-        np.testing.assert_allclose(
-            found.scores, clf.decision_function(X_test), atol=1e-6
-        )
+    np.testing.assert_array_equal(found.scores, clf.decision_function(X_test))
     np.testing.assert_array_equal(clf.classes_[found.labels], clf.predict(X_test))
 
 
@@ -194,7 +189,7 @@ def test_two_classes(digits, tmp_path, readout):
 @pytest.mark.parametrize("readout", ["fixed", "float"])
 def test_regressor(tmp_path, n_targets, readout):
     X, y = make_regression(300, 20, n_targets=n_targets, random_state=0)
-    y = y.reshape(300, n_targets) * 10.0 ** (3 * np.arange(n_targets)) + 5
+    y = y.reshape(300, n_targets) * 10.0 ** (6 * np.arange(n_targets)) + 5
     y = y.ravel() if n_targets == 1 else y
     reg = CompressedMLPRegressor(80, eps=0.5, random_state=0).fit(X, y)
     found = compiled_and_run(reg, X, tmp_path, readout=readout)
@@ -204,7 +199,7 @@ def test_regressor(tmp_path, n_targets, readout):
     else:
         np.testing.assert_array_equal(found.scores, integer_scores(reg, X))
         values = found.scores * integer_readout(reg).scale
-        assert (np.abs(values - predicted) <= integer_readout(reg).scale).all()
+        np.testing.assert_allclose(values, predicted, rtol=1e-6, atol=1e-6)
 
 
 @needs_gcc
@@ -459,6 +454,13 @@ def test_same_model_same_files(deep, tmp_path):
         source, header = to_c(deep, tmp_path / name / "model.c")
         texts.add(source.read_text() + header.read_text())
     assert len(texts) == 1
+
+
+def test_loaded_model_same_files(deep, tmp_path):
+    deep.save(tmp_path / "deep.lnn")
+    before = [file.read_text() for file in to_c(deep, tmp_path / "model.c")]
+    loaded = load(tmp_path / "deep.lnn")
+    assert [file.read_text() for file in to_c(loaded, tmp_path / "model.c")] == before
 
 
 def test_fingerprint_sees_every_part(deep, digits):

@@ -90,9 +90,10 @@ def test_two_classes(digits, labels, readout):
     clf.fit(X, labels[(y > 4).astype(int)])
     found = run(to_onnx(clf, input_dtype="float64"), X_test)
     assert found["label"].tolist() == clf.predict(X_test).tolist()
-    assert found["scores"].shape == (len(X_test), 1)
+    scores = clf.decision_function(X_test)[:, np.newaxis]
+    np.testing.assert_array_equal(found["scores"], scores)
     expected = clf.predict_proba(X_test)
-    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
+    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-12)
 
 
 def test_logistic_readout(digits):
@@ -100,8 +101,9 @@ def test_logistic_readout(digits):
     clf = CompressedMLPClassifier(60, eps=0.8, readout="logistic", random_state=0)
     found = run(to_onnx(clf.fit(X, y), input_dtype="float64"), X_test)
     np.testing.assert_array_equal(found["label"], clf.predict(X_test))
+    np.testing.assert_array_equal(found["scores"], clf.decision_function(X_test))
     expected = clf.predict_proba(X_test)
-    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
+    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_targets", [0, 1, 3])

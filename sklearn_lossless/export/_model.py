@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +23,6 @@ __all__ = [
     "largest_totals",
     "rounded_weights",
     "to_integers",
-    "write_whole",
 ]
 
 
@@ -132,9 +129,7 @@ def exported_model(est: Any) -> Model:
         )
     if hasattr(est, "classes_"):
         classes = est.classes_
-        # Half of [-s, s] has the logistic function of s as its softmax.
-        logistic = 0.5 if len(classes) == 2 else 1.0
-        temperature = float(getattr(est, "temperature_", logistic))
+        temperature = float(est.temperature_)
     return Model(est.network_, readout, classes, temperature)
 
 
@@ -270,19 +265,3 @@ def fingerprint(model: Model) -> str:
     for values, dtype in parts:
         digest.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
     return digest.hexdigest()
-
-
-def write_whole(path: str | os.PathLike[str], text: str) -> None:
-    """Put `text` at `path`, whole or not at all."""
-    folder, name = os.path.split(os.fspath(path))
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
-    with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            file.close()
-            os.unlink(temporary)
-            raise
-    os.replace(temporary, path)

@@ -27,6 +27,7 @@ from ._c_text import (
     select,
     signed,
 )
+from ._files import write_whole
 from ._model import (
     Model,
     exported_model,
@@ -34,7 +35,6 @@ from ._model import (
     largest_totals,
     rounded_weights,
     to_integers,
-    write_whole,
 )
 
 __all__ = ["to_c"]
@@ -154,7 +154,7 @@ def to_c(
     program = _Program(model, options)
     texts = {header: program.text("model.h.in"), source: program.text("model.c.in")}
     for file, text in texts.items():
-        write_whole(file, text)
+        write_whole(file, text.encode("utf-8"))
     return source, header
 
 
