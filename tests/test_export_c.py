@@ -1,6 +1,7 @@
 """C source of a fitted estimator: the same bits as Python."""
 
 import dataclasses
+import functools
 import pathlib
 import re
 import shutil
@@ -59,6 +60,15 @@ def deep(digits):
     return clf.fit(X, y)
 
 
+@functools.cache
+def fitted(hidden_layer_sizes, n_levels):
+    X, y = load_digits(return_X_y=True)
+    clf = CompressedMLPClassifier(
+        hidden_layer_sizes, eps=0.8, n_levels=n_levels, random_state=0
+    )
+    return clf.fit(X[:500], y[:500])
+
+
 def compiled_and_run(est, X, folder, command=GCC, **options):
     source, header = to_c(est, folder / "model.c", name="model", **options)
     program = folder / "program"
@@ -82,10 +92,8 @@ def integer_scores(est, X, bits=32):
 def test_codes_scores_and_classes(
     digits, tmp_path, hidden_layer_sizes, n_levels, weights, packed
 ):
-    X, y, X_test = digits
-    clf = CompressedMLPClassifier(
-        hidden_layer_sizes, eps=0.8, n_levels=n_levels, random_state=0
-    ).fit(X, y)
+    X_test = digits[2]
+    clf = fitted(hidden_layer_sizes, n_levels)
     options = {"weights": weights, "packed": packed}
     found = compiled_and_run(clf, X_test, tmp_path, **options)
     np.testing.assert_array_equal(found.codes, clf.network_.forward(X_test))
@@ -316,7 +324,7 @@ def test_layer_of_given_weights_and_thresholds(tmp_path, digits, weights, given)
 @needs_gcc
 def test_sums_beyond_32_bits(tmp_path):
     rng = np.random.default_rng(0)
-    n_inputs, n_outputs = 40_000, 30
+    n_inputs, n_outputs = 40_000, 5
     first = LayerSpec(
         n_inputs,
         n_outputs,
@@ -326,20 +334,20 @@ def test_sums_beyond_32_bits(tmp_path):
         centre=np.array([0]),
         weights=TernaryWeights(
             np.tile(np.arange(n_inputs, dtype=np.int32), (n_outputs, 1)),
-            rng.integers(19_000, n_inputs + 1, size=n_outputs, dtype=np.int32),
+            np.array([19_000, 20_000, 30_000, 39_000, 40_000], dtype=np.int32),
             np.zeros(n_outputs, dtype=np.int64),
         ),
     )
     second = LayerSpec(
         n_outputs,
         5,
-        9,
+        3,
         np.array([0]),
         np.array([1, 0], np.uint8),
         np.array([300]),
         10**4,
     )
-    compressor = NTKCompressor((30, 5)).fit(rng.normal(size=(9, 20)))
+    compressor = NTKCompressor((5, 5)).fit(rng.normal(size=(9, 20)))
     quantizer = Quantizer(1.0, np.full(n_inputs, 128), n_bits=8)
     compressor.network_ = CompressedNetwork(quantizer, (first, second), seed=3)
     compressor.n_features_in_ = n_inputs
