@@ -2,6 +2,7 @@
 
 from .network import CompressedNetwork, LayerSpec, build_network, n_nonzeros
 from .quantizer import CodeStatistics, Quantizer, code_statistics, fit_quantizer
+from .sizes import network_sizes, readout_size
 from .ternary import TernaryWeights, splitmix64, ternary_weights
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "code_statistics",
     "fit_quantizer",
     "n_nonzeros",
+    "network_sizes",
+    "readout_size",
     "splitmix64",
     "ternary_weights",
 ]
