@@ -21,6 +21,8 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
+from ._features import feature_line
+from ._saving import SavingMixin
 from .network import build_network, code_statistics, fit_quantizer
 from .theory import Activation, get_activation, match_network
 
@@ -39,7 +41,9 @@ MIN_NONZEROS = 4
 _INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
 
-class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class NTKCompressor(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavingMixin, BaseEstimator
+):
     """Features of a sparse ternary network with a given network's kernel.
 
     The given network is fully connected with dense random weights. In high
@@ -278,13 +282,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     @property
     def feature_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Each feature at code 0, and its step from code to code."""
-        specs = self.network_.output_layers
-        widths = [spec.n_outputs for spec in specs]
-        matches = self.matching_.layers[-len(specs) :]
-        first = [match.step.offset - match.achieved.mean for match in matches]
-        unit = [match.step.scale for match in matches]
-        root = np.sqrt(widths)
-        return np.repeat(first / root, widths), np.repeat(unit / root, widths)
+        return feature_line(self.network_, self.matching_)
 
     def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
         warnings.warn(

@@ -32,6 +32,7 @@ from ._compressor import (
     validate_weight,
 )
 from ._readout import all_scores, fit_ridge, fit_temperature, zero_one_loss
+from ._saving import SavingMixin
 
 __all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
 
@@ -42,7 +43,7 @@ _LOGISTIC_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
 _NEWTON_SIZE = 2000
 
 
-class _CompressedMLP(BaseEstimator):
+class _CompressedMLP(SavingMixin, BaseEstimator):
     """Compressor and linear readout, the part that both estimators share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -95,14 +96,33 @@ class _CompressedMLP(BaseEstimator):
             )
         return ridge.loo_prediction
 
+    def _exact_readout(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
+    ]:
+        """Return the readout of codes: ``scores = (codes @ weights) * grid + offset``.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_features_out, n_targets), dtype float64
+            Whole numbers of 31 bits.
+        grid : ndarray of shape (n_targets,), dtype float64
+            Powers of two.
+        offset : ndarray of shape (n_targets,), dtype float64
+        """
+        check_is_fitted(self)
+        first, unit = self.compressor_.feature_line_
+        coef = np.atleast_2d(self.coef_)
+        constants, step = _on_grid((coef * first).T)
+        weights, grid = _on_grid((coef * unit).T)
+        return weights, grid, self.intercept_ + constants.sum(axis=0) * step
+
     def _linear(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the linear readout of `X`, shape (n_samples, n_targets)."""
         check_is_fitted(self)
         X = validate_input(self, X, reset=False)
-        first, unit = self.compressor_.feature_line_
-        coef = np.atleast_2d(self.coef_)
-        offset = self.intercept_ + coef @ first
-        weights, grid = _on_grid((coef * unit).T)
+        weights, grid, offset = self._exact_readout()
         scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
         return scores * grid + offset
 
@@ -175,8 +195,9 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Regularisations tried by the ridge readout, and the share of samples that
         each gets wrong when they are left out.
     temperature_ : float
-        Factor of the ridge scores in the softmax of :meth:`predict_proba`,
-        calibrated on leave-one-out scores.
+        Factor of the scores in the softmax of :meth:`predict_proba`: calibrated on
+        leave-one-out scores ("ridge"), or 1, where one score serves two classes
+        1/2 ("logistic").
     readout_ : classifier
         The fitted readout, unless it is "ridge".
     compressor_ : NTKCompressor
@@ -352,6 +373,8 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         options = {} if weight is None else {"sample_weight": weight}
         if self.readout == "logistic":
             self.readout_ = self._fit_logistic(Z, labels, options)
+            # Half of [-s, s] has the logistic function of s as its softmax.
+            self.temperature_ = 0.5 if len(self.classes_) == 2 else 1.0
         else:
             self.readout_ = clone(self.readout).fit(Z, labels, **options)
         for name in ("coef_", "intercept_"):
@@ -397,7 +420,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Score of ``classes_[1]`` if binary, else one score per class.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             scores = self._linear(X)
             return scores.ravel() if scores.shape[1] == 1 else scores
         return self._ask_readout("decision_function", X)
@@ -415,7 +438,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
             labels = self._ask_readout("predict", X)
@@ -435,7 +458,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`; rows sum to 1.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             scores = all_scores(self._linear(X))
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
@@ -597,14 +620,16 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         return predicted.ravel() if self.coef_.ndim == 1 else predicted
 
 
-def _on_grid(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
-    """Round `weights` to 31-bit integers times a power of two.
+def _on_grid(
+    weights: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Round each column of `weights` to 31-bit integers times a power of two.
 
     Sums of such integers times 4-bit codes are exact in float64, so that scores
     do not depend on the batch, the threads or the machine.
     """
-    _, exponent = np.frexp(np.abs(weights).max(initial=0.0))
-    grid = float(np.ldexp(1.0, int(exponent) - 31))
+    _, exponents = np.frexp(np.abs(weights).max(axis=0, initial=0.0))
+    grid = np.ldexp(1.0, np.maximum(exponents - 31, -1022))
     return np.rint(weights / grid), grid
 
 

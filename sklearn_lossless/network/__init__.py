@@ -2,7 +2,7 @@
 
 from .network import CompressedNetwork, LayerSpec, build_network, n_nonzeros
 from .quantizer import CodeStatistics, Quantizer, code_statistics, fit_quantizer
-from .sizes import network_sizes, readout_size
+from .sizes import network_sizes
 from .ternary import TernaryWeights, splitmix64, ternary_weights
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "fit_quantizer",
     "n_nonzeros",
     "network_sizes",
-    "readout_size",
     "splitmix64",
     "ternary_weights",
 ]
