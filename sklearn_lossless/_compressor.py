@@ -22,7 +22,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from ._features import feature_line
+from ._reporting import ReportMixin
 from ._saving import SavingMixin
+from .inspection import set_rows_aside
 from .network import build_network, code_statistics, fit_quantizer
 from .theory import Activation, get_activation, match_network
 
@@ -42,7 +44,11 @@ _INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
 
 class NTKCompressor(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavingMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    SavingMixin,
+    ReportMixin,
+    BaseEstimator,
 ):
     """Features of a sparse ternary network with a given network's kernel.
 
@@ -85,6 +91,8 @@ class NTKCompressor(
         The integer network; ``network_.forward(X)`` gives codes.
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
     mean_ : ndarray of shape (n_features_in_,), dtype float64
         Mean of the quantised inputs.
     scale_ : float
@@ -238,6 +246,7 @@ class NTKCompressor(
         self.mean_ = quantizer.decode(statistics.mean)
         self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
         self._n_features_out = self.network_.n_features_out
+        set_rows_aside(self, X, sample_weight)
         return self
 
     def transform(self, X: Any) -> npt.NDArray[Any]:

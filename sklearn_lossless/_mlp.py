@@ -32,6 +32,7 @@ from ._compressor import (
     validate_weight,
 )
 from ._readout import all_scores, fit_ridge, fit_temperature, zero_one_loss
+from ._reporting import ReportMixin
 from ._saving import SavingMixin
 
 __all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
@@ -43,7 +44,7 @@ _LOGISTIC_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
 _NEWTON_SIZE = 2000
 
 
-class _CompressedMLP(SavingMixin, BaseEstimator):
+class _CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
     """Compressor and linear readout, the part that both estimators share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -207,6 +208,8 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         The integer network.
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the quantised inputs.
     scale_ : float
@@ -520,6 +523,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         The integer network.
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the quantised inputs.
     scale_ : float
