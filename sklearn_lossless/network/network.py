@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -269,6 +269,22 @@ class CompressedNetwork:
         return ternary_weights(
             self.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
         )
+
+    def with_readout_layers(self, readout_layers: str) -> CompressedNetwork:
+        """Return the same network with the codes of other layers put out.
+
+        Parameters
+        ----------
+        readout_layers : {"last", "all"}
+
+        Returns
+        -------
+        CompressedNetwork
+            Shares the drawn weights.
+        """
+        other = replace(self, readout_layers=readout_layers)
+        vars(other)["_prepared"] = self._prepared
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
