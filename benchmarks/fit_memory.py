@@ -12,7 +12,6 @@ everything was imported. Without --data, MNIST comes from OpenML.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,8 +31,10 @@ COMPRESSED = "CompressedMLPClassifier"
 FOURIER = "RBFSampler + RidgeClassifierCV"
 
 
-def peak_megabytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident_megabytes(kind):
+    """Resident memory of this process, as Linux counts it: VmRSS now, VmHWM at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
 def make_model(name, alphas):
@@ -47,7 +48,7 @@ def make_model(name, alphas):
 
 def fit_once(name, folder):
     """Fit in this process, and print what it took."""
-    before = peak_megabytes()
+    before = resident_megabytes("VmRSS")
     alphas = folder / "alphas.npy"
     X = np.load(folder / "X_train.npy", mmap_mode="r")
     if name == FOURIER:
@@ -58,7 +59,7 @@ def fit_once(name, folder):
     start = time.perf_counter()
     model.fit(X, y)
     seconds = time.perf_counter() - start
-    peak = peak_megabytes() - before
+    peak = resident_megabytes("VmHWM") - before
     X_test, y_test = np.load(folder / "X_test.npy"), np.load(folder / "y_test.npy")
     if name == FOURIER:
         X_test = X_test.astype(np.float32) / np.float32(255)

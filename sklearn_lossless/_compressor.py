@@ -184,7 +184,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data; only its mean, scale and range are used.
         y : Ignored
             Not used, present by API convention.
@@ -269,7 +269,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -292,7 +292,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
