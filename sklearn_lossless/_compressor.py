@@ -214,7 +214,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data; only its mean, scale and range are used.
         y : Ignored
             Not used, present by API convention.
@@ -332,7 +332,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -355,7 +355,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns

@@ -419,7 +419,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,)
             Class labels, numbers or strings. None serves if `target` is "teacher".
@@ -748,7 +748,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -767,7 +767,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -788,7 +788,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -940,7 +940,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
@@ -1076,7 +1076,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
