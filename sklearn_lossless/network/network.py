@@ -347,11 +347,32 @@ def integer_thresholds(
     -------
     ndarray of shape (n_outputs, n_thresholds), dtype int64
     """
+    offset = neuron_offsets(spec, indices, n_plus, bias)
+    return -(-(spec.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
+
+
+def neuron_offsets(
+    spec: LayerSpec,
+    indices: npt.NDArray[np.int32],
+    n_plus: npt.NDArray[np.int32],
+    bias: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Return what centring takes from each neuron's sum, less its bias, in 1/256.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+    indices, n_plus, bias : ndarray
+        As in `TernaryWeights`; its bias counts `spec.bias_scale` times.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs,), dtype int64
+    """
     centre = np.broadcast_to(spec.centre, (spec.n_inputs,))[indices]
     plus = np.arange(spec.n_nonzeros) < n_plus[:, np.newaxis]
     offset = np.where(plus, centre, -centre).sum(axis=1)
-    offset -= (bias * spec.bias_scale) // _BIAS_UNIT
-    return -(-(spec.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
+    return offset - (bias * spec.bias_scale) // _BIAS_UNIT
 
 
 def n_nonzeros(n_inputs: int, eps: float, at_least: int = 1) -> int:
