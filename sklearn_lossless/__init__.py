@@ -2,6 +2,7 @@
 
 from ._compressor import NTKCompressor
 from ._mlp import CompressedMLPClassifier, CompressedMLPRegressor
+from .export import load
 
 __version__ = "0.1.0"
 
@@ -10,4 +11,5 @@ __all__ = [
     "CompressedMLPRegressor",
     "NTKCompressor",
     "__version__",
+    "load",
 ]

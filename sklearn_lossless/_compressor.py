@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -20,8 +21,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
-from .network import build_network, code_statistics, fit_quantizer
+from ._features import feature_line
+from ._saving import SavingMixin
+from .network import build_network, choose_quantizer, code_sums
 from .theory import Activation, get_activation, match_network
 
 __all__ = [
@@ -39,7 +43,9 @@ MIN_NONZEROS = 4
 _INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
 
-class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class NTKCompressor(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavingMixin, BaseEstimator
+):
     """Features of a sparse ternary network with a given network's kernel.
 
     The given network is fully connected with dense random weights. In high
@@ -189,6 +195,11 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             two samples, or values that are not finite.
         """
         check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        if is_dask(X, sample_weight):
+            from ._dask import fit_compressor
+
+            fit_compressor(self, X, sample_weight)
+            return self
         X = validate_input(self, X)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
@@ -198,23 +209,29 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self, X: Any, sample_weight: npt.NDArray[np.float64] | None
     ) -> Self:
         """Fit without another look at parameters and data."""
+        return self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1])
+
+    def _fit_parts(
+        self, total: Callable[[Callable[..., Any]], Any], n_features: int
+    ) -> Self:
+        """Fit to data in parts; `total` adds up a function of ``X, sample_weight``."""
         sizes, activations = check_hidden_layers(
             self.hidden_layer_sizes, self.activation
         )
-        quantizer = fit_quantizer(X, self.input_bits, sample_weight)
-        statistics = code_statistics(quantizer, X, sample_weight)
+        quantizer = choose_quantizer(total, self.input_bits)
+        statistics = total(partial(code_sums, quantizer)).statistics()
         n_nonzeros = max(
-            round((1 - self.eps) * X.shape[1]), min(MIN_NONZEROS, X.shape[1])
+            round((1 - self.eps) * n_features), min(MIN_NONZEROS, n_features)
         )
-        if (1 - self.eps) * X.shape[1] < MIN_NONZEROS:
-            self._warn_few_inputs(X.shape[1], n_nonzeros)
+        if (1 - self.eps) * n_features < MIN_NONZEROS:
+            self._warn_few_inputs(n_features, n_nonzeros)
         # A bias is one more input, of the others' mean variance.
-        bias_std = 1 / math.sqrt(X.shape[1])
+        bias_std = 1 / math.sqrt(n_features)
         matching = match_network(
             activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
         )
         for message in matching.unmet():
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
         if self.verbose:
             print(f"[{type(self).__name__}] matched activations\n{matching}")
 
@@ -236,6 +253,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._n_features_out = self.network_.n_features_out
         return self
 
+    @over_chunks
     def transform(self, X: Any) -> npt.NDArray[Any]:
         """Return the features of `X`: centred and scaled codes.
 
@@ -258,6 +276,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             X, *self.feature_line_, dtype=dtype, n_jobs=self.n_jobs
         )
 
+    @over_chunks
     def codes(self, X: Any) -> npt.NDArray[np.uint8]:
         """Return the integer codes that the features are made of.
 
@@ -278,13 +297,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     @property
     def feature_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Each feature at code 0, and its step from code to code."""
-        specs = self.network_.output_layers
-        widths = [spec.n_outputs for spec in specs]
-        matches = self.matching_.layers[-len(specs) :]
-        first = [match.step.offset - match.achieved.mean for match in matches]
-        unit = [match.step.scale for match in matches]
-        root = np.sqrt(widths)
-        return np.repeat(first / root, widths), np.repeat(unit / root, widths)
+        return feature_line(self.network_, self.matching_)
 
     def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
         warnings.warn(
@@ -293,7 +306,7 @@ class NTKCompressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             f"high-dimensional theory; {n_nonzeros} are kept. Expect the kernel to "
             "be matched only roughly, or lower eps.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def __sklearn_tags__(self) -> Tags:

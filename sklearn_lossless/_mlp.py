@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -24,6 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, fit_context
 from ._compressor import (
     NTKCompressor,
@@ -31,18 +33,36 @@ from ._compressor import (
     validate_input,
     validate_weight,
 )
-from ._readout import all_scores, fit_ridge, fit_temperature, zero_one_loss
+from ._logistic import StreamedLogistic
+from ._online import OnlineRidge
+from ._readout import (
+    SignTargets,
+    all_scores,
+    fit_ridge,
+    fit_temperature,
+    product,
+    zero_one_loss,
+)
+from ._saving import SavingMixin
+from .network import LazyCodes
 
 __all__ = ["CompressedMLPClassifier", "CompressedMLPRegressor"]
 
 #: Regularisations tried for the logistic readout; the first where classes are small.
 _LOGISTIC_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
 
+#: The fifth of the samples by which the logistic readout's is chosen.
+_HELD_OUT = StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
+
 #: Coefficients up to which Newton's method, with its dense Hessian, is the solver.
 _NEWTON_SIZE = 2000
 
+#: Bytes of float64 features up to which they are held in memory for the logistic
+#: readout; beyond, every iteration computes them again.
+_DENSE_BYTES = 2**28
 
-class _CompressedMLP(BaseEstimator):
+
+class _CompressedMLP(SavingMixin, BaseEstimator):
     """Compressor and linear readout, the part that both estimators share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -50,59 +70,149 @@ class _CompressedMLP(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    def _fit_compressor(self, X: Any, sample_weight: Any) -> npt.NDArray[np.uint8]:
+    #: Attributes of the readout; after `partial_fit` they are computed when asked for.
+    _of_readout: ClassVar[tuple[str, ...]] = (
+        "coef_",
+        "intercept_",
+        "alpha_",
+        "alphas_",
+        "gcv_losses_",
+    )
+
+    def _fit_compressor(self, X: Any, sample_weight: Any) -> LazyCodes:
         """Fit the hidden layers and return the codes of `X`."""
+        compressor = self._make_compressor()._fit_validated(X, sample_weight)
+        self._keep_compressor(compressor)
+        return LazyCodes(self.network_, X, self.n_jobs)
+
+    def _make_compressor(self) -> NTKCompressor:
         parameters = {
             name: getattr(self, name) for name in NTKCompressor._get_param_names()
         }
-        compressor = NTKCompressor(**parameters)._fit_validated(X, sample_weight)
+        return NTKCompressor(**parameters)
+
+    def _keep_compressor(self, compressor: NTKCompressor) -> None:
         self.compressor_ = compressor
         self.network_ = compressor.network_
         self.matching_ = compressor.matching_
         self.mean_ = compressor.mean_
         self.scale_ = compressor.scale_
-        return self.network_.forward(X, n_jobs=self.n_jobs)
+
+    def _forget_readout(self) -> None:
+        """Remove what an earlier fit has left."""
+        for name in (*self._of_readout, "loo_losses_", "readout_", "_online"):
+            self.__dict__.pop(name, None)
+
+    def _report(self, text: str) -> None:
+        print(f"[{type(self).__name__}] {text}", flush=True)
 
     def _fit_ridge(
         self,
-        codes: npt.NDArray[np.uint8],
-        Y: npt.NDArray[Any],
+        codes: LazyCodes,
+        Y: Any,
         sample_weight: Any,
         costs: Any = None,
         loss: Any = None,
     ) -> npt.NDArray[np.float64]:
         """Fit the ridge readout and return its leave-one-out predictions."""
-        first, unit = self.compressor_.feature_line_
         ridge = fit_ridge(
             codes,
             Y,
-            scale=unit,
+            scale=self.compressor_.feature_line_[1],
             sample_weight=sample_weight,
             costs=costs,
             alphas=None if self.alpha is None else np.array([self.alpha]),
             loss=loss,
+            report=self._report if self.verbose else None,
         )
-        # From codes to features: feature = first + unit * code.
-        self.coef_ = ridge.coef
-        self.intercept_ = ridge.intercept - ridge.coef @ first
-        self.alpha_ = ridge.alpha
-        self.alphas_ = ridge.alphas
-        self.loo_losses_ = ridge.loo_losses
-        if self.verbose:
-            print(
-                f"[{type(self).__name__}] ridge readout: alpha={self.alpha_:.3g}, "
-                f"leave-one-out loss {ridge.loo_losses.min():.4g}"
-            )
+        self._keep_ridge(
+            ridge.coef, ridge.intercept, ridge.alpha, ridge.alphas, ridge.loo_losses
+        )
         return ridge.loo_prediction
+
+    def _exact_readout(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
+    ]:
+        """Return the readout of codes: ``scores = (codes @ weights) * grid + offset``.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_features_out, n_targets), dtype float64
+            Whole numbers of 31 bits.
+        grid : ndarray of shape (n_targets,), dtype float64
+            Powers of two.
+        offset : ndarray of shape (n_targets,), dtype float64
+        """
+        check_is_fitted(self)
+        first, unit = self.compressor_.feature_line_
+        coef = np.atleast_2d(self.coef_)
+        constants, step = _on_grid((coef * first).T)
+        weights, grid = _on_grid((coef * unit).T)
+        return weights, grid, self.intercept_ + constants.sum(axis=0) * step
+
+    def _keep_ridge(
+        self, coef: Any, intercept: Any, alpha: float, alphas: Any, loo_losses: Any
+    ) -> None:
+        self._forget_readout()
+        # From codes to features: feature = first + unit * code.
+        first, _ = self.compressor_.feature_line_
+        self.coef_ = coef
+        self.intercept_ = intercept - coef @ first
+        self.alpha_ = float(alpha)
+        self.alphas_ = alphas
+        self.loo_losses_ = loo_losses
+        if self.verbose:
+            self._report(
+                f"ridge readout: alpha={self.alpha_:.3g}, "
+                f"leave-one-out loss {loo_losses.min():.4g}"
+            )
+
+    def _start_online(self, X: Any, sample_weight: Any, **targets: Any) -> OnlineRidge:
+        """Return the sums of no samples; fix the hidden layers if they are not."""
+        if not hasattr(self, "compressor_"):
+            self._fit_compressor(X, sample_weight)
+        elif hasattr(self, "coef_") or hasattr(self, "readout_"):
+            warnings.warn(
+                "fit keeps no statistics that partial_fit could add to: the hidden "
+                "layers stay as they are, the readout starts anew with this batch.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return OnlineRidge(self.network_, **targets)
+
+    def _solve_online(self) -> None:
+        """Compute the readout of the batches so far."""
+        first, unit = self.compressor_.feature_line_
+        solution = self._online.solve(unit, self.alpha)
+        self.coef_ = solution.coef
+        self.intercept_ = solution.intercept - solution.coef @ first
+        self.alpha_ = solution.alpha
+        self.alphas_ = solution.alphas
+        self.gcv_losses_ = solution.gcv_losses
+        if solution.temperature is not None:
+            self.temperature_ = solution.temperature
+        if self.verbose:
+            self._report(
+                f"ridge readout: alpha={self.alpha_:.3g}, generalised "
+                f"cross-validation {self.gcv_losses_.min():.4g}"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the readout that `partial_fit` has left open."""
+        if name not in type(self)._of_readout or "_online" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
+        self._solve_online()
+        return self.__dict__[name]
 
     def _linear(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the linear readout of `X`, shape (n_samples, n_targets)."""
         check_is_fitted(self)
         X = validate_input(self, X, reset=False)
-        first, unit = self.compressor_.feature_line_
-        coef = np.atleast_2d(self.coef_)
-        offset = self.intercept_ + coef @ first
-        weights, grid = _on_grid((coef * unit).T)
+        weights, grid, offset = self._exact_readout()
         scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
         return scores * grid + offset
 
@@ -111,6 +221,18 @@ class _CompressedMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _has_partial_fit(self: Any) -> bool:
+    """Say whether the readout follows from sums over samples."""
+    if not (isinstance(self.readout, str) and self.readout == "ridge"):
+        raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
+    if isinstance(self.class_weight, str):
+        raise AttributeError(
+            f"class_weight={self.class_weight!r} needs the numbers of all classes, "
+            "which partial_fit does not have; give the weights as a dict"
+        )
+    return True
 
 
 def _delegates(method: str) -> Any:
@@ -174,9 +296,13 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
         Regularisations tried by the ridge readout, and the share of samples that
         each gets wrong when they are left out.
+    gcv_losses_ : ndarray of shape (n_alphas,)
+        In place of `loo_losses_` after :meth:`partial_fit`: the generalised
+        cross-validation of the squared error of each.
     temperature_ : float
-        Factor of the ridge scores in the softmax of :meth:`predict_proba`,
-        calibrated on leave-one-out scores.
+        Factor of the scores in the softmax of :meth:`predict_proba`: calibrated on
+        leave-one-out scores ("ridge"), or 1, where one score serves two classes
+        1/2 ("logistic").
     readout_ : classifier
         The fitted readout, unless it is "ridge".
     compressor_ : NTKCompressor
@@ -223,6 +349,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
+    _of_readout = (*_CompressedMLP._of_readout, "temperature_")
 
     def __init__(
         self,
@@ -278,41 +405,149 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             are not finite, or if `y` has a single class.
         """
         check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        if is_dask(X, y, sample_weight):
+            from ._dask import fit_classifier
+
+            fit_classifier(self, X, y, sample_weight)
+            return self
         X, y = validate_input(self, X, y)
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes, but the "
-                f"data contains only one class: {classes[0]!r}."
-            )
+        self._check_several(classes)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
         self._check_readout(sample_weight)
 
         codes = self._fit_compressor(X, sample_weight)
         self.classes_ = classes
-        costs = self._class_costs(labels, sample_weight)
+        costs = self._sample_costs(labels, sample_weight)
         if self.readout == "ridge":
             self._fit_ridge_classifier(codes, labels, sample_weight, costs)
         else:
-            self._fit_estimator(codes, labels, _product(sample_weight, costs))
+            self._fit_estimator(codes, labels, product(sample_weight, costs))
         return self
 
-    def _class_costs(
+    @available_if(_has_partial_fit)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train the ridge readout on one more batch.
+
+        Batches add up: after all of them the readout is that of one fit on all the
+        samples, in whatever order and portions they came. The hidden layers are
+        fixed by the first batch, whose mean, scale and range should therefore be
+        typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
+        but not the readout. Without `alpha`, the regularisation is chosen by
+        generalised cross-validation of the squared error, which needs no sample
+        again; probabilities are calibrated on leave-one-out scores of 4096 samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels that will occur; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPClassifier
+            Classifier of all batches so far. The readout is solved when it is
+            asked for, by a prediction or by an attribute.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`; if `classes` is missing in the first call or is not
+            the same later; or if `y` has other labels. The batches before stay as
+            they were.
+
+        Warns
+        -----
+        UserWarning
+            If the readout of an earlier :meth:`fit` is given up.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
+        check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        classes = self._check_classes(classes, y)
+        labels = np.searchsorted(classes, y)
+        online = self.__dict__.get("_online")
+        if online is None:
+            n_targets = 1 if len(classes) == 2 else len(classes)
+            online = self._start_online(
+                X, sample_weight, n_targets=n_targets, n_classes=len(classes)
+            )
+        self.classes_ = classes
+        online.update(
+            X,
+            SignTargets(labels, len(classes)),
+            sample_weight,
+            labels=labels,
+            costs=self._sample_costs(labels, sample_weight),
+            n_jobs=self.n_jobs,
+            report=self._report if self.verbose else None,
+        )
+        self._forget_readout()
+        self._online = online
+        return self
+
+    def _check_classes(self, classes: Any, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the sorted classes of all batches, or say what is wrong."""
+        known = getattr(self, "classes_", None)
+        if classes is None and known is None:
+            raise ValueError(
+                "classes must be given in the first call of partial_fit: all labels "
+                "that will occur."
+            )
+        classes = known if classes is None else np.unique(classes)
+        if known is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes={classes!r} is not the same as before: {known!r}."
+            )
+        self._check_several(classes)
+        unseen = np.setdiff1d(y, classes)
+        if len(unseen):
+            raise ValueError(
+                f"y has labels that are not in classes: {unseen!r}; expected some of "
+                f"{classes!r}."
+            )
+        return classes
+
+    def _check_several(self, classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return `classes`, or raise ValueError if there is one only."""
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes, but the "
+                f"data contains only one class: {classes[0]!r}."
+            )
+        return classes
+
+    def _sample_costs(
         self, labels: npt.NDArray[np.intp], sample_weight: Any
     ) -> npt.NDArray[np.float64] | None:
         """Return the weight of each sample's class."""
+        counts = np.bincount(labels, sample_weight, minlength=len(self.classes_))
+        of_class = self._class_costs(self.classes_, counts)
+        return None if of_class is None else of_class[labels]
+
+    def _class_costs(
+        self, classes: npt.NDArray[Any], counts: npt.NDArray[Any]
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the weight of each class that has `counts` samples."""
         if self.class_weight is None:
             return None
         with np.errstate(divide="ignore"):  # a class without any weight
             of_class = compute_class_weight(
-                self.class_weight,
-                classes=self.classes_,
-                y=self.classes_[labels],
-                sample_weight=sample_weight,
+                self.class_weight, classes=classes, y=classes, sample_weight=counts
             )
-        return np.where(np.isfinite(of_class), of_class, 0.0)[labels]
+        return np.where(np.isfinite(of_class), of_class, 0.0)
 
     def _check_readout(self, sample_weight: Any) -> None:
         """Raise ValueError before any long work if the readout cannot serve."""
@@ -332,58 +567,103 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
     def _fit_ridge_classifier(
         self,
-        codes: npt.NDArray[np.uint8],
+        codes: LazyCodes,
         labels: npt.NDArray[np.intp],
         sample_weight: Any,
         costs: Any,
     ) -> None:
-        Y = np.where(labels[:, np.newaxis] == np.arange(len(self.classes_)), 1.0, -1.0)
-        if len(self.classes_) == 2:
-            Y = Y[:, 1:]
+        Y = SignTargets(labels, len(self.classes_))
         scores = self._fit_ridge(codes, Y, sample_weight, costs, zero_one_loss)
-        weight = _product(sample_weight, costs)
-        self.temperature_ = fit_temperature(all_scores(scores), labels, weight)
+        weight = product(sample_weight, costs)
+        self.temperature_ = fit_temperature(scores, labels, weight)
 
     def _fit_estimator(
-        self, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.intp], weight: Any
+        self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
     ) -> None:
-        first, unit = self.compressor_.feature_line_
-        Z: npt.NDArray[Any] = first + unit * codes
-        options = {} if weight is None else {"sample_weight": weight}
-        if self.readout == "logistic":
-            self.readout_ = self._fit_logistic(Z, labels, options)
+        streamed = 8 * codes.shape[0] * codes.shape[1] > _DENSE_BYTES
+        if self.readout == "logistic" and streamed:
+            readout, alpha = self._stream_logistic(codes, labels, weight)
         else:
-            self.readout_ = clone(self.readout).fit(Z, labels, **options)
+            Z = codes.features(*self.compressor_.feature_line_)
+            options = {} if weight is None else {"sample_weight": weight}
+            if self.readout == "logistic":
+                readout, alpha = self._fit_logistic(Z, labels, options)
+            else:
+                readout, alpha = clone(self.readout).fit(Z, labels, **options), None
+        self._forget_readout()
+        self.readout_ = readout
+        if alpha is not None:
+            self.alpha_ = alpha
+            # Half of [-s, s] has the logistic function of s as its softmax.
+            self.temperature_ = 0.5 if len(self.classes_) == 2 else 1.0
         for name in ("coef_", "intercept_"):
             if hasattr(self.readout_, name):
                 setattr(self, name, getattr(self.readout_, name))
 
     def _fit_logistic(
         self, Z: npt.NDArray[np.float64], labels: npt.NDArray[np.intp], options: Any
-    ) -> LogisticRegression:
+    ) -> tuple[LogisticRegression, float]:
         """Fit the logistic readout; choose its regularisation if none is given."""
-        # The solver's tolerance is made for features of unit variance.
-        taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
-        unit = np.sqrt(np.square(taus).sum() / Z.shape[1])
+        unit = self._feature_size()
         size = Z.shape[1] * (len(self.classes_) if len(self.classes_) > 2 else 1)
         solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
         readout = LogisticRegression(solver=solver, max_iter=1000)
-        alphas = _LOGISTIC_ALPHAS if self.alpha is None else [self.alpha]
-        if len(alphas) > 1 and np.bincount(labels).min() >= 5:
+        alphas = self._logistic_alphas(labels)
+        if len(alphas) > 1:
             search = GridSearchCV(
                 readout,
                 {"C": unit**2 / np.asarray(alphas)},
                 scoring="neg_log_loss",
-                cv=StratifiedShuffleSplit(1, test_size=0.2, random_state=0),
+                cv=_HELD_OUT,
             )
             readout = search.fit(Z / unit, labels, **options).best_estimator_
         else:
             readout.set_params(C=unit**2 / alphas[0]).fit(Z / unit, labels, **options)
-        self.alpha_ = unit**2 / readout.C
         readout.coef_ /= unit
-        return readout
+        return readout, unit**2 / readout.C
+
+    def _stream_logistic(
+        self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
+    ) -> tuple[LogisticRegression, float]:
+        """Fit as `_fit_logistic`, without the features in memory."""
+        first, unit = self.compressor_.feature_line_
+        size = self._feature_size()
+        solver = StreamedLogistic(
+            codes,
+            labels,
+            len(self.classes_),
+            first=first,
+            unit=unit,
+            scale=size,
+            report=self._report if self.verbose else None,
+        )
+        weight = np.ones(len(labels)) if weight is None else weight
+        alpha, *others = self._logistic_alphas(labels)
+        if others:
+            _, held_out = next(_HELD_OUT.split(labels, labels))
+            fitted, alpha = solver.choose([alpha, *others], weight, held_out)
+        else:
+            fitted = solver.fit(weight, alpha)
+        readout = LogisticRegression(C=size**2 / alpha, max_iter=1000)
+        readout.classes_ = np.unique(labels)
+        readout.n_features_in_ = codes.shape[1]
+        readout.coef_, readout.intercept_ = fitted.coef, fitted.intercept
+        readout.n_iter_ = np.array([fitted.n_iter])
+        return readout, alpha
+
+    def _feature_size(self) -> float:
+        """Return the size of a feature; solvers are made for features of size 1."""
+        taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
+        return float(np.sqrt(np.square(taus).sum() / self.network_.n_features_out))
+
+    def _logistic_alphas(self, labels: npt.NDArray[np.intp]) -> tuple[float, ...]:
+        """Return the regularisations to choose from."""
+        if self.alpha is not None:
+            return (self.alpha,)
+        return _LOGISTIC_ALPHAS[: 5 if np.bincount(labels).min() >= 5 else 1]
 
     @_delegates("decision_function")
+    @over_chunks
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the score of each class.
 
@@ -397,11 +677,12 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Score of ``classes_[1]`` if binary, else one score per class.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             scores = self._linear(X)
             return scores.ravel() if scores.shape[1] == 1 else scores
         return self._ask_readout("decision_function", X)
 
+    @over_chunks
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most likely class of each sample.
 
@@ -415,13 +696,14 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
             labels = self._ask_readout("predict", X)
         return self.classes_[labels]
 
     @_delegates("predict_proba")
+    @over_chunks
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the probability of each class.
 
@@ -435,9 +717,13 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`; rows sum to 1.
         """
-        if self.readout == "ridge":
+        if isinstance(self.readout, str):
             scores = all_scores(self._linear(X))
-            return special.softmax(self.temperature_ * scores, axis=1)
+            if self.readout == "ridge":
+                factor = self.temperature_
+            else:  # two classes share one score
+                factor = 0.5 if len(self.classes_) == 2 else 1.0
+            return special.softmax(factor * scores, axis=1)
         return self._ask_readout("predict_proba", X)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
@@ -490,6 +776,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         Regularisation used.
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
         Regularisations tried, and the mean squared leave-one-out error of each.
+    gcv_losses_ : ndarray of shape (n_alphas,)
+        In place of `loo_losses_` after :meth:`partial_fit`: the generalised
+        cross-validation of each.
     compressor_ : NTKCompressor
         The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
         :attr:`mean_` and :attr:`scale_` are its attributes.
@@ -570,16 +859,100 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
             that are not finite.
         """
         check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        if is_dask(X, y, sample_weight):
+            from ._dask import fit_regressor
+
+            fit_regressor(self, X, y, sample_weight)
+            return self
         X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
         codes = self._fit_compressor(X, sample_weight)
         Y = y.reshape(len(y), -1).astype(np.float64)
-        self._fit_ridge(codes, Y, sample_weight)
+        # Sums of products lose less to rounding without a large mean.
+        offset = Y.mean(axis=0)
+        self._fit_ridge(codes, Y - offset, sample_weight)
+        self.intercept_ += offset
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         return self
 
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the readout on one more batch.
+
+        Batches add up: after all of them the readout is that of one fit on all the
+        samples, in whatever order and portions they came. The hidden layers are
+        fixed by the first batch, whose mean, scale and range should therefore be
+        typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
+        but not the readout. Without `alpha`, the regularisation is chosen by
+        generalised cross-validation, which needs no sample again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPRegressor
+            Regressor of all batches so far. The readout is solved when it is asked
+            for, by a prediction or by an attribute.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, or if `y` has another number of targets than before.
+            The batches before stay as they were.
+
+        Warns
+        -----
+        UserWarning
+            If the readout of an earlier :meth:`fit` is given up.
+        """
+        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        reset = not hasattr(self, "compressor_")
+        X, y = validate_input(
+            self, X, y, multi_output=True, y_numeric=True, reset=reset
+        )
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        online = self.__dict__.get("_online")
+        Y = y.reshape(len(y), -1).astype(np.float64)
+        if online is None:
+            online = self._start_online(
+                X,
+                sample_weight,
+                n_targets=Y.shape[1],
+                offset=Y.mean(axis=0),
+                y_ndim=y.ndim,
+            )
+        elif (y.ndim, Y.shape[1]) != (online.y_ndim, online.n_targets):
+            raise ValueError(
+                f"y has shape {y.shape}, but the batches before had "
+                f"{online.n_targets} target(s) in {online.y_ndim} dimension(s)."
+            )
+        online.update(
+            X,
+            Y - online.offset,
+            sample_weight,
+            n_jobs=self.n_jobs,
+            report=self._report if self.verbose else None,
+        )
+        self._forget_readout()
+        self._online = online
+        return self
+
+    def _solve_online(self) -> None:
+        super()._solve_online()
+        if self._online.y_ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+
+    @over_chunks
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the predicted targets.
 
@@ -597,19 +970,14 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         return predicted.ravel() if self.coef_.ndim == 1 else predicted
 
 
-def _on_grid(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
-    """Round `weights` to 31-bit integers times a power of two.
+def _on_grid(
+    weights: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Round each column of `weights` to 31-bit integers times a power of two.
 
     Sums of such integers times 4-bit codes are exact in float64, so that scores
     do not depend on the batch, the threads or the machine.
     """
-    _, exponent = np.frexp(np.abs(weights).max(initial=0.0))
-    grid = float(np.ldexp(1.0, int(exponent) - 31))
+    _, exponents = np.frexp(np.abs(weights).max(axis=0, initial=0.0))
+    grid = np.ldexp(1.0, np.maximum(exponents - 31, -1022))
     return np.rint(weights / grid), grid
-
-
-def _product(a: Any, b: Any) -> Any:
-    """Return the product of weights of which either may be None."""
-    if a is None or b is None:
-        return b if a is None else a
-    return a * b

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import linalg, signal
+from sklearn.utils import Bunch, check_random_state
 
-__all__ = ["load_mnist"]
+__all__ = ["load_mnist", "make_gaussian_mixture"]
+
+#: Correlation of neighbouring features in the "mixed" setting.
+_CORRELATION = 0.4
 
 _PARTS = ("X_train", "y_train", "X_test", "y_test")
 
@@ -62,3 +70,144 @@ def load_mnist(
         X_test.reshape(len(X_test), -1),
         y_test,
     )
+
+
+def make_gaussian_mixture(
+    setting: str = "mixed",
+    n_samples: int = 1000,
+    n_features: int = 500,
+    *,
+    n_classes: int = 2,
+    means: npt.ArrayLike | None = None,
+    covariances: Sequence[npt.ArrayLike] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Draw a Gaussian mixture of classes that are barely apart in high dimension.
+
+    Sample i of class a is ``(mu_a + C_a^(1/2) w_i) / sqrt(p)``, w_i standard normal
+    and p the number of features, so that squared norms are near 1. For class
+    a = 0, 1, ... the settings are those of the paper's experiments:
+
+    ========= =============== =================================================
+    setting   mu_a            C_a
+    ========= =============== =================================================
+    "iid"     0               identity
+    "means"   4 e_a           identity
+    "vars"    0               (1 + 8 a / sqrt(p)) identity
+    "mixed"   4 e_a           (1 + 4 a / sqrt(p)) 0.4^abs(i - j)
+    ========= =============== =================================================
+
+    Parameters
+    ----------
+    setting : {"iid", "means", "vars", "mixed"}, default="mixed"
+        Means and covariances, where none are given.
+    n_samples, n_features : int, default=1000, 500
+        Size. Classes are of equal size, or differ by one; rows are in random order.
+    n_classes : int, default=2
+        Number of classes, where neither means nor covariances are given.
+    means : array-like of shape (n_classes, n_features), default=None
+        The mu_a.
+    covariances : sequence of n_classes array-likes, default=None
+        The C_a: matrices, vectors (diagonals) or numbers (times the identity).
+    random_state : int, RandomState instance or None, default=None
+        Draws the sample.
+
+    Returns
+    -------
+    Bunch
+        ``data`` of shape (n_samples, n_features), ``target`` of shape (n_samples,),
+        and of the rows as they are: ``means`` (n_classes, n_features), and
+        ``covariances``, a list of numbers, vectors or matrices.
+
+    Raises
+    ------
+    ValueError
+        If the setting is unknown, a size is not positive, the shapes do not fit
+        together, or a covariance is not symmetric positive semidefinite.
+
+    References
+    ----------
+    Gu et al., NeurIPS 2022 (arXiv 2403.00258), Definition 1 and section 4.
+
+    Examples
+    --------
+    >>> from sklearn_lossless.datasets import make_gaussian_mixture
+    >>> mixture = make_gaussian_mixture("means", 200, 100, random_state=0)
+    >>> mixture.data.shape, mixture.target[:5]
+    ((200, 100), array([0, 0, 1, 0, 1]))
+    """
+    for name, value in (("n_samples", n_samples), ("n_features", n_features)):
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    given = means if means is not None else covariances
+    n_classes = n_classes if given is None else len(list(given))  # type: ignore
+    if setting not in ("iid", "means", "vars", "mixed"):
+        raise ValueError(
+            f"setting must be 'iid', 'means', 'vars' or 'mixed', got {setting!r}."
+        )
+    if not 1 <= n_classes <= min(n_samples, n_features):
+        raise ValueError(
+            f"n_classes must be 1 to n_samples={n_samples} and at most n_features="
+            f"{n_features}, got {n_classes}."
+        )
+    rng = check_random_state(random_state)
+    p = n_features
+    if means is None:
+        apart = given is None and setting in ("means", "mixed")
+        mu = 4.0 * apart * np.eye(n_classes, p)
+    else:
+        mu = np.asarray(means, dtype=np.float64)
+    if mu.shape != (n_classes, p):
+        raise ValueError(f"means must have shape {(n_classes, p)}, got {mu.shape}.")
+    structured = given is None and setting == "mixed"
+    if covariances is not None:
+        scales = list(covariances)
+        if len(scales) != n_classes:
+            raise ValueError(f"got {len(scales)} covariances for {n_classes} classes.")
+    else:
+        growth = {"vars": 8, "mixed": 4}.get(setting, 0) if given is None else 0
+        scales = [1 + growth * a / math.sqrt(p) for a in range(n_classes)]
+
+    y = rng.permutation(np.arange(n_samples) % n_classes)
+    X = rng.standard_normal((n_samples, p))
+    if structured:
+        X = _autoregressive(X)
+    for a, scale in enumerate(scales):
+        X[y == a] = _colour(X[y == a], scale)
+    X = (X + mu[y]) / math.sqrt(p)
+    if structured:
+        toeplitz = linalg.toeplitz(_CORRELATION ** np.arange(p))
+        scales = [scale * toeplitz for scale in scales]
+    scales = [np.asarray(scale, dtype=np.float64) / p for scale in scales]
+    return Bunch(data=X, target=y, means=mu / math.sqrt(p), covariances=scales)
+
+
+def _autoregressive(noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return rows whose features have correlation 0.4^|i - j|, from white ones."""
+    innovation = math.sqrt(1 - _CORRELATION**2)
+    scaled = innovation * noise
+    scaled[:, 0] = noise[:, 0]
+    return signal.lfilter([1.0], [1.0, -_CORRELATION], scaled, axis=1)
+
+
+def _colour(
+    noise: npt.NDArray[np.float64], covariance: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Give white rows a covariance."""
+    C = np.asarray(covariance, dtype=np.float64)
+    p = noise.shape[1]
+    if C.shape not in ((), (p,), (p, p)):
+        raise ValueError(
+            f"a covariance must be a number, a vector of {p} or a square matrix of "
+            f"that size, got shape {C.shape}."
+        )
+    if C.ndim == 2 and not np.allclose(C, C.T, rtol=1e-8, atol=1e-12 * np.abs(C).max()):
+        raise ValueError("a covariance matrix must be symmetric.")
+    values, vectors = (C, None) if C.ndim < 2 else linalg.eigh(C)
+    if not np.all(values >= -1e-10 * np.abs(values).max()):
+        raise ValueError(
+            "a covariance must be positive semidefinite, its least eigenvalue is "
+            f"{np.min(values):.3g}."
+        )
+    root = np.sqrt(np.maximum(values, 0))
+    return noise * root if vectors is None else (noise * root) @ vectors.T

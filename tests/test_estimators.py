@@ -252,6 +252,31 @@ def test_logistic_readout_is_logistic_regression_on_the_features(digits):
     assert clf.alpha_ == pytest.approx(0.01)
 
 
+def test_logistic_scores_are_those_of_the_fitted_readout(digits):
+    X_train, X_test, y_train, _ = digits
+    for labels in (y_train, y_train > 4):
+        clf = classifier(hidden_layer_sizes=(50,), readout="logistic", alpha=0.01)
+        clf.fit(X_train, labels)
+        Z = clf.compressor_.transform(X_test)
+        for method in ("decision_function", "predict_proba"):
+            np.testing.assert_allclose(
+                getattr(clf, method)(X_test),
+                getattr(clf.readout_, method)(Z),
+                rtol=1e-5,
+                atol=1e-6,
+            )
+        expected = clf.classes_[clf.readout_.predict(Z)]
+        np.testing.assert_array_equal(clf.predict(X_test), expected)
+
+
+def test_targets_of_any_size_keep_their_digits():
+    X, y = load_diabetes(return_X_y=True)
+    factors = np.array([1.0, 1e-12, 1e12])
+    reg = CompressedMLPRegressor((50,), eps=0.5, random_state=0, alpha=0.1)
+    together = reg.fit(X, np.outer(y, factors)).predict(X) / factors
+    np.testing.assert_allclose(together, together[:, [0, 0, 0]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("readout", [SGDClassifier(random_state=0), LinearSVC()])
 def test_any_classifier_reads_out(digits, readout):
     X_train, X_test, y_train, y_test = digits

@@ -17,7 +17,7 @@ from . import _engine
 from .quantizer import CodeStatistics, Quantizer
 from .ternary import BIAS_STD, TernaryWeights, ternary_weights
 
-__all__ = ["CompressedNetwork", "LayerSpec", "build_network", "n_nonzeros"]
+__all__ = ["CompressedNetwork", "LayerSpec", "LazyCodes", "build_network", "n_nonzeros"]
 
 #: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
 FIXED_POINT = 256
@@ -25,7 +25,7 @@ FIXED_POINT = 256
 #: A bias is `LayerSpec.bias_scale` times an integer of 18 bits, over this number.
 _BIAS_UNIT = 2**16
 
-#: Rows given to a thread at once.
+#: Rows given to a thread at once, if there are many; else half of them.
 _CHUNK_ROWS = 1024
 
 
@@ -212,16 +212,19 @@ class CompressedNetwork:
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
 
+        n_threads = effective_n_jobs(n_jobs)
+        step = _CHUNK_ROWS if n_samples > n_threads * _CHUNK_ROWS else _CHUNK_ROWS // 2
+
         def run(start: int) -> None:
-            rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
+            rows = slice(start, min(start + step, n_samples))
             codes = self.quantizer.codes(X[rows])
             part = None if out is None else out[rows]
             all_layers = self.readout_layers == "all"
             codes = _engine.forward(codes, prepared, part, all_layers=all_layers)
             finish(codes, rows)
 
-        chunks = range(0, n_samples, _CHUNK_ROWS)
-        n_threads = min(effective_n_jobs(n_jobs), len(chunks))
+        chunks = range(0, n_samples, step)
+        n_threads = min(n_threads, len(chunks))
         starts = iter(chunks)
 
         def run_what_is_left() -> None:
@@ -271,6 +274,40 @@ class CompressedNetwork:
         state = self.__dict__.copy()
         state.pop("_prepared", None)
         return state
+
+
+class LazyCodes:
+    """The codes of samples, made when they are asked for and not kept.
+
+    A forward pass takes less time than what is done with its codes, so going
+    through the samples again is cheaper than memory for them.
+
+    Parameters
+    ----------
+    network : CompressedNetwork
+    X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+        Finite numbers.
+    n_jobs : int or None, default=None
+        Threads, as in joblib.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self, network: CompressedNetwork, X: Any, n_jobs: int | None = None
+    ) -> None:
+        self._network, self._X, self._n_jobs = network, X, n_jobs
+        self.shape = (X.shape[0], network.n_features_out)
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[np.uint8]:
+        """Return the codes of `rows`."""
+        return self._network.forward(self._X[rows], n_jobs=self._n_jobs)
+
+    def features(
+        self, first: npt.NDArray[np.float64], unit: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return ``first + unit * codes`` of all samples, in memory."""
+        return self._network.features(self._X, first, unit, n_jobs=self._n_jobs)
 
 
 def integer_thresholds(

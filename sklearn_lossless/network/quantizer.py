@@ -8,8 +8,9 @@ on the order of the rows, on how they are split, or on the machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,17 @@ from scipy import sparse
 
 from . import _engine
 
-__all__ = ["CodeStatistics", "Quantizer", "code_statistics", "fit_quantizer"]
+__all__ = [
+    "CodeStatistics",
+    "CodeSums",
+    "Quantizer",
+    "ValueRange",
+    "choose_quantizer",
+    "code_statistics",
+    "code_sums",
+    "fit_quantizer",
+    "value_range",
+]
 
 #: Positions of the cells are multiples of the cell width over this number.
 SHIFT_UNIT = 256
@@ -118,6 +129,108 @@ class CodeStatistics:
         return math.fsum(self.variance)
 
 
+@dataclass(frozen=True, eq=False)
+class ValueRange:
+    """Lowest and highest value of each feature; ranges of parts add up.
+
+    Parameters
+    ----------
+    low, high : ndarray of shape (n_features,), dtype float64
+        Infinite, and the wrong way round, if there are no rows.
+    """
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    def __add__(self, other: ValueRange) -> ValueRange:
+        """Return the range of both."""
+        return ValueRange(
+            np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CodeSums:
+    """Sums of codes, of their squares and of weights; those of parts add up.
+
+    Parameters
+    ----------
+    total, squares : ndarray of shape (n_features,), dtype float64
+        Integers below 2**53 add up without rounding, in whatever order.
+    count : float
+        Sum of the weights.
+    """
+
+    total: npt.NDArray[np.float64]
+    squares: npt.NDArray[np.float64]
+    count: float
+
+    def __add__(self, other: CodeSums) -> CodeSums:
+        """Return the sums of both."""
+        return CodeSums(
+            self.total + other.total,
+            self.squares + other.squares,
+            self.count + other.count,
+        )
+
+    def statistics(self) -> CodeStatistics:
+        """Return mean and variance."""
+        mean = self.total / self.count
+        variance = np.maximum(self.squares - self.total * mean, 0.0) / self.count
+        return CodeStatistics(mean, variance)
+
+
+def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueRange:
+    """Return the lowest and the highest value of each feature.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Rows of weight zero are not looked at.
+
+    Returns
+    -------
+    ValueRange
+    """
+    seen = ValueRange(np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf))
+    for rows in _blocks(X.shape[0]):
+        block = X[rows] if sample_weight is None else X[rows][sample_weight[rows] > 0]
+        if block.shape[0] == 0:
+            continue
+        lows, highs = block.min(axis=0), block.max(axis=0)
+        if sparse.issparse(block):
+            lows, highs = lows.toarray().ravel(), highs.toarray().ravel()
+        seen += ValueRange(lows, highs)
+    return seen
+
+
+def code_sums(
+    quantizer: Quantizer, X: Any, sample_weight: npt.NDArray[Any] | None = None
+) -> CodeSums:
+    """Sum up the codes of `X` and their squares.
+
+    Parameters
+    ----------
+    quantizer : Quantizer
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Nonnegative weights. Whole numbers give the same result as repeated rows,
+        to the last bit.
+
+    Returns
+    -------
+    CodeSums
+    """
+    n_features = quantizer.n_features
+    sums = CodeSums(np.zeros(n_features), np.zeros(n_features), 0.0)
+    for rows in _blocks(X.shape[0]):
+        codes = quantizer.codes(X[rows]).astype(np.float64)
+        weight = np.ones(len(codes)) if sample_weight is None else sample_weight[rows]
+        sums += CodeSums(weight @ codes, weight @ (codes * codes), math.fsum(weight))
+    return sums
+
+
 def code_statistics(
     quantizer: Quantizer, X: Any, sample_weight: npt.NDArray[Any] | None = None
 ) -> CodeStatistics:
@@ -135,19 +248,7 @@ def code_statistics(
     -------
     CodeStatistics
     """
-    n_features = quantizer.n_features
-    total, count = np.zeros(n_features), 0.0
-    total_squares = np.zeros(n_features)
-    for rows in _blocks(X.shape[0]):
-        codes = quantizer.codes(X[rows]).astype(np.float64)
-        weight = np.ones(len(codes)) if sample_weight is None else sample_weight[rows]
-        # Integers below 2**53 add up without rounding, in whatever order.
-        total += weight @ codes
-        total_squares += weight @ (codes * codes)
-        count += math.fsum(weight)
-    mean = total / count
-    variance = np.maximum(total_squares - total * mean, 0.0) / count
-    return CodeStatistics(mean, variance)
+    return code_sums(quantizer, X, sample_weight).statistics()
 
 
 def fit_quantizer(
@@ -187,7 +288,34 @@ def fit_quantizer(
     >>> quantizer.codes(X)
     array([[0, 0], [3, 0], [1, 0]], dtype=uint8)
     """
-    low, high = _range(X, sample_weight)
+    return choose_quantizer(lambda of_part: of_part(X, sample_weight), n_bits)
+
+
+def choose_quantizer(
+    total: Callable[[Callable[..., Any]], Any], n_bits: int
+) -> Quantizer:
+    """Choose a quantiser as `fit_quantizer` does, for data in parts.
+
+    Parameters
+    ----------
+    total : callable
+        Maps a function of a part's ``X, sample_weight`` to the sum of its values
+        over all parts.
+    n_bits : int
+        Bits of a code, 1 to 8.
+
+    Returns
+    -------
+    Quantizer
+        The same one, to the last bit, in however many parts the data come.
+
+    Raises
+    ------
+    ValueError
+        As `fit_quantizer`.
+    """
+    seen = total(value_range)
+    low, high = seen.low, seen.high
     with np.errstate(over="ignore"):
         width = high - low
     widest = float(width.max())
@@ -203,8 +331,8 @@ def fit_quantizer(
 
     survey_levels = 2**_SURVEY_BITS - 1
     survey = _at(low, survey_levels / widest, _SURVEY_BITS)
-    seen = code_statistics(survey, X, sample_weight)
-    mean, std = survey.decode(seen.mean), np.sqrt(seen.variance) / survey.inv_step
+    codes = total(partial(code_sums, survey)).statistics()
+    mean, std = survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
 
     n_steps = 2**n_bits - 1
     window = np.minimum(width, _GAUSSIAN_STEP[n_bits - 1] * n_steps * std).max()
@@ -220,24 +348,6 @@ def _at(low: npt.NDArray[np.float64], inv_step: float, n_bits: int) -> Quantizer
     # Beyond 2**52 cells from zero a double cannot tell the cells apart.
     shift = np.clip(SHIFT_UNIT * (0.5 - low * inv_step), -(2.0**60), 2.0**60)
     return Quantizer(inv_step, np.rint(shift).astype(np.int64), n_bits)
-
-
-def _range(
-    X: Any, sample_weight: npt.NDArray[Any] | None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the lowest and the highest value of each feature."""
-    low = np.full(X.shape[1], np.inf)
-    high = np.full(X.shape[1], -np.inf)
-    for rows in _blocks(X.shape[0]):
-        block = X[rows] if sample_weight is None else X[rows][sample_weight[rows] > 0]
-        if block.shape[0] == 0:
-            continue
-        lows, highs = block.min(axis=0), block.max(axis=0)
-        if sparse.issparse(block):
-            lows, highs = lows.toarray().ravel(), highs.toarray().ravel()
-        np.minimum(low, lows, out=low)
-        np.maximum(high, highs, out=high)
-    return low, high
 
 
 def _blocks(n_rows: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""Gaussian moments of activations, step activations and how to match them."""
+"""Moments of activations, steps that match them, kernels and their equivalents."""
 
 from .activations import (
     ACTIVATIONS,
@@ -7,6 +7,23 @@ from .activations import (
     gaussian_moments,
     get_activation,
     leaky_relu,
+)
+from .equivalents import (
+    EquivalentCoefficients,
+    MixtureStatistics,
+    SpectrumComparison,
+    compare_spectra,
+    equivalent_ck,
+    equivalent_coefficients,
+    equivalent_ntk,
+    mixture_statistics,
+    spectral_error,
+)
+from .kernels import (
+    conjugate_kernel,
+    empirical_ck,
+    empirical_ntk,
+    neural_tangent_kernel,
 )
 from .matching import (
     LayerMatch,
@@ -20,14 +37,27 @@ from .steps import StepActivation
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "EquivalentCoefficients",
     "GaussianMoments",
     "LayerMatch",
+    "MixtureStatistics",
     "MomentEquation",
     "NetworkMatch",
+    "SpectrumComparison",
     "StepActivation",
+    "compare_spectra",
+    "conjugate_kernel",
+    "empirical_ck",
+    "empirical_ntk",
+    "equivalent_ck",
+    "equivalent_coefficients",
+    "equivalent_ntk",
     "gaussian_moments",
     "get_activation",
     "leaky_relu",
     "match_activation",
     "match_network",
+    "mixture_statistics",
+    "neural_tangent_kernel",
+    "spectral_error",
 ]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from ._fitting import fit_step
 from .activations import (
     FloatArray,
@@ -18,6 +16,7 @@ from .activations import (
     gaussian_moments,
     get_activation,
 )
+from .equivalents import alpha_recursion
 from .steps import StepActivation
 
 __all__ = [
@@ -152,8 +151,8 @@ class NetworkMatch:
         half the moment f of the centred square.
         """
         return (
-            _alphas([each.target for each in self.layers]),
-            _alphas([each.achieved for each in self.layers]),
+            alpha_recursion([each.target for each in self.layers]),
+            alpha_recursion([each.achieved for each in self.layers]),
         )
 
     @property
@@ -190,24 +189,6 @@ class NetworkMatch:
                 label = " " * len(label)
             lines.append(f"{label} excess variance {layer.excess_variance:.4g}")
         return "\n".join(lines)
-
-
-def _alphas(moments: Sequence[GaussianMoments]) -> FloatArray:
-    rows = [np.array([1.0, 0.0, 0.0, 1.0])]
-    for each in moments:
-        a1, a2, a3, a4 = rows[-1]
-        p, q = each.m1**2, each.m2**2
-        rows.append(
-            np.array(
-                [
-                    p * a1,
-                    p * a2 + q * a4**2 / 4,
-                    p * a3 + q * a1**2 / 2,
-                    each.f / 2 * a4,
-                ]
-            )
-        )
-    return np.array(rows)
 
 
 def match_network(

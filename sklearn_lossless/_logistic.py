@@ -1,0 +1,202 @@
+"""Multinomial logistic regression on codes that come in blocks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+from sklearn.exceptions import ConvergenceWarning
+
+from ._readout import Report, log_loss_sum, row_blocks
+
+__all__ = ["LogisticReadout", "StreamedLogistic"]
+
+Array = npt.NDArray[Any]
+
+#: The solver stops where no derivative of the mean loss is larger.
+_TOLERANCE = 1e-4
+_MAX_ITERATIONS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticReadout:
+    """A logistic regression on features.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_scores, n_features), dtype float64
+        One row per class, or one for two classes.
+    intercept : ndarray of shape (n_scores,), dtype float64
+    n_iter : int
+        Iterations of the solver.
+    """
+
+    coef: Array
+    intercept: Array
+    n_iter: int
+
+
+class StreamedLogistic:
+    """Logistic regressions on features ``(first + unit * codes) / scale``.
+
+    The objective is that of scikit-learn's `LogisticRegression`, the solver L-BFGS;
+    each evaluation goes through the codes once.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_features), dtype uint8
+        Or an object that gives them for slices of rows.
+    labels : ndarray of shape (n_samples,), dtype intp
+        Index of the class of each sample.
+    n_classes : int
+    first, unit : ndarray of shape (n_features,), dtype float64
+        Feature of code 0, and the step from code to code.
+    scale : float
+        Typical size of a feature; the solver works on features of size 1.
+    report : callable or None, default=None
+        Takes lines of text about the progress.
+    """
+
+    def __init__(
+        self,
+        codes: Any,
+        labels: npt.NDArray[np.intp],
+        n_classes: int,
+        *,
+        first: Array,
+        unit: Array,
+        scale: float,
+        report: Report | None = None,
+    ) -> None:
+        self._codes, self._labels = codes, labels
+        self._n_scores = 1 if n_classes == 2 else n_classes
+        self._first, self._unit, self._scale = first / scale, unit / scale, scale
+        self._report = report
+
+    def fit(
+        self, weight: Array, alpha: float, start: LogisticReadout | None = None
+    ) -> LogisticReadout:
+        """Minimise the log-loss plus ``alpha / 2`` times the squared coefficients.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_samples,)
+            Weights of the samples; where they are zero, samples are left out.
+        alpha : float
+            L2 regularisation of the coefficients of the unscaled features.
+        start : LogisticReadout or None, default=None
+            Where the solver starts. None: from zero.
+
+        Returns
+        -------
+        LogisticReadout
+        """
+        n_features = self._codes.shape[1]
+        x = np.zeros((self._n_scores, n_features + 1))
+        if start is not None:
+            x[:, :-1], x[:, -1] = start.coef * self._scale, start.intercept
+        penalty = alpha / (self._scale**2 * weight.sum())
+        found = optimize.minimize(
+            lambda x: self._objective(x.reshape(-1, n_features + 1), weight, penalty),
+            x.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": _MAX_ITERATIONS,
+                "gtol": _TOLERANCE,
+                "ftol": 64 * np.finfo(float).eps,
+            },
+        )
+        if found.nit >= _MAX_ITERATIONS:
+            warnings.warn(
+                f"The logistic readout did not converge in {found.nit} iterations.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        x = found.x.reshape(-1, n_features + 1)
+        if self._report is not None:
+            self._report(
+                f"logistic readout: alpha={alpha:.3g}, {found.nit} iterations, "
+                f"objective {found.fun:.4g}"
+            )
+        return LogisticReadout(x[:, :-1] / self._scale, x[:, -1].copy(), found.nit)
+
+    def log_loss(self, readout: LogisticReadout, weight: Array) -> float:
+        """Return the weighted mean log-loss of a readout."""
+        x = np.column_stack([readout.coef * self._scale, readout.intercept])
+        total = 0.0
+        for rows in row_blocks(self._codes):
+            if weight[rows].any():
+                _, scores = self._scores(x, rows)
+                # Two classes have one score; log_loss_sum takes it for both signs.
+                factor = 0.5 if self._n_scores == 1 else 1.0
+                total += log_loss_sum(factor, scores, self._labels[rows], weight[rows])
+        return total / float(weight.sum())
+
+    def _scores(self, x: Array, rows: slice) -> tuple[Array, Array]:
+        """Return codes in float32 and scores in float64."""
+        codes = self._codes[rows].astype(np.float32)
+        coef, offset = x[:, :-1], x[:, :-1] @ self._first + x[:, -1]
+        scores = codes @ (coef * self._unit).T.astype(np.float32)
+        return codes, scores.astype(np.float64) + offset
+
+    def _objective(
+        self, x: Array, weight: Array, penalty: float
+    ) -> tuple[float, Array]:
+        loss, gradient = 0.0, np.zeros_like(x)
+        for rows in row_blocks(self._codes):
+            codes, scores = self._scores(x, rows)
+            w, labels = weight[rows], self._labels[rows]
+            if self._n_scores == 1:
+                signs = np.where(labels == 1, 1.0, -1.0)
+                margins = signs * scores[:, 0]
+                loss += w @ np.logaddexp(0, -margins)
+                slopes = (-signs * special.expit(-margins) * w)[:, np.newaxis]
+            else:
+                own = np.arange(len(labels)), labels
+                log_sums = special.logsumexp(scores, axis=1)
+                loss += w @ (log_sums - scores[own])
+                slopes = np.exp(scores - log_sums[:, np.newaxis])
+                slopes[own] -= 1
+                slopes *= w[:, np.newaxis]
+            total = slopes.sum(axis=0)
+            gradient[:, :-1] += self._unit * (slopes.T.astype(np.float32) @ codes)
+            gradient[:, :-1] += np.outer(total, self._first)
+            gradient[:, -1] += total
+        loss /= weight.sum()
+        gradient /= weight.sum()
+        loss += penalty / 2 * np.square(x[:, :-1]).sum()
+        gradient[:, :-1] += penalty * x[:, :-1]
+        return float(loss), gradient.ravel()
+
+    def choose(
+        self, alphas: Sequence[float], weight: Array, held_out: npt.NDArray[np.intp]
+    ) -> tuple[LogisticReadout, float]:
+        """Fit with the alpha of least log-loss on some samples that are held out.
+
+        Parameters
+        ----------
+        alphas : sequence of float
+        weight : ndarray of shape (n_samples,)
+        held_out : ndarray of dtype intp
+            Numbers of the samples by which alpha is chosen.
+
+        Returns
+        -------
+        readout : LogisticReadout
+            Fitted on all samples.
+        alpha : float
+        """
+        kept, tested = weight.copy(), np.zeros_like(weight)
+        kept[held_out], tested[held_out] = 0.0, 1.0
+        readout, fits = None, {}
+        for alpha in sorted(alphas, reverse=True):
+            readout = self.fit(kept, alpha, readout)
+            fits[alpha] = readout, self.log_loss(readout, tested)
+        best = min(fits, key=lambda alpha: fits[alpha][1])
+        return self.fit(weight, best, fits[best][0]), best

@@ -1,0 +1,69 @@
+"""What all estimators can do with a fitted model: save it, say how large it is."""
+
+from __future__ import annotations
+
+import os
+
+from .export.archive import save
+from .export.sizes import SizeReport, size_report
+
+__all__ = ["SavingMixin"]
+
+
+class SavingMixin:
+    """Estimators that go into a model file."""
+
+    def save(
+        self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"
+    ) -> None:
+        """Write the fitted estimator to one small file, without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write; an old file stays until the new one is whole.
+        readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
+                default="float64"
+            Type of the readout's coefficients; "float64" changes no bit.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If the readout is an estimator of its own, or `readout_dtype` is
+            unknown or cannot hold the coefficients.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        sklearn_lossless.export.save : What is kept and what is not.
+        sklearn_lossless.load : Read it again.
+        """
+        save(self, path, readout_dtype=readout_dtype)
+
+    def size_report(self, readout_dtype: str = "float64") -> SizeReport:
+        """Say what the fitted network takes, by each way of counting.
+
+        Parameters
+        ----------
+        readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
+                default="float64"
+            Type of the readout's coefficients, as in :meth:`save`.
+
+        Returns
+        -------
+        SizeReport
+            A dict of bytes: the counts of
+            :func:`~sklearn_lossless.network.network_sizes` and ``file``, the size of
+            what :meth:`save` writes. Prints as a table.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it cannot be saved with this `readout_dtype`.
+        """
+        return size_report(self, readout_dtype)

@@ -1,0 +1,310 @@
+"""Arrays to bytes and back, for the model file; every size is checked before use."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..network import TernaryWeights
+
+__all__ = [
+    "READOUT_DTYPES",
+    "Reader",
+    "pack_integers",
+    "pack_readout",
+    "pack_weights",
+    "unpack_integers",
+    "unpack_readout",
+    "unpack_weights",
+]
+
+#: Integers of all integer arrays of a file together.
+MAX_INTEGERS = 2**22
+
+#: Readout types by their number in the file, with bits per weight.
+READOUT_DTYPES = {"float64": 64, "float32": 32, "float16": 16, "int8": 8, "int4": 4}
+
+#: Integer arrays are stored as differences of the order that takes least room.
+_MAX_ORDER = 2
+
+#: Scales tried for an integer readout, relative to the one that clips nothing.
+_RELATIVE_SCALES = np.linspace(0.3, 1.0, 36)
+
+
+class Reader:
+    """Take values off the front of `data`, or raise ValueError.
+
+    Parameters
+    ----------
+    data : bytes
+        All there is.
+    name : str
+        What the data are, for messages.
+    """
+
+    def __init__(self, data: bytes | memoryview, name: str) -> None:
+        self._data = memoryview(data)
+        self._name = name
+        self._integers_left = MAX_INTEGERS
+
+    def __len__(self) -> int:
+        """Return the number of bytes left."""
+        return len(self._data)
+
+    def fail(self, reason: str) -> ValueError:
+        """Return the error to raise."""
+        return ValueError(f"Not a valid model file: {self._name}: {reason}.")
+
+    def take(self, size: int) -> memoryview:
+        """Take `size` bytes."""
+        if size > len(self._data):
+            raise self.fail(
+                f"{size} bytes were announced, but {len(self._data)} are left"
+            )
+        taken, self._data = self._data[:size], self._data[size:]
+        return taken
+
+    def numbers(self, layout: str) -> tuple[Any, ...]:
+        """Take little-endian numbers, as in the module `struct`."""
+        layout = "<" + layout
+        return struct.unpack(layout, self.take(struct.calcsize(layout)))
+
+    def array(self, dtype: str, count: int) -> npt.NDArray[Any]:
+        """Take an array of `count` little-endian numbers."""
+        layout = np.dtype(dtype).newbyteorder("<")
+        raw = np.frombuffer(self.take(count * layout.itemsize), dtype=layout)
+        return raw.astype(layout.newbyteorder("="))
+
+    def inflated(self, size: int, limit: int) -> bytes:
+        """Take `size` bytes of a zlib stream of at most `limit` bytes."""
+        stream = zlib.decompressobj()
+        try:
+            data = stream.decompress(self.take(size), limit + 1)
+        except zlib.error as error:
+            raise self.fail(f"damaged zlib stream ({error})") from None
+        if len(data) > limit or not stream.eof or stream.unused_data:
+            raise self.fail(f"a zlib stream is not one of at most {limit} bytes")
+        return data
+
+    def spend_integers(self, count: int) -> None:
+        """Count integers that are about to be allocated."""
+        self._integers_left -= count
+        if self._integers_left < 0:
+            raise self.fail(f"more than {MAX_INTEGERS} integers are announced")
+
+    def finish(self) -> None:
+        """Check that nothing is left."""
+        if self._data:
+            raise self.fail(f"{len(self._data)} bytes too many")
+
+
+def pack_integers(values: npt.NDArray[np.int64]) -> bytes:
+    """Return the shortest coding of `values` among a few.
+
+    Differences along the last axis, of order 0 to 2 and modulo 2**64, are folded to
+    unsigned numbers (0, -1, 1, -2 become 0, 1, 2, 3) of as many bytes as the largest
+    needs; first all lowest bytes, then all second ones, and so on, deflated.
+    """
+    codings = []
+    differences = values.astype(np.uint64)
+    for order in range(_MAX_ORDER + 1):
+        if order:
+            differences = np.diff(differences, axis=-1, prepend=np.uint64(0))
+        folded = (differences << np.uint64(1)) ^ -(differences >> np.uint64(63))
+        width = -(-int(folded.max(initial=1)).bit_length() // 8)
+        as_bytes = folded.astype("<u8").reshape(-1, 1).view(np.uint8)
+        planes = np.ascontiguousarray(as_bytes[:, :width].T)
+        stream = zlib.compress(planes.tobytes(), 9)
+        codings.append(struct.pack("<BBI", order, width, len(stream)) + stream)
+    return min(codings, key=len)
+
+
+def unpack_integers(reader: Reader, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Take an array of `shape` that `pack_integers` wrote."""
+    order, width, size = reader.numbers("BBI")
+    if order > _MAX_ORDER or not 1 <= width <= 8:
+        raise reader.fail(f"integers of {width} bytes and order {order}")
+    count = 1
+    for length in shape:
+        count *= length
+    reader.spend_integers(count)
+    planes = reader.inflated(size, count * width)
+    if len(planes) != count * width:
+        raise reader.fail(f"{len(planes)} bytes of integers, not {count * width}")
+    as_bytes = np.zeros((count, 8), dtype=np.uint8)
+    as_bytes[:, :width] = np.frombuffer(planes, np.uint8).reshape(width, count).T
+    folded = as_bytes.view("<u8").astype(np.uint64).reshape(shape)
+    values = (folded >> np.uint64(1)) ^ -(folded & np.uint64(1))
+    for _ in range(order):
+        values = np.cumsum(values, axis=-1, dtype=np.uint64)
+    return values.view(np.int64)
+
+
+def pack_weights(weights: TernaryWeights) -> bytes:
+    """Return weights that do not come from a seed, at about their entropy.
+
+    The inputs of a neuron in increasing order, as gaps from one to the next, less
+    one, in Golomb-Rice code: all quotients in unary, then all remainders, then all
+    signs (1 for minus), each a string of bits, the highest bit of a byte first.
+
+    References
+    ----------
+    Rice, Plaunt, "Adaptive variable-length coding for efficient compression of
+    spacecraft television data", IEEE Trans. Commun. Technol. 19(6), 1971.
+    """
+    n_nonzeros = weights.indices.shape[1]
+    minus = np.arange(n_nonzeros) >= weights.n_plus[:, np.newaxis]
+    order = np.argsort(weights.indices, axis=1)
+    positions = np.take_along_axis(weights.indices, order, axis=1).astype(np.int64)
+    signs = np.take_along_axis(minus, order, axis=1)
+    gaps = np.diff(positions, axis=1, prepend=-1) - 1
+    if gaps.size and gaps.min() < 0:
+        raise ValueError("A neuron has one of its inputs twice.")
+    bits = [int((gaps >> shift).sum()) + gaps.size * shift for shift in range(23)]
+    shift = int(np.argmin(bits))
+    ends = np.cumsum((gaps >> shift).ravel() + 1) - 1
+    unary = np.zeros(ends[-1] + 1, dtype=bool)
+    unary[ends] = True
+    remainders = (gaps.reshape(-1, 1) >> np.arange(shift)[::-1]) & 1
+    streams = [np.packbits(each).tobytes() for each in (unary, remainders, signs)]
+    head = struct.pack("<BI", shift, len(streams[0]))
+    return head + b"".join(streams) + pack_integers(weights.bias)
+
+
+def unpack_weights(
+    reader: Reader, n_inputs: int, n_outputs: int, n_nonzeros: int
+) -> TernaryWeights:
+    """Take weights that `pack_weights` wrote."""
+    shift, n_unary = reader.numbers("BI")
+    count = n_outputs * n_nonzeros
+    if shift > 22:
+        raise reader.fail(f"remainders of {shift} bits")
+    if not count <= 8 * n_unary <= len(reader) * 8:
+        raise reader.fail(f"{count} weights in {n_unary} of {len(reader)} bytes")
+    ends = np.flatnonzero(_bits(reader, 8 * n_unary))
+    if len(ends) != count:
+        raise reader.fail(f"{len(ends)} weights instead of {count}")
+    gaps = np.diff(ends, prepend=-1) - 1
+    remainders = _bits(reader, count * shift).reshape(count, shift)
+    for bit in range(shift):
+        gaps = gaps << 1 | remainders[:, bit]
+    if gaps.max(initial=0) >= n_inputs:
+        raise reader.fail(f"a gap of {gaps.max()} between {n_inputs} inputs")
+    positions = np.cumsum(gaps.reshape(n_outputs, n_nonzeros) + 1, axis=1) - 1
+    if positions[:, -1].max(initial=0) >= n_inputs:
+        raise reader.fail(f"a weight beyond the {n_inputs} inputs")
+    signs = _bits(reader, count).reshape(n_outputs, n_nonzeros)
+    order = np.argsort(signs, axis=1, kind="stable")
+    return TernaryWeights(
+        np.take_along_axis(positions, order, axis=1).astype(np.int32),
+        (n_nonzeros - signs.sum(axis=1)).astype(np.int32),
+        unpack_integers(reader, (n_outputs,)),
+    )
+
+
+def _bits(reader: Reader, count: int) -> npt.NDArray[np.uint8]:
+    """Take `count` bits, and those that fill the last byte."""
+    packed = np.frombuffer(reader.take(-(-count // 8)), dtype=np.uint8)
+    return np.unpackbits(packed, count=count)
+
+
+def pack_readout(
+    coef: npt.NDArray[np.float64], unit: npt.NDArray[np.float64], dtype: str
+) -> bytes:
+    """Return the coefficients of features, rounded to `dtype`.
+
+    Floating-point types hold the coefficients themselves, integer types those of
+    the codes, which are `unit` times as large.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_targets, n_features), dtype float64
+    unit : ndarray of shape (n_features,), dtype float64
+        Step of each feature from code to code.
+    dtype : {"float64", "float32", "float16", "int8", "int4"}
+    """
+    if dtype == "float64":
+        return coef.astype("<f8").tobytes()
+    largest = np.abs(coef).max(axis=1)
+    if dtype == "float32":
+        if largest.max() > np.finfo(np.float32).max:
+            raise ValueError(
+                "readout_dtype='float32' cannot hold a coefficient of "
+                f"{largest.max():.3g}; use 'float64' or an integer type."
+            )
+        return coef.astype("<f4").tobytes()
+    if dtype == "float16":
+        # Powers of two that bring the largest coefficient to [2**14, 2**15).
+        exponents = np.clip(np.frexp(largest)[1] - 15, -120, 120)
+        scales = np.ldexp(np.float32(1), exponents)
+        with np.errstate(over="ignore"):
+            halves = (coef / scales[:, np.newaxis]).astype("<f2")
+        _check_scaled(halves, dtype, largest)
+        return scales.astype("<f4").tobytes() + halves.tobytes()
+    top = 2 ** (READOUT_DTYPES[dtype] - 1) - 1
+    weights = coef * unit
+    scales, whole = zip(*(_whole_numbers(row, top) for row in weights), strict=True)
+    _check_scaled(np.array(scales), dtype, largest)
+    numbers = np.concatenate(whole)
+    if dtype == "int4":
+        numbers = np.append(numbers, np.zeros(len(numbers) % 2, np.int8)) & 15
+        numbers = numbers[::2] | numbers[1::2] << 4
+    return np.array(scales, dtype="<f4").tobytes() + numbers.tobytes()
+
+
+def _check_scaled(
+    numbers: npt.NDArray[Any], dtype: str, largest: npt.NDArray[np.float64]
+) -> None:
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            f"readout_dtype={dtype!r} cannot hold a coefficient of "
+            f"{largest.max():.3g}; use 'float64'."
+        )
+
+
+def _whole_numbers(
+    weights: npt.NDArray[np.float64], top: int
+) -> tuple[np.float32, npt.NDArray[np.int8]]:
+    """Round `weights` to whole numbers times the scale of least squared error."""
+    largest = np.abs(weights).max()
+    if largest < 2.0**-120:
+        return np.float32(1), np.zeros(len(weights), dtype=np.int8)
+
+    def rounded(scale: np.float32) -> npt.NDArray[np.float64]:
+        return np.clip(np.rint(weights / np.float64(scale)), -top, top)
+
+    def squared_error(scale: np.float32) -> float:
+        error = weights - np.float64(scale) * rounded(scale)
+        return float(error @ error)
+
+    # A scale of 24 bits times a whole number is exact in double precision.
+    with np.errstate(over="ignore"):
+        scales = (_RELATIVE_SCALES * largest / top).astype(np.float32)
+    best = min(scales, key=squared_error) if np.isfinite(scales).all() else scales[-1]
+    return best, rounded(best).astype(np.int8)
+
+
+def unpack_readout(
+    reader: Reader, unit: npt.NDArray[np.float64], n_targets: int, dtype: str
+) -> npt.NDArray[np.float64]:
+    """Take coefficients of shape (n_targets, n_features) that `pack_readout` wrote."""
+    shape = (n_targets, len(unit))
+    count = n_targets * len(unit)
+    if dtype in ("float64", "float32"):
+        coef = reader.array(f"f{READOUT_DTYPES[dtype] // 8}", count).reshape(shape)
+        return coef.astype(np.float64)
+    scales = reader.array("f4", n_targets).astype(np.float64)[:, np.newaxis]
+    if dtype == "float16":
+        return reader.array("f2", count).reshape(shape) * scales
+    if dtype == "int4":
+        pairs = reader.array("u1", -(-count // 2))
+        numbers = np.column_stack([pairs & 15, pairs >> 4]).ravel()[:count]
+        numbers = (numbers ^ 8).astype(np.int8) - np.int8(8)
+    else:
+        numbers = reader.array("i1", count)
+    weights: npt.NDArray[np.float64] = numbers.reshape(shape) * scales
+    return weights / unit

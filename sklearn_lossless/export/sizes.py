@@ -1,0 +1,99 @@
+"""What a fitted estimator takes, in memory by each way of counting, and on disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..network import network_sizes
+from ._coding import READOUT_DTYPES
+from .archive import to_bytes
+
+__all__ = ["SizeReport", "size_report"]
+
+#: Rows of the table: count, and what it is called.
+_ROWS = (
+    ("dense_float32", "dense network, float32"),
+    ("packed_trits", "hidden weights: packed trits, five to a byte"),
+    ("csr", "hidden weights: index and sign of each nonzero"),
+    ("entropy_bound", "hidden weights: entropy bound"),
+    ("paper", "hidden weights: 2 bits per nonzero, places left out"),
+    ("seed", "hidden weights: seed, and weights not drawn from it"),
+    ("readout", "readout weights, {readout_dtype}"),
+    ("file", "model file, all of it"),
+)
+
+
+class SizeReport(dict[str, int]):
+    """Bytes by name; prints as a table.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Bytes.
+    title : str
+        What has these sizes.
+    readout_dtype : str
+        Type of the readout.
+    """
+
+    def __init__(self, sizes: dict[str, int], title: str, readout_dtype: str) -> None:
+        super().__init__(sizes)
+        self.title = title
+        self.readout_dtype = readout_dtype
+
+    def __str__(self) -> str:
+        lines = [f"{self.title:54} {'bytes':>13}"]
+        for name, text in _ROWS:
+            if self[name]:
+                text = text.format(readout_dtype=self.readout_dtype)
+                lines.append(f"{text:54} {self[name]:13,}")
+        share = self["dense_float32"] / self["file"]
+        lines.append(f"{'dense network to model file':54} {share:13,.1f}")
+        return "\n".join(lines)
+
+
+def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
+    """Return what a fitted estimator takes, by each way of counting.
+
+    Parameters
+    ----------
+    estimator : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
+        Fitted.
+    readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
+            default="float64"
+        Type of the readout's coefficients in the file.
+
+    Returns
+    -------
+    SizeReport
+        Bytes by name: those of :func:`sklearn_lossless.network.network_sizes`, and
+        ``file``, the size of the file that `save` writes.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError, ValueError
+        If it cannot be saved.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_lossless import CompressedMLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = CompressedMLPClassifier((500, 500), random_state=0).fit(X, y)
+    >>> report = clf.size_report(readout_dtype="int8")
+    >>> report["dense_float32"], report["seed"], report["readout"]
+    (1148000, 8, 5000)
+    >>> report["file"] < 6500
+    True
+    """
+    file = to_bytes(estimator, readout_dtype)
+    network = estimator.network_
+    n_targets = len(np.atleast_2d(getattr(estimator, "coef_", np.empty((0, 0)))))
+    sizes = network_sizes(network, n_targets, READOUT_DTYPES[readout_dtype])
+    widths = [network.n_features_in, *(spec.n_outputs for spec in network.layers)]
+    shape = "-".join(map(str, [*widths, n_targets] if n_targets else widths))
+    return SizeReport({**sizes, "file": len(file)}, shape, readout_dtype)

@@ -1,0 +1,364 @@
+"""Exact conjugate and neural tangent kernels of fully connected networks on data.
+
+A network of L layers maps ``z_0 = x`` to ``z_l = (sigma_l(W_l z_(l-1)) - c_l) /
+sqrt(d_l)`` with independent standard weights and ``c_l = E sigma_l(tau_(l-1) xi)``.
+Rows of X are samples, taken as they are: the theory wants them centred and scaled so
+that their mean squared norm is 1, as the estimators do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from joblib import effective_n_jobs
+
+from ._duals import Dual, Side, get_dual
+from .activations import check_tau, gaussian_moments, get_activation
+
+__all__ = [
+    "conjugate_kernel",
+    "empirical_ck",
+    "empirical_ntk",
+    "neural_tangent_kernel",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Entries of a block of rows; temporaries are a few times as large.
+_BLOCK_SIZE = 2**19
+
+#: Bytes above which a result is refused rather than tried.
+_MAX_BYTES = 2**33
+
+
+def conjugate_kernel(
+    X: npt.ArrayLike,
+    activations: Sequence[Any],
+    Y: npt.ArrayLike | None = None,
+    *,
+    tau0: float | None = None,
+    n_jobs: int | None = None,
+) -> FloatArray:
+    """Compute the conjugate kernel of an infinitely wide network.
+
+    ``K_0 = X Y'`` and ``K_l = E (sigma_l(u) - c_l)(sigma_l(v) - c_l)``, (u, v) Gaussian
+    with the covariance of K_(l-1).
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples_X, n_features)
+        Samples.
+    activations : sequence of str, callable, Activation or StepActivation
+        The activation of each layer.
+    Y : array-like of shape (n_samples_Y, n_features), default=None
+        Other samples; None: `X`.
+    tau0 : float or None, default=None
+        Deviation of the inputs by which the centres c_l are computed. None: the root
+        mean squared norm of `X`.
+    n_jobs : int or None, default=None
+        Threads, as in joblib. The result does not depend on it.
+
+    Returns
+    -------
+    ndarray of shape (n_samples_X, n_samples_Y), dtype float64
+        Closed forms for relu, leaky_relu, erf, identity, abs, sin, cos, exp, sign and
+        quadratic. Steps: error below 1e-8. Other activations: below 1e-8 of the
+        largest entry if they are smooth, or where correlations are up to 0.9.
+
+    Raises
+    ------
+    ValueError
+        If `X` or `Y` is not a finite matrix, they differ in features, a sample is
+        zero, or the result would not fit into 8 GiB.
+
+    References
+    ----------
+    Gu et al., NeurIPS 2022 (arXiv 2403.00258), equation 4; closed forms by Cho and
+    Saul 2009 and Williams 1996.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_lossless.theory import conjugate_kernel
+    >>> conjugate_kernel(np.eye(2), ["relu"]).round(6)
+    array([[0.340845, 0.      ],
+           [0.      , 0.340845]])
+    """
+    return _kernel(X, activations, Y, tau0, n_jobs, tangent=False)
+
+
+def neural_tangent_kernel(
+    X: npt.ArrayLike,
+    activations: Sequence[Any],
+    Y: npt.ArrayLike | None = None,
+    *,
+    tau0: float | None = None,
+    n_jobs: int | None = None,
+) -> FloatArray:
+    """Compute the neural tangent kernel of an infinitely wide network.
+
+    ``T_0 = X Y'`` and ``T_l = K_l + T_(l-1) * E sigma_l'(u) sigma_l'(v)`` elementwise,
+    with K and (u, v) as in :func:`conjugate_kernel`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples_X, n_features)
+        Samples.
+    activations : sequence of str, callable or Activation
+        The activation of each layer. Steps have no neural tangent kernel: the second
+        moment of their derivative is infinite.
+    Y : array-like of shape (n_samples_Y, n_features), default=None
+        Other samples; None: `X`.
+    tau0 : float or None, default=None
+        As in :func:`conjugate_kernel`.
+    n_jobs : int or None, default=None
+        Threads, as in joblib.
+
+    Returns
+    -------
+    ndarray of shape (n_samples_X, n_samples_Y), dtype float64
+
+    Raises
+    ------
+    ValueError
+        As :func:`conjugate_kernel`, and if an activation is a step.
+
+    References
+    ----------
+    Gu et al., NeurIPS 2022 (arXiv 2403.00258), equation 6; Jacot, Gabriel, Hongler,
+    NeurIPS 2018, Theorem 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_lossless.theory import neural_tangent_kernel
+    >>> neural_tangent_kernel(np.eye(2), ["relu"]).round(6)
+    array([[0.840845, 0.      ],
+           [0.      , 0.840845]])
+    """
+    return _kernel(X, activations, Y, tau0, n_jobs, tangent=True)
+
+
+def empirical_ck(features: npt.ArrayLike, others: npt.ArrayLike | None = None) -> Any:
+    """Return the conjugate kernel of a finite network: products of its features.
+
+    Parameters
+    ----------
+    features : array-like of shape (n_samples, n_features_out)
+        Features of the last layer, centred and over sqrt(width), such as those of
+        :meth:`sklearn_lossless.NTKCompressor.transform`.
+    others : array-like of shape (n_others, n_features_out), default=None
+        Features of other samples; None: `features`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_others)
+
+    Examples
+    --------
+    >>> from sklearn_lossless.theory import empirical_ck
+    >>> empirical_ck([[1.0, 2.0], [0.0, 1.0]])
+    array([[5., 2.],
+           [2., 1.]])
+    """
+    Z = _matrix(features, "features")
+    others = Z if others is None else _matrix(others, "others")
+    if others.shape[1] != Z.shape[1]:
+        raise ValueError(
+            f"features have {Z.shape[1]} columns, others have {others.shape[1]}."
+        )
+    return Z @ others.T
+
+
+def empirical_ntk(
+    X: npt.ArrayLike,
+    weights: Sequence[npt.ArrayLike],
+    readout: npt.ArrayLike,
+    activations: Sequence[Any],
+    *,
+    tau0: float | None = None,
+) -> FloatArray:
+    """Compute the neural tangent kernel of a finite dense network, for checking.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Samples.
+    weights : sequence of array-like of shape (d_l, d_(l-1))
+        Weights of each layer, of variance 1.
+    readout : array-like of shape (d_L,)
+        Weights of the output, of variance 1.
+    activations : sequence of str, callable or Activation
+        The activation of each layer.
+    tau0 : float or None, default=None
+        As in :func:`conjugate_kernel`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_samples)
+        Products of the gradients of the output in all weights. It approaches
+        :func:`neural_tangent_kernel` as the widths grow.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+
+    References
+    ----------
+    Jacot, Gabriel, Hongler, NeurIPS 2018, section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_lossless.theory import empirical_ntk
+    >>> rng = np.random.default_rng(0)
+    >>> W, a = rng.normal(size=(5000, 2)), rng.normal(size=5000)
+    >>> empirical_ntk(np.eye(2), [W], a, ["relu"]).shape
+    (2, 2)
+    """
+    Z = _matrix(X, "X")
+    if not len(weights) == len(activations):
+        raise ValueError(
+            f"got {len(weights)} weight matrices for {len(activations)} activations."
+        )
+    tau = _tau0(Z, tau0)
+    inputs, slopes, matrices = [], [], []
+    for number, (given, activation) in enumerate(
+        zip(weights, activations, strict=True)
+    ):
+        W = _matrix(given, f"weights[{number}]")
+        if W.shape[1] != Z.shape[1]:
+            raise ValueError(
+                f"weights[{number}] must have {Z.shape[1]} columns, got {W.shape}."
+            )
+        activation = get_activation(activation)
+        moments = gaussian_moments(activation, tau)
+        preactivation = Z @ W.T
+        inputs.append(Z)
+        matrices.append(W)
+        step = 1e-5 * tau
+        rise = activation(preactivation + step) - activation(preactivation - step)
+        slopes.append(rise / (2 * step * math.sqrt(len(W))))
+        Z = (activation(preactivation) - moments.mean) / math.sqrt(len(W))
+        tau = moments.tau
+    a = np.asarray(readout, dtype=np.float64)
+    if a.shape != (Z.shape[1],):
+        raise ValueError(f"readout must have shape ({Z.shape[1]},), got {a.shape}.")
+    kernel = Z @ Z.T
+    gradient = np.broadcast_to(a, Z.shape)
+    for layer in range(len(matrices) - 1, -1, -1):
+        gradient = gradient * slopes[layer]
+        kernel += (gradient @ gradient.T) * (inputs[layer] @ inputs[layer].T)
+        gradient = gradient @ matrices[layer]
+    return kernel
+
+
+def _kernel(
+    X: npt.ArrayLike,
+    activations: Sequence[Any],
+    Y: npt.ArrayLike | None,
+    tau0: float | None,
+    n_jobs: int | None,
+    *,
+    tangent: bool,
+) -> FloatArray:
+    if isinstance(activations, str) or not isinstance(activations, Sequence):
+        raise TypeError(
+            f"activations must be a sequence, one per layer, got {activations!r}."
+        )
+    X = _matrix(X, "X")
+    Y = X if Y is None else _matrix(Y, "Y")
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(f"X has {X.shape[1]} features, Y has {Y.shape[1]}.")
+    if 8 * len(X) * len(Y) > _MAX_BYTES:
+        raise ValueError(
+            f"a kernel matrix of {len(X)} x {len(Y)} samples takes "
+            f"{8 * len(X) * len(Y) / 2**30:.0f} GiB; take a subsample, or use the "
+            "features of NTKCompressor instead of the kernel."
+        )
+    tau = _tau0(X, tau0)
+    duals, centres = [], []
+    for activation in activations:
+        moments = gaussian_moments(activation, tau)
+        centres.append(moments.mean)
+        tau = moments.tau
+        duals.append(get_dual(activation))
+    if tangent:
+        for dual in duals:
+            dual.slope_square(np.ones(1))  # raises for steps, before any work
+    left, diagonal = _sides(X, duals, centres, tangent)
+    right, _ = (left, None) if Y is X else _sides(Y, duals, centres, tangent)
+
+    out = np.empty((len(X), len(Y)))
+    n_rows = max(1, _BLOCK_SIZE // max(1, len(Y)))
+
+    def run(start: int) -> None:
+        rows = slice(start, start + n_rows)
+        k = X[rows] @ Y.T
+        theta = k.copy()
+        for dual, centre, x, y in zip(duals, centres, left, right, strict=True):
+            x = _rows(x, rows)
+            slope = dual.slope(k, x, y) if tangent else None
+            k = dual.product(k, x, y)
+            k -= centre * (x.mean[:, np.newaxis] + y.mean) - centre**2
+            if slope is not None:
+                theta = k + theta * slope
+        out[rows] = theta if tangent else k
+
+    starts = range(0, len(X), n_rows)
+    with ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
+        for _ in pool.map(run, starts):
+            pass
+    if Y is X:
+        # Exact, where a series would be cut off.
+        np.fill_diagonal(out, diagonal)
+        # Products of blocks are the same either way round but for rounding.
+        out += out.T
+        out /= 2
+    return out
+
+
+def _sides(
+    X: FloatArray, duals: list[Dual], centres: list[float], tangent: bool
+) -> tuple[list[Side], FloatArray]:
+    """Return what the duals need of the samples, layer by layer, and the diagonal."""
+    variance = np.einsum("ij,ij->i", X, X)
+    if np.any(variance == 0):
+        raise ValueError(
+            f"sample {int(np.argmin(variance))} is zero, so it has no correlation with "
+            "the others; expected samples with a positive norm."
+        )
+    sides, theta = [], variance
+    for dual, centre in zip(duals, centres, strict=True):
+        side = dual.side(variance)
+        sides.append(side)
+        slope = dual.slope_square(variance) if tangent else None
+        variance = dual.square(variance) - centre * (2 * side.mean - centre)
+        theta = variance if slope is None else variance + theta * slope
+    return sides, theta
+
+
+def _rows(side: Side, rows: slice) -> Side:
+    coefficients = None if side.coefficients is None else side.coefficients[:, rows]
+    return Side(side.variance[rows], side.mean[rows], coefficients)
+
+
+def _tau0(X: FloatArray, tau0: float | None) -> float:
+    if tau0 is None:
+        return check_tau(math.sqrt(np.einsum("ij,ij->", X, X) / len(X)), "tau0")
+    return check_tau(tau0, "tau0")
+
+
+def _matrix(X: npt.ArrayLike, name: str) -> FloatArray:
+    array = np.asarray(X, dtype=np.float64)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must be a matrix, got shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite.")
+    return array

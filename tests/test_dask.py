@@ -1,0 +1,272 @@
+"""Dask arrays: the same model as from arrays in memory, on a real cluster too."""
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.exceptions import NotFittedError
+
+from sklearn_lossless import (
+    CompressedMLPClassifier,
+    CompressedMLPRegressor,
+    NTKCompressor,
+)
+
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+distributed = pytest.importorskip("distributed")
+
+CHUNKS = [(1797, 64), (300, 64), (500, 30), ((1, 1000, 796), 64)]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+@pytest.fixture
+def client():
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def classifier(**parameters):
+    return CompressedMLPClassifier((100,), **{"random_state": 0, **parameters})
+
+
+def assert_same(model, expected, X, rtol=1e-8):
+    np.testing.assert_array_equal(
+        model.network_.forward(X), expected.network_.forward(X)
+    )
+    tolerance = {"rtol": rtol, "atol": rtol * np.abs(expected.coef_).max()}
+    np.testing.assert_allclose(model.coef_, expected.coef_, **tolerance)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=rtol)
+    np.testing.assert_allclose(model.loo_losses_, expected.loo_losses_, rtol=1e-4)
+    assert model.alpha_ == pytest.approx(expected.alpha_, rel=1e-8)
+    assert model.n_features_in_ == expected.n_features_in_
+
+
+# --- the same model -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize("alpha", [None, 0.01])
+def test_classifier(digits, chunks, alpha):
+    X, y = digits
+    names = np.array([f"digit {i}" for i in range(10)])[y]
+    expected = classifier(alpha=alpha).fit(X, names)
+    X_dask = da.from_array(X, chunks=chunks)
+    clf = classifier(alpha=alpha).fit(X_dask, da.from_array(names, chunks=700))
+    assert_same(clf, expected, X)
+    assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-4)
+    np.testing.assert_array_equal(clf.classes_, expected.classes_)
+    np.testing.assert_array_equal(clf.predict(X), expected.predict(X))
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0}])
+def test_weights(digits, class_weight):
+    X, y = digits
+    y = (y > 6).astype(int)
+    weight = np.random.default_rng(0).integers(0, 3, len(X))
+    expected = classifier(class_weight=class_weight).fit(X, y, weight)
+    clf = classifier(class_weight=class_weight)
+    clf.fit(da.from_array(X, chunks=(400, 64)), y, weight)
+    assert_same(clf, expected, X)
+    assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-4)
+
+
+@pytest.mark.parametrize("n_targets", [None, 1, 2])
+def test_regressor(n_targets):
+    X, y = load_diabetes(return_X_y=True)
+    if n_targets:
+        y = np.column_stack([y, -y])[:, :n_targets]
+    parameters = {"eps": 0.5, "random_state": 0}
+    expected = CompressedMLPRegressor((100,), **parameters).fit(X, y)
+    reg = CompressedMLPRegressor((100,), **parameters)
+    reg.fit(da.from_array(X, chunks=(150, 3)), da.from_array(y, chunks=-1))
+    assert reg.coef_.shape == expected.coef_.shape
+    assert_same(reg, expected, X)
+
+
+def test_hidden_layers_do_not_depend_on_chunks(digits):
+    X = digits[0].astype(np.float32) + np.float32(0.1)
+    expected = NTKCompressor((50,), random_state=0).fit(X)
+    for chunks in CHUNKS:
+        compressor = NTKCompressor((50,), random_state=0)
+        compressor.fit(da.from_array(X, chunks=chunks))
+        a, b = compressor.network_, expected.network_
+        assert a.quantizer.inv_step == b.quantizer.inv_step
+        np.testing.assert_array_equal(a.quantizer.shift, b.quantizer.shift)
+        np.testing.assert_array_equal(a.layers[0].thresholds, b.layers[0].thresholds)
+
+
+def test_sparse_chunks_and_unknown_lengths(digits):
+    X, y = digits
+    expected = classifier(alpha=0.01).fit(X, y)
+    X_dask = da.from_array(X, chunks=(600, 64)).map_blocks(sparse.csr_array)
+    assert_same(classifier(alpha=0.01).fit(X_dask, y), expected, X)
+    odd = y % 2 == 1
+    expected = classifier(alpha=0.01).fit(X[odd], y[odd])
+    X_dask, mask = da.from_array(X, chunks=(600, 64)), da.from_array(odd, chunks=600)
+    clf = classifier(alpha=0.01).fit(X_dask[mask], da.from_array(y, chunks=600)[mask])
+    assert_same(clf, expected, X)
+
+
+# --- lazy predictions -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_predictions_are_lazy(digits, method, online):
+    X, y = digits
+    clf = classifier()
+    clf = clf.partial_fit(X, y, classes=range(10)) if online else clf.fit(X, y)
+    computed = []
+
+    def load(block):
+        computed.append(len(block))
+        return block
+
+    X_dask = da.from_array(X, chunks=(600, 40)).map_blocks(load, meta=X[:0])
+    lazy = getattr(clf, method)(X_dask)
+    assert isinstance(lazy, da.Array)
+    assert not computed
+    expected = getattr(clf, method)(X)
+    assert (lazy.shape, lazy.dtype) == (expected.shape, expected.dtype)
+    assert lazy.chunks[0] == (600, 600, 597)
+    np.testing.assert_array_equal(lazy.compute(), expected)
+
+
+def test_features_and_codes_are_lazy(digits):
+    X = digits[0].astype(np.float32)
+    compressor = NTKCompressor((30,), random_state=0).fit(X)
+    X_dask = da.from_array(X, chunks=(600, 64))
+    for method in (compressor.transform, compressor.codes):
+        lazy, expected = method(X_dask), method(X)
+        assert (lazy.shape, lazy.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_array_equal(lazy.compute(), expected)
+    some = X_dask[X_dask[:, 20] > 8]  # of unknown length
+    expected = compressor.codes(X[X[:, 20] > 8])
+    np.testing.assert_array_equal(compressor.codes(some).compute(), expected)
+
+
+# --- a cluster ------------------------------------------------------------------------
+
+
+def kill_once(block, counter, at):
+    """Kill the process that computes the block for the time number `at`."""
+    with open(counter, "a") as file:
+        file.write(f"{os.getpid()}\n")
+    if len(counter.read_text().split()) == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return block
+
+
+def test_cluster(client, digits):
+    X, y = digits
+    expected = classifier().fit(X, y)
+    with dask.config.set(scheduler=client):
+        X_dask = da.from_array(X, chunks=(250, 64))
+        clf = classifier().fit(X_dask, da.from_array(y, chunks=250))
+        assert_same(clf, expected, X)
+        predicted = clf.predict(X_dask).compute()
+    np.testing.assert_array_equal(predicted, expected.predict(X))
+
+
+@pytest.mark.parametrize("at", [2, 6])
+def test_a_killed_worker_changes_nothing(client, digits, tmp_path, at):
+    X, y = digits
+    workers = {str(pid) for pid in client.run(os.getpid).values()}
+    counter = tmp_path / "times"
+    parts = [
+        da.from_array(X[:1000], chunks=(250, 64)),
+        da.from_array(X[1000:1200], chunks=(200, 64)).map_blocks(
+            kill_once, counter, at, meta=X[:0]
+        ),
+        da.from_array(X[1200:], chunks=(250, 64)),
+    ]
+    with dask.config.set(scheduler=client):
+        clf = classifier().fit(da.concatenate(parts), da.from_array(y, chunks=250))
+    killed, *others = counter.read_text().split()[at - 1 :]
+    assert killed in workers
+    assert others
+    assert killed not in others
+    assert_same(clf, classifier().fit(X, y), X)
+
+
+# --- bad input ------------------------------------------------------------------------
+
+
+def wrong_width(X):
+    blocks = [dask.delayed(X[:900]), dask.delayed(X[900:, 1:])]
+    lengths = (900, len(X) - 900)
+    return da.concatenate(
+        [
+            da.from_delayed(block, (length, 64), X.dtype)
+            for block, length in zip(blocks, lengths, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (lambda X, y: (wrong_width(X), y), "A chunk of X has 63 features.*has 64"),
+        (lambda X, y: (da.from_array(X), y[1:]), "inconsistent numbers.*1797, 1796"),
+        (lambda X, y: (da.from_array(X)[:, 0], y), "Expected 2D array"),
+        (lambda X, y: (da.from_array(X * np.nan), y), "NaN"),
+        (lambda X, y: (da.ones(X.shape), y), "X is constant"),
+        (lambda X, y: (da.from_array(X), 0 * y), "only one class"),
+        (lambda X, y: (da.from_array(X), y + 0.5), "Unknown label type"),
+    ],
+)
+def test_bad_input_loses_nothing(digits, bad, match):
+    X, y = digits
+    clf = classifier(alpha=0.01).fit(X, y)
+    before = clf.predict_proba(X)
+    with pytest.raises(ValueError, match=match):
+        clf.fit(*bad(X, y))
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_bad_calls(digits):
+    X, y = digits
+    X_dask = da.from_array(X)
+    with pytest.raises(ValueError, match="'ridge'.*got readout='logistic'"):
+        classifier(readout="logistic").fit(X_dask, y)
+    with pytest.raises(TypeError, match="X must be a dask array.*ndarray"):
+        classifier().fit(X, da.from_array(y))
+    with pytest.raises(NotFittedError):
+        classifier().predict(X_dask)
+    clf = classifier().fit(X, y)
+    with pytest.raises(ValueError, match="X has 63 features.*expecting 64"):
+        clf.predict(X_dask[:, 1:])
+
+
+def test_dask_is_not_imported_without_need():
+    code = (
+        "import sys, numpy as np\n"
+        "from sklearn_lossless import CompressedMLPRegressor as R\n"
+        "X = np.random.default_rng(0).normal(size=(50, 40))\n"
+        "R((10,)).fit(X, X[:, 0]).predict(X)\n"
+        "assert 'dask' not in sys.modules, 'dask'\n"
+    )
+    with warnings.catch_warnings():
+        subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,308 @@
+"""Batches add up: partial_fit is fit, for any order and any portions."""
+
+import pickle
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss
+
+from sklearn_lossless import CompressedMLPClassifier, CompressedMLPRegressor
+from sklearn_lossless._online import RowSample
+from sklearn_lossless._readout import Decomposition, RidgeStatistics, fit_ridge
+from sklearn_lossless.network import LazyCodes
+
+SPLITS = [[1797], [1, 1000, 796], [600, 600, 597]]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+def classifier(**parameters):
+    return CompressedMLPClassifier((200,), **{"random_state": 0, **parameters})
+
+
+def in_batches(fitted, X, y, sizes, order=None, sample_weight=None):
+    """Train the readout of `fitted` anew, batch by batch."""
+    order = np.arange(len(X)) if order is None else order
+    for rows in np.split(order, np.cumsum(sizes)[:-1]):
+        weight = None if sample_weight is None else sample_weight[rows]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="fit keeps no statistics")
+            fitted.partial_fit(X[rows], y[rows], sample_weight=weight)
+    return fitted
+
+
+# --- the same as fit ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", SPLITS)
+def test_classifier_equals_fit(digits, sizes):
+    X, y = digits
+    expected = classifier(alpha=0.01).fit(X, y)
+    clf = in_batches(classifier(alpha=0.01).fit(X, y), X, y, sizes)
+    np.testing.assert_allclose(clf.coef_, expected.coef_, rtol=1e-8)
+    np.testing.assert_allclose(clf.intercept_, expected.intercept_, rtol=1e-8)
+    # All samples are in the sample that calibrates.
+    assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-5)
+
+
+def test_order_does_not_matter_at_all(digits):
+    X, y = digits
+    orders = [None, np.random.default_rng(0).permutation(len(X))]
+    models = [
+        in_batches(classifier(alpha=0.01).fit(X, y), X, y, sizes, order)
+        for sizes, order in zip(SPLITS[1:], orders, strict=True)
+    ]
+    np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+
+
+@pytest.mark.parametrize("sizes", SPLITS)
+def test_weights_and_costs(digits, sizes):
+    X, y = digits
+    y = y % 3
+    weight = np.random.default_rng(0).uniform(0, 2, len(X))
+    parameters = {"alpha": 0.01, "class_weight": {0: 1.0, 1: 3.0}}
+    expected = classifier(**parameters).fit(X, y, weight)
+    clf = classifier(**parameters).fit(X, y, weight)
+    in_batches(clf, X, y, sizes, sample_weight=weight)
+    scale = np.abs(expected.coef_).max()
+    np.testing.assert_allclose(clf.coef_, expected.coef_, rtol=1e-8, atol=1e-8 * scale)
+    assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-4)
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_regressor_equals_fit(n_targets):
+    X, y = load_diabetes(return_X_y=True)
+    y = 1e6 + (y if n_targets == 1 else np.column_stack([y, -y]))
+    reg = CompressedMLPRegressor((100,), eps=0.5, random_state=0, alpha=0.1)
+    expected = CompressedMLPRegressor((100,), eps=0.5, random_state=0, alpha=0.1)
+    expected.fit(X, y)
+    in_batches(reg.fit(X, y), X, y, [100, 300, 42])
+    assert reg.coef_.shape == expected.coef_.shape
+    scale = np.abs(expected.coef_).max()
+    np.testing.assert_allclose(reg.coef_, expected.coef_, atol=1e-8 * scale)
+    np.testing.assert_allclose(reg.predict(X), expected.predict(X), rtol=1e-9)
+
+
+def test_first_batch_fixes_the_hidden_layers(digits):
+    X, y = digits
+    first = classifier(alpha=0.01).fit(X[:500], y[:500])
+    clf = classifier(alpha=0.01).partial_fit(X[:500], y[:500], classes=range(10))
+    clf.partial_fit(X[500:], y[500:])
+    np.testing.assert_array_equal(first.network_.forward(X), clf.network_.forward(X))
+    expected = in_batches(first, X, y, [1797])
+    np.testing.assert_array_equal(clf.coef_, expected.coef_)
+    assert clf.score(X, y) > 0.97
+
+
+# --- the regularisation ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_samples", [60, 400])
+def test_generalised_cross_validation(n_samples):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, (n_samples, 40)).astype(np.uint8)
+    Y = codes[:, :2] @ [[1.0, 0.5], [-1.0, 2.0]] + rng.normal(size=(n_samples, 2))
+    statistics = RidgeStatistics(40, 2).update(codes, Y)
+    alphas = np.array([0.1, 10.0, 1000.0])
+    losses = Decomposition(statistics, np.ones(40)).gcv_losses(alphas)
+    Z = codes - codes.mean(axis=0)
+    for alpha, loss in zip(alphas, losses, strict=True):
+        hat = Z @ np.linalg.solve(Z.T @ Z + alpha * np.eye(40), Z.T) + 1 / n_samples
+        residual = Y - Ridge(alpha=alpha).fit(Z, Y).predict(Z)
+        expected = np.mean(residual**2) / (1 - np.trace(hat) / n_samples) ** 2
+        assert loss == pytest.approx(expected, rel=1e-8)
+
+
+def test_alpha_is_the_best_by_gcv(digits):
+    clf = classifier().partial_fit(*digits, classes=range(10))
+    assert clf.gcv_losses_[clf.alphas_ == clf.alpha_] == clf.gcv_losses_.min()
+    assert clf.alphas_[0] < clf.alpha_ < clf.alphas_[-1]
+    assert not hasattr(clf, "loo_losses_")
+
+
+# --- probabilities --------------------------------------------------------------------
+
+
+def test_sample_is_the_same_in_any_order(digits):
+    X, y = digits
+    network = classifier().fit(X, y).network_
+    orders = [np.arange(len(X)), np.random.default_rng(0).permutation(len(X))]
+    samples = []
+    for order, size in zip(orders, [1797, 100], strict=True):
+        sample = RowSample(network, 300)
+        for start in range(0, len(X), size):
+            rows = order[start : start + size]
+            sample.update(X[rows], y[rows])
+        by_content = np.lexsort((*sample.codes.T, sample.labels))
+        samples.append((sample.codes[by_content], sample.labels[by_content]))
+    np.testing.assert_array_equal(samples[0][0], samples[1][0])
+    np.testing.assert_array_equal(samples[0][1], samples[1][1])
+    assert samples[0][0].shape == (300, 200)
+    assert np.bincount(samples[0][1]).min() > 10  # no class is left out
+
+
+def test_probabilities_are_calibrated_on_a_sample(digits, monkeypatch):
+    monkeypatch.setattr("sklearn_lossless._online._SAMPLE_SIZE", 500)
+    X, y = digits
+    clf = classifier().partial_fit(X[:1200], y[:1200], classes=range(10))
+    assert log_loss(y[1200:], clf.predict_proba(X[1200:])) < 0.3
+
+
+# --- life of the model ----------------------------------------------------------------
+
+
+def test_predictions_between_batches(digits):
+    X, y = digits
+    clf = classifier().partial_fit(X[:50], y[:50], classes=range(10))
+    before = clf.score(X[1000:], y[1000:])
+    again = pickle.loads(pickle.dumps(clf)).partial_fit(X[50:1000], y[50:1000])
+    clf.partial_fit(X[50:1000], y[50:1000])
+    assert clf.score(X[1000:], y[1000:]) > before + 0.05
+    np.testing.assert_array_equal(clf.coef_, again.coef_)
+
+
+def test_fit_starts_anew(digits):
+    X, y = digits
+    clf = classifier().partial_fit(X[:50], y[:50], classes=range(10)).fit(X, y)
+    np.testing.assert_array_equal(clf.coef_, classifier().fit(X, y).coef_)
+    assert not hasattr(clf, "gcv_losses_")
+
+
+def test_giving_up_the_readout_of_fit_is_said(digits):
+    X, y = digits
+    with pytest.warns(UserWarning, match="the readout starts anew"):
+        classifier().fit(X, y).partial_fit(X, y)
+
+
+def test_no_attribute_before_the_first_batch():
+    assert not hasattr(classifier(), "coef_")
+    assert not hasattr(CompressedMLPRegressor(), "alpha_")
+
+
+def test_progress_is_reported(digits, capsys):
+    clf = classifier(verbose=1).partial_fit(*digits, classes=range(10))
+    assert "Gram matrix: 1797 of 1797 rows" in capsys.readouterr().out
+    clf.predict(digits[0])
+    assert "generalised cross-validation" in capsys.readouterr().out
+    classifier(verbose=1).fit(*digits)
+    out = capsys.readouterr().out
+    assert "Gram matrix: 1797 of 1797 rows" in out
+    assert "leave-one-out: 1797 of 1797 rows" in out
+
+
+# --- bad input ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda clf, X, y: clf.partial_fit(X[:, 1:], y), "63 features.*expecting 64"),
+        (lambda clf, X, y: clf.partial_fit(X, y + 1), "not in classes.*10"),
+        (lambda clf, X, y: clf.partial_fit(X, y, classes=[0, 1]), "same as before"),
+        (lambda clf, X, y: clf.partial_fit(X, y[:-1]), "inconsistent numbers"),
+        (lambda clf, X, y: clf.partial_fit(X * np.nan, y), "NaN"),
+        (lambda clf, X, y: clf.partial_fit(X, y + 0.5), "Unknown label type"),
+        (
+            lambda clf, X, y: clf.partial_fit(X, y, sample_weight=-np.ones(len(X))),
+            "[Nn]egative",
+        ),
+    ],
+)
+def test_a_bad_batch_loses_nothing(digits, call, match):
+    X, y = digits
+    clf = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=range(10))
+    with pytest.raises(ValueError, match=match):
+        call(clf, X, y)
+    clf.partial_fit(X[900:], y[900:])
+    expected = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=range(10))
+    expected.partial_fit(X[900:], y[900:])
+    np.testing.assert_array_equal(clf.coef_, expected.coef_)
+
+
+def test_bad_first_calls(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="classes must be given in the first call"):
+        classifier().partial_fit(X, y)
+    with pytest.raises(ValueError, match="only one class: .*3"):
+        classifier().partial_fit(X, y, classes=[3])
+    with pytest.raises(ValueError, match="X is constant"):
+        classifier().partial_fit(np.ones_like(X), y, classes=range(10))
+
+
+def test_targets_of_another_shape():
+    X, y = load_diabetes(return_X_y=True)
+    reg = CompressedMLPRegressor((50,), eps=0.5).partial_fit(X, y)
+    before = reg.predict(X)
+    with pytest.raises(ValueError, match=r"y has shape \(442, 2\)"):
+        reg.partial_fit(X, np.column_stack([y, y]))
+    np.testing.assert_array_equal(reg.predict(X), before)
+
+
+def test_where_there_is_no_partial_fit():
+    assert not hasattr(classifier(readout="logistic"), "partial_fit")
+    with pytest.raises(AttributeError):
+        _ = classifier(class_weight="balanced").partial_fit
+
+
+# --- memory ---------------------------------------------------------------------------
+
+
+class RandomCodes:
+    """Codes that exist only while they are looked at."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, n_samples, n_features):
+        self.shape = (n_samples, n_features)
+
+    def __getitem__(self, rows):
+        rng = np.random.default_rng(rows.start)
+        shape = (rows.stop - rows.start, self.shape[1])
+        return rng.integers(0, 8, shape, dtype=np.uint8)
+
+
+def peak_memory(function):
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_of_the_ridge_path():
+    n_samples, n_features = 40_000, 1000
+    codes = RandomCodes(n_samples, n_features)
+    Y = np.random.default_rng(0).normal(size=(n_samples, 1))
+    packed = 3 * n_samples * n_features / 8
+    square = 8 * n_features**2
+    assert peak_memory(lambda: fit_ridge(codes, Y)) < packed + 2 * square
+
+
+def test_memory_of_fit_does_not_hold_features():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (100_000, 20), dtype=np.uint8)
+    y = X[:, 0] > X[:, 1]
+    clf = CompressedMLPClassifier((500,), eps=0.5, random_state=0)
+    clf.fit(X[:600], y[:600])  # compiled code is not the memory of the data
+    codes_in_bytes = 100_000 * 500
+    assert peak_memory(lambda: clf.fit(X, y)) < codes_in_bytes
+
+
+def test_lazy_codes_are_the_codes(digits):
+    X, y = digits
+    clf = classifier().fit(X, y)
+    codes = LazyCodes(clf.network_, X)
+    assert codes.shape == (1797, 200)
+    expected = clf.network_.forward(X)
+    np.testing.assert_array_equal(codes[slice(0, 100)], expected[:100])
+    lazy, held = fit_ridge(codes, y[:, None] * 1.0), fit_ridge(expected, y[:, None])
+    np.testing.assert_array_equal(lazy.coef, held.coef)
+    np.testing.assert_array_equal(lazy.loo_losses, held.loo_losses)

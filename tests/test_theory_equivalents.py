@@ -1,0 +1,174 @@
+"""Equivalents approach the exact kernels; the proceedings' form does not."""
+
+import numpy as np
+import pytest
+
+from sklearn_lossless.datasets import make_gaussian_mixture
+from sklearn_lossless.theory import (
+    compare_spectra,
+    conjugate_kernel,
+    equivalent_ck,
+    equivalent_coefficients,
+    equivalent_ntk,
+    match_network,
+    mixture_statistics,
+    neural_tangent_kernel,
+    spectral_error,
+)
+
+
+def mixture(p, seed=0, setting="mixed"):
+    drawn = make_gaussian_mixture(setting, p, p, random_state=seed)
+    X = drawn.data - np.average(drawn.means, axis=0, weights=np.bincount(drawn.target))
+    means = drawn.means - np.average(
+        drawn.means, axis=0, weights=np.bincount(drawn.target)
+    )
+    return X, mixture_statistics(X, drawn.target, means, drawn.covariances)
+
+
+def slope(sizes, errors):
+    return np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+
+
+@pytest.mark.parametrize("n_layers", [1, 3])
+@pytest.mark.parametrize("name", ["relu", "gelu"])
+def test_error_falls_with_dimension(name, n_layers):
+    sizes = (150, 300, 600)
+    errors = {"classes": [], "data": [], "ntk": []}
+    for p in sizes:
+        X, statistics = mixture(p)
+        layers = [name] * n_layers
+        K = conjugate_kernel(X, layers, tau0=statistics.tau0)
+        errors["classes"].append(
+            spectral_error(equivalent_ck(X, layers, statistics), K)
+        )
+        errors["data"].append(spectral_error(equivalent_ck(X, layers), K))
+        T = neural_tangent_kernel(X, layers, tau0=statistics.tau0)
+        errors["ntk"].append(spectral_error(equivalent_ntk(X, layers, statistics), T))
+    for found in errors.values():
+        assert found[-1] < 0.15
+        assert slope(sizes, found) < -0.25
+
+
+def test_the_printed_form_does_not_converge():
+    """The poster also subtracts tau_0^4 a3 where no diagonal holds it."""
+    right, wrong = [], []
+    for p in (200, 400, 800):
+        X, statistics = mixture(p)
+        K = conjugate_kernel(X, ["relu"], tau0=statistics.tau0)
+        corrected = equivalent_ck(X, ["relu"], statistics)
+        a3 = equivalent_coefficients(["relu"], statistics.tau0).alpha[-1, 2]
+        printed = corrected - statistics.tau0**4 * a3 * np.eye(p)
+        right.append(spectral_error(corrected, K))
+        wrong.append(spectral_error(printed, K))
+    assert right[-1] < 0.7 * right[0]
+    assert wrong[-1] > 0.6 * wrong[0]
+    assert wrong[-1] > 2 * right[-1]
+
+
+def test_estimated_statistics_approach_the_given_ones():
+    drawn = make_gaussian_mixture("vars", 1000, 400, random_state=1)
+    given = mixture_statistics(drawn.data, drawn.target, drawn.means, drawn.covariances)
+    found = mixture_statistics(drawn.data, drawn.target)
+    assert found.tau0 == pytest.approx(given.tau0, rel=0.01)
+    np.testing.assert_allclose(found.overlap, given.overlap, rtol=0.05)
+
+
+@pytest.mark.parametrize("as_what", ["number", "vector", "matrix"])
+def test_overlap_of_given_covariances(as_what):
+    p, scales = 20, [0.5, 2.0]
+    convert = {
+        "number": lambda s: s,
+        "vector": lambda s: np.full(p, s),
+        "matrix": lambda s: s * np.eye(p),
+    }[as_what]
+    X = np.random.default_rng(0).normal(size=(10, p))
+    y = np.repeat(["a", "b"], 5)
+    found = mixture_statistics(X, y, np.zeros((2, p)), [convert(s) for s in scales])
+    np.testing.assert_allclose(found.overlap, p * np.outer(scales, scales))
+    assert found.tau0**2 == pytest.approx(p * 1.25)
+    norms = np.square(X).sum(axis=1)
+    np.testing.assert_allclose(found.norm_deviation, norms - p * 1.25)
+
+
+def test_coefficients_are_those_of_the_matching():
+    match = match_network(["relu", "relu"], tau0=1.1)
+    given, compressed = match.alphas
+    found = equivalent_coefficients(["relu", "relu"], 1.1)
+    np.testing.assert_allclose(found.alpha, given)
+    steps = equivalent_coefficients(match.steps, 1.1)
+    np.testing.assert_allclose(steps.alpha, compressed)
+    np.testing.assert_allclose(steps.alpha[:, :3], given[:, :3], rtol=1e-8)
+    assert np.isinf(steps.kappa[-1])
+
+
+def test_beta_of_one_linear_layer_counts_both_layers():
+    found = equivalent_coefficients(["identity"], 1.0)
+    np.testing.assert_allclose(found.beta[-1], [2, 0, 0])
+    assert found.kappa[-1] == pytest.approx(np.sqrt(2))
+
+
+@pytest.mark.parametrize("n", [50, 600])
+def test_spectral_error_is_the_operator_norm(n):
+    rng = np.random.default_rng(0)
+    A, B = (M + M.T for M in rng.normal(size=(2, n, n)))
+    expected = np.linalg.norm(A - B, 2)
+    assert spectral_error(A, B, relative=False) == pytest.approx(expected, rel=1e-4)
+    norm = np.linalg.norm(B, 2)
+    assert spectral_error(A, B) == pytest.approx(expected / norm, rel=1e-4)
+
+
+def test_compare_spectra():
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    values = np.array([9.0, 5, 1, 1, 0.5, 0.1])
+    A = Q * values @ Q.T
+    R = Q.copy()
+    R[:, 0] = (Q[:, 0] + Q[:, 1]) / np.sqrt(2)
+    R[:, 1] = (Q[:, 0] - Q[:, 1]) / np.sqrt(2)
+    found = compare_spectra(A, R * (2 * values) @ R.T, 3)
+    np.testing.assert_allclose(found.eigenvalues_a, values)
+    np.testing.assert_allclose(found.eigenvalues_b, 2 * values)
+    np.testing.assert_allclose(found.cosines[:2], np.sqrt(0.5))
+    assert (np.sum(found.eigenvectors_a * found.eigenvectors_b, axis=0) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda X, y: mixture_statistics(X, y[:-1]), "one label per row"),
+        (
+            lambda X, y: mixture_statistics(X, np.r_[y[:-1], 7]),
+            "class 7 has one sample",
+        ),
+        (
+            lambda X, y: mixture_statistics(X, y, np.zeros((2, 3))),
+            "means must have shape",
+        ),
+        (
+            lambda X, y: mixture_statistics(X, y, None, [1.0]),
+            "1 covariances for 2 classes",
+        ),
+        (
+            lambda X, y: mixture_statistics(X, y, None, [1.0, np.ones((2, 4))]),
+            "a square matrix",
+        ),
+        (
+            lambda X, y: mixture_statistics(X, y, None, [1.0, -np.eye(4)]),
+            "positive semidefinite",
+        ),
+        (
+            lambda X, y: mixture_statistics(X, y, None, [1.0, np.tri(4)]),
+            "must be symmetric",
+        ),
+        (lambda X, y: equivalent_ck(X[0], ["relu"]), "X must be a matrix"),
+        (lambda X, y: equivalent_ntk(X, ["sign"]), "does not exist for steps"),
+        (lambda X, y: spectral_error(X, X), "must be square"),
+        (lambda X, y: spectral_error(np.eye(2), np.zeros((2, 2))), "B is zero"),
+        (lambda X, y: compare_spectra(np.eye(2), np.eye(2), 3), "1 to 2, got 3"),
+    ],
+)
+def test_bad_input(run, message):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=message):
+        run(rng.normal(size=(10, 4)), np.arange(10) % 2)

@@ -1,0 +1,259 @@
+"""Exact kernels: closed forms, quadrature, sampling and an independent library."""
+
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_lossless.theory import (
+    ACTIVATIONS,
+    Activation,
+    StepActivation,
+    conjugate_kernel,
+    empirical_ck,
+    empirical_ntk,
+    gaussian_moments,
+    get_activation,
+    match_activation,
+    neural_tangent_kernel,
+)
+
+STEP = match_activation("relu").step
+SMOOTH = sorted(set(ACTIVATIONS) - {"sign"})
+CLOSED = ["relu", "leaky_relu", "identity", "abs", "erf", "sin", "cos", "exp"]
+CLOSED += ["quadratic"]
+
+
+@pytest.fixture(scope="module")
+def X():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 30)) / np.sqrt(30)
+    X[1] = X[0] + 0.3 * X[2]  # correlation 0.96
+    X[3] *= 1.5
+    X[4] = -X[5] + 0.05 * X[6]
+    return X
+
+
+def reference(X, activation, tau):
+    """Kernel of one layer by a Gauss-Legendre rule in the plane, pair by pair."""
+    activation = get_activation(activation)
+    centre = gaussian_moments(activation, tau).mean
+    edges = np.unique(np.concatenate([np.linspace(-9, 9, 25), [0.0]]))
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    half = np.diff(edges)[:, None] / 2
+    xi = (edges[:-1, None] + half * (1 + nodes)).ravel()
+    w = (half * weights).ravel() * np.exp(-(xi**2) / 2) / np.sqrt(2 * np.pi)
+    G = X @ X.T
+    K = np.empty_like(G)
+    for i in range(len(X)):
+        for j in range(len(X)):
+            s, t = np.sqrt(G[i, i]), np.sqrt(G[j, j])
+            rho = np.clip(G[i, j] / (s * t), -1, 1)
+            u = s * xi[:, None]
+            v = t * (rho * xi[:, None] + np.sqrt(1 - rho**2) * xi)
+            product = (activation(u) - centre) * (activation(v) - centre)
+            K[i, j] = w @ product @ w
+    return K
+
+
+@pytest.mark.parametrize("name", ["tanh", "logistic", "gelu", "silu", "softplus"])
+def test_series_equals_quadrature(X, name):
+    expected = reference(X[:7], name, 0.9)
+    found = conjugate_kernel(X[:7], [name], tau0=0.9)
+    np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_equal_the_series(X, name):
+    closed = get_activation(name)
+    # Without its closed form, an activation is expanded.
+    series = Activation(name, closed.function, closed.kinks, closed.parity)
+    for kernel in (conjugate_kernel, neural_tangent_kernel):
+        expected = kernel(X, [closed])
+        found = kernel(X, [series])
+        rho = np.abs(np.corrcoef(X)) if kernel is neural_tangent_kernel else 0
+        scale = np.abs(expected).max()
+        kinked = bool(closed.kinks)
+        # Kinks: nearly parallel samples converge slowly.
+        norms = np.linalg.norm(X, axis=1)
+        rho = np.abs(X @ X.T) / np.outer(norms, norms)
+        apart = (rho < 0.9) | np.eye(len(X), dtype=bool)
+        atol = 1e-8 * scale
+        np.testing.assert_allclose(found[apart], expected[apart], atol=atol)
+        if not kinked:
+            np.testing.assert_allclose(found, expected, atol=atol)
+
+
+def test_steps_equal_bivariate_normal_probabilities(X):
+    from scipy.stats import multivariate_normal
+
+    step = StepActivation([-0.3, 0.0, 0.8], [1, 0, 2, 3], 0.7, -0.2)
+    tau = 0.95
+    centre = step.moments(tau).mean
+    G = X @ X.T
+    found = conjugate_kernel(X, [step], tau0=tau)
+    values = step.offset + step.scale * step.levels
+    ends = np.concatenate([[-30.0], step.thresholds, [30.0]])
+    for i, j in [(0, 1), (0, 2), (2, 3), (4, 5), (7, 7), (6, 8)]:
+        if i == j:
+            m = step.moments(np.sqrt(G[i, i]))
+            expected = m.tau**2 + (m.mean - centre) ** 2
+        else:
+            gaussian = multivariate_normal(
+                cov=[[G[i, i], G[i, j]], [G[i, j], G[j, j]]], abseps=1e-12, releps=1e-12
+            )
+            F = np.array([[gaussian.cdf([a, b]) for b in ends] for a in ends])
+            cells = np.diff(np.diff(F, axis=0), axis=1)
+            expected = (values - centre) @ cells @ (values - centre)
+        assert found[i, j] == pytest.approx(expected, abs=1e-8)
+
+
+def test_series_and_probabilities_of_steps_agree(X, monkeypatch):
+    from sklearn_lossless.theory import _duals
+
+    found = conjugate_kernel(X, [STEP, STEP])
+    monkeypatch.setattr(_duals, "_SERIES_LIMIT", -1.0)  # probabilities everywhere
+    expected = conjugate_kernel(X, [STEP, STEP])
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_diagonal_is_the_variance(name):
+    X = np.eye(3) * 0.8
+    tau = 0.8
+    K = conjugate_kernel(X, [name, name])
+    T = neural_tangent_kernel(X, [name, name])
+    kappa = tau**2
+    for _ in range(2):
+        m = gaussian_moments(name, tau)
+        kappa = m.tau**2 + kappa * m.derivative_sq
+        tau = m.tau
+    np.testing.assert_allclose(np.diagonal(K), tau**2, rtol=1e-7)
+    np.testing.assert_allclose(np.diagonal(T), kappa, rtol=1e-7)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", STEP])
+def test_other_samples_threads_and_blocks(X, activation, monkeypatch):
+    from sklearn_lossless.theory import kernels
+
+    whole = conjugate_kernel(X, [activation] * 2)
+    part = conjugate_kernel(X, [activation] * 2, X[3:7])
+    off = ~np.eye(len(X), dtype=bool)[:, 3:7]
+    np.testing.assert_allclose(part[off], whole[:, 3:7][off], rtol=1e-12, atol=1e-14)
+    monkeypatch.setattr(kernels, "_BLOCK_SIZE", 30)
+    again = conjugate_kernel(X, [activation] * 2, n_jobs=2)
+    np.testing.assert_allclose(again, whole, rtol=1e-13, atol=1e-15)
+    assert np.linalg.eigvalsh(whole).min() > -1e-8
+    np.testing.assert_array_equal(whole, whole.T)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu", "erf"])
+def test_wide_networks_approach_the_kernels(X, name):
+    rng = np.random.default_rng(1)
+    X, widths = X[:6], (30, 3000, 3000)
+    tau = np.sqrt(np.square(X).sum(axis=1).mean())
+    weights = [rng.normal(size=(b, a)) for a, b in pairwise(widths)]
+    Z = X
+    for W in weights:
+        m = gaussian_moments(name, tau)
+        Z = (get_activation(name)(Z @ W.T) - m.mean) / np.sqrt(len(W))
+        tau = m.tau
+    K = conjugate_kernel(X, [name] * 2)
+    np.testing.assert_allclose(empirical_ck(Z), K, atol=0.1 * K.max())
+    T = neural_tangent_kernel(X, [name] * 2)
+    found = empirical_ntk(X, weights, rng.normal(size=3000), [name] * 2)
+    np.testing.assert_allclose(found, T, atol=0.1 * T.max())
+
+
+def test_empirical_ntk_is_the_product_of_gradients(X):
+    rng = np.random.default_rng(2)
+    X = X[:4, :5]
+    shapes = [(7, 5), (6, 7)]
+    theta = rng.normal(size=7 * 5 + 6 * 7 + 6)
+    tau0 = 0.5
+    names = ["tanh", "softplus"]
+
+    def split(theta):
+        W1, W2, a = np.split(theta, [35, 77])
+        return [W1.reshape(shapes[0]), W2.reshape(shapes[1])], a
+
+    def output(theta):
+        (W1, W2), a = split(theta)
+        first = gaussian_moments("tanh", tau0)
+        second = gaussian_moments("softplus", first.tau)
+        Z = (np.tanh(X @ W1.T) - first.mean) / np.sqrt(7)
+        Z = (np.logaddexp(0, Z @ W2.T) - second.mean) / np.sqrt(6)
+        return Z @ a
+
+    h = 1e-6
+    J = np.stack(
+        [(output(theta + h * e) - output(theta - h * e)) / (2 * h) for e in np.eye(83)]
+    )
+    found = empirical_ntk(X, *split(theta), names, tau0=tau0)
+    np.testing.assert_allclose(found, J.T @ J, rtol=1e-6)
+
+
+REFERENCE = Path(__file__).parent / "data" / "neural_tangents.npz"
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="no reference arrays")
+@pytest.mark.parametrize("n_layers", [1, 3])
+@pytest.mark.parametrize("name", ["relu", "erf", "gelu", "sin"])
+def test_equals_neural_tangents(name, n_layers):
+    """Arrays by benchmarks/reference_kernels.py, from the library neural-tangents."""
+    stored = np.load(REFERENCE)
+    X = stored["X"]
+    for kernel, key in ((_uncentred_ck, "ck"), (_uncentred_ntk, "ntk")):
+        expected = stored[f"{name}_{n_layers}_{key}"]
+        np.testing.assert_allclose(kernel(X, name, n_layers), expected, rtol=1e-6)
+
+
+def _uncentred(X, name, n_layers, *, tangent):
+    """The library does not centre: the kernel of an activation of mean zero is ours."""
+    from sklearn_lossless.theory._duals import get_dual
+
+    dual = get_dual(name)
+    k = X @ X.T
+    theta = k.copy()
+    variance = np.diagonal(k).copy()
+    for _ in range(n_layers):
+        side = dual.side(variance)
+        slope = dual.slope(k, side, side)
+        np.fill_diagonal(slope, dual.slope_square(variance))
+        k = dual.product(k, side, side)
+        variance = dual.square(variance)
+        np.fill_diagonal(k, variance)
+        theta = k + theta * slope
+    return theta if tangent else k
+
+
+_uncentred_ck = partial(_uncentred, tangent=False)
+_uncentred_ntk = partial(_uncentred, tangent=True)
+
+
+@pytest.mark.parametrize("step", ["sign", STEP])
+def test_steps_have_no_ntk(X, step):
+    with pytest.raises(ValueError, match="infinite for steps"):
+        neural_tangent_kernel(X, ["relu", step])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.ones(3), ["relu"]), "X must be a matrix"),
+        ((np.eye(3), ["relu"], np.eye(4)), "X has 3 features, Y has 4"),
+        ((np.full((2, 2), np.nan), ["relu"]), "not finite"),
+        ((np.diag([1.0, 0.0]), ["relu"]), "sample 1 is zero"),
+        ((np.ones((40_000, 1)), ["relu"]), "take a subsample"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        conjugate_kernel(*arguments)
+
+
+def test_activations_are_a_sequence(X):
+    with pytest.raises(TypeError, match="one per layer"):
+        conjugate_kernel(X, "relu")
