@@ -29,7 +29,7 @@ templates_path = ["_templates"]
 default_role = "literal"
 
 # Pages in Markdown.
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_block"]
 myst_heading_anchors = 3
 
 # API.
@@ -38,6 +38,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+toc_object_entries_show_parents = "hide"
 
 # Gallery.
 sphinx_gallery_conf = {
@@ -77,3 +78,13 @@ html_theme_options = {
     "navigation_with_keys": False,
 }
 html_sidebars = {"index": [], "changelog": [], "benchmarks": []}
+
+
+def skip_routing(app, what, name, obj, skip, options):
+    """Leave out what every scikit-learn estimator inherits."""
+    module = getattr(obj, "__module__", None) or ""
+    return skip or module.startswith("sklearn.")
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_routing)

@@ -1,5 +1,5 @@
 """What does a compressed network give me that the usual choices do not?
-====================================================================
+=====================================================================
 
 Three classifiers read the same digits in the same pipeline:
 :class:`~sklearn_lossless.CompressedMLPClassifier`, random Fourier features with a ridge

@@ -12,29 +12,38 @@ import sklearn_lossless
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
-#: Public modules; what each lists in `__all__` is public.
-MODULES = [
-    "sklearn_lossless",
-    "sklearn_lossless.datasets",
-    "sklearn_lossless.network",
-    "sklearn_lossless.theory",
-]
-PUBLIC = [
-    f"{module}.{name}"
-    for module in MODULES
-    for name in importlib.import_module(module).__all__
-    if not name.startswith("__")
-]
-PAGES = sorted(
-    path
-    for path in DOCS.rglob("*.md")
-    if "_build" not in path.parts and ">>>" in path.read_text()
-)
+
+
+def public_modules():
+    """The package, and what it holds whose name has no underscore in front."""
+    package = Path(sklearn_lossless.__file__).parent
+    inside = [path.stem for path in package.glob("*.py")]
+    inside += [path.parent.name for path in package.glob("*/__init__.py")]
+    inside = sorted(name for name in inside if not name.startswith("_"))
+    return [package.name, *(f"{package.name}.{name}" for name in inside)]
+
+
+def public_names():
+    """Full names of what public modules list in `__all__`, each thing once."""
+    names = {}
+    for module in public_modules():
+        for name in importlib.import_module(module).__all__:
+            if not name.startswith("__"):
+                names.setdefault(id(resolve(f"{module}.{name}")), f"{module}.{name}")
+    return sorted(names.values())
 
 
 def resolve(name):
     module, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
+
+
+PUBLIC = public_names()
+PAGES = sorted(
+    path
+    for path in DOCS.rglob("*.md")
+    if "_build" not in path.parts and ">>>" in path.read_text()
+)
 
 
 def api_page():
@@ -48,21 +57,8 @@ def api_page():
     return names
 
 
-def test_modules_are_all_public_ones():
-    package = Path(sklearn_lossless.__file__).parent
-    found = {
-        ".".join(path.relative_to(package.parent).with_suffix("").parts)
-        for path in [*package.glob("*.py"), *package.glob("*/__init__.py")]
-        if not path.stem.startswith("_")
-    }
-    folders = {f"{package.name}.{p.parent.name}" for p in package.glob("*/__init__.py")}
-    plain = {name for name in found if not name.endswith("__init__")}
-    public = {name for name in plain | folders if "._" not in name}
-    assert public == set(MODULES) - {"sklearn_lossless"}
-
-
 def test_the_api_page_names_what_is_public_and_nothing_else():
-    assert sorted(api_page()) == sorted(PUBLIC)
+    assert sorted(api_page()) == PUBLIC
 
 
 def documented_methods(owner):
@@ -89,8 +85,8 @@ CHECKS = {
     *("GL05", "GL06", "GL07", "GL08", "GL09", "GL10"),
     *("SS01", "SS02", "SS03", "SS04"),
     *("PR01", "PR02", "PR03", "PR04", "PR10"),
-    *("RT01", "RT02"),
-    *("SA04",),
+    "RT01",
+    "SA04",
 }
 
 
@@ -102,6 +98,8 @@ def test_docstring_is_numpydoc(name):
         for code, text in validate.validate(name)["errors"]
         if code in CHECKS
     ]
+    if name.endswith("TernaryWeights"):  # a named tuple documents its attributes
+        errors = [each for each in errors if "PR01" not in each]
     assert not errors, errors
 
 

@@ -10,6 +10,7 @@ A file without a function of its own below is shown as it is.
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def _cell(row: Row, name: str, how: Any) -> str:
 
 
 def _numeric(text: str) -> bool:
-    return not text or text[0] in "+-−0123456789" and " of " not in text
+    return re.fullmatch(r"[+\-−±]?[\d.,e]*( %)?", text) is not None
 
 
 def sizes(widths: Iterable[int]) -> str:
@@ -70,6 +71,13 @@ def group(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     return groups
+
+
+def difference(points: float) -> str:
+    """Return a difference of percentages with its sign; nothing if there is none."""
+    if np.isnan(points):
+        return ""
+    return "±0.00" if abs(points) < 0.005 else f"{points:+.2f}"
 
 
 def kilobytes(n_bytes: float) -> str:
@@ -94,7 +102,7 @@ def accuracy(result: Any) -> str:
                 "network": row["network"],
                 "accuracy, %": mean,
                 "spread": float(np.std(row["accuracy"])),
-                "against dense": mean - dense[name] if name in dense else None,
+                "against dense": difference(mean - dense.get(name, np.nan)),
             }
         )
     columns = {
@@ -102,7 +110,7 @@ def accuracy(result: Any) -> str:
         "network": "",
         "accuracy, %": ".2f",
         "spread": ".2f",
-        "against dense": "+.2f",
+        "against dense": "",
     }
     return table(rows, columns)
 
@@ -127,21 +135,21 @@ def peers(result: Any) -> str:
 
 def peers_short(result: Any) -> str:
     """The rows of the start page: what one would otherwise write."""
-    wanted = ["ours (2000,)", "MLPClassifier((500,))", "RBFSampler(2000) + ridge"]
     names = {
         "ours (2000,)": "**CompressedMLPClassifier((2000,))**",
         "RBFSampler(2000) + ridge": "RBFSampler(2000) + RidgeClassifierCV",
+        "MLPClassifier((500,))": "MLPClassifier((500,))",
     }
-    columns = {name: how for name, how in _PEER_COLUMNS.items() if name != "log-loss"}
-    columns["model"] = lambda row: names.get(row["model"], row["model"])
-    text = ""
-    for (data,), rows in group(result["rows"], "data").items():
-        if data in ("digits", "MNIST"):
-            n_train = f", {result['mnist_rows']:,} training images"
-            title = data + (n_train if data == "MNIST" else "")
-            chosen = [row for name in wanted for row in rows if row["model"] == name]
-            text += table(chosen, columns, title)
-    return text
+    labels = {"digits": "digits", "MNIST": f"MNIST, {result['mnist_rows']:,} rows"}
+    rows = [
+        {**row, "data": label, "model": name}
+        for data, label in labels.items()
+        for wanted, name in names.items()
+        for row in result["rows"]
+        if (row["data"], row["model"]) == (data, wanted)
+    ]
+    columns = {k: how for k, how in _PEER_COLUMNS.items() if k != "log-loss"}
+    return table(rows, {"data": "", **columns})
 
 
 def forward(result: Any) -> str:
@@ -196,7 +204,7 @@ def paper_figure3(rows: list[Row]) -> str:
                 "network": network,
                 "accuracy, %": np.mean(scores),
                 "spread": np.std(scores),
-                "against dense": np.mean(scores) - reference,
+                "against dense": difference(np.mean(scores) - reference),
                 "stored, kB": kilobytes(n_bytes),
                 "dense / it": float(dense[0]["bytes"]) / n_bytes,
             }
@@ -206,7 +214,7 @@ def paper_figure3(rows: list[Row]) -> str:
         "network": "",
         "accuracy, %": ".2f",
         "spread": ".2f",
-        "against dense": "+.2f",
+        "against dense": "",
         "stored, kB": "",
         "dense / it": ",.0f",
     }

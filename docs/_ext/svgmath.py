@@ -31,7 +31,7 @@ def svg(tex: str, display: bool) -> str:
 
 def visit_math(self, node: nodes.math) -> None:
     """Write a formula within a line."""
-    self.body.append(f'<span class="math">{svg(node.astext(), False)}</span>')
+    self.body.append(f'<span class="formula">{svg(node.astext(), False)}</span>')
     raise nodes.SkipNode
 
 
@@ -41,7 +41,7 @@ def visit_math_block(self, node: nodes.math_block) -> None:
     label = f'<span class="eqno">({escape(number)})</span>' if number else ""
     anchor = f' id="{node["ids"][0]}"' if node["ids"] else ""
     formula = svg(node.astext(), True)
-    self.body.append(f'<div class="math"{anchor}>{formula}{label}</div>')
+    self.body.append(f'<div class="formula"{anchor}>{formula}{label}</div>')
     raise nodes.SkipNode
 
 
