@@ -24,7 +24,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from ._features import feature_line
+from ._reporting import ReportMixin
 from ._saving import SavingMixin
+from .inspection import set_rows_aside
 from .network import build_network, choose_quantizer, code_sums
 from .theory import Activation, get_activation, match_network
 
@@ -44,7 +46,11 @@ _INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
 
 class NTKCompressor(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, SavingMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    SavingMixin,
+    ReportMixin,
+    BaseEstimator,
 ):
     """Features of a sparse ternary network with a given network's kernel.
 
@@ -87,6 +93,8 @@ class NTKCompressor(
         The integer network; ``network_.forward(X)`` gives codes.
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
     mean_ : ndarray of shape (n_features,), dtype float64
         Mean of the quantised inputs.
     scale_ : float
@@ -209,7 +217,9 @@ class NTKCompressor(
         self, X: Any, sample_weight: npt.NDArray[np.float64] | None
     ) -> Self:
         """Fit without another look at parameters and data."""
-        return self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1])
+        self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1])
+        set_rows_aside(self, X, sample_weight)
+        return self
 
     def _fit_parts(
         self, total: Callable[[Callable[..., Any]], Any], n_features: int

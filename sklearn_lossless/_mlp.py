@@ -43,6 +43,7 @@ from ._readout import (
     product,
     zero_one_loss,
 )
+from ._reporting import ReportMixin
 from ._saving import SavingMixin
 from .network import LazyCodes
 
@@ -62,7 +63,7 @@ _NEWTON_SIZE = 2000
 _DENSE_BYTES = 2**28
 
 
-class _CompressedMLP(SavingMixin, BaseEstimator):
+class _CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
     """Compressor and linear readout, the part that both estimators share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -312,6 +313,8 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         The integer network.
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
     mean_ : ndarray of shape (n_features,)
         Mean of the quantised inputs.
     scale_ : float
@@ -786,6 +789,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         The integer network.
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
     mean_ : ndarray of shape (n_features,)
         Mean of the quantised inputs.
     scale_ : float

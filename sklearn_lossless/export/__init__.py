@@ -1,6 +1,19 @@
 """Fitted estimators as files for elsewhere."""
 
+from ._model import IntegerReadout, integer_readout
 from .archive import NotRestored, load, save
+from .c import to_c
+from .onnx import to_onnx
 from .sizes import SizeReport, size_report
 
-__all__ = ["NotRestored", "SizeReport", "load", "save", "size_report"]
+__all__ = [
+    "IntegerReadout",
+    "NotRestored",
+    "SizeReport",
+    "integer_readout",
+    "load",
+    "save",
+    "size_report",
+    "to_c",
+    "to_onnx",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import struct
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._compat import validate_parameter_constraints
 from ._coding import READOUT_DTYPES
+from ._files import write_whole
 from ._sections import KINDS, Model, NotRestored, decode, encode
 
 __all__ = ["NotRestored", "from_bytes", "load", "save", "to_bytes"]
@@ -78,7 +78,7 @@ def save(
     >>> bool((loaded.predict(X) == clf.predict(X)).mean() > 0.99)
     True
     """
-    _write(os.path.realpath(path), to_bytes(estimator, readout_dtype))
+    write_whole(path, to_bytes(estimator, readout_dtype))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -132,29 +132,6 @@ def from_bytes(data: bytes) -> Any:
     """Return the estimator that `to_bytes` took; ValueError if `data` is damaged."""
     with np.errstate(all="ignore"):
         return _estimator_of(decode(data))
-
-
-def _write(path: str, data: bytes) -> None:
-    """Put `data` at `path`, whole or not at all."""
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.lnn")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # elsewhere the rename is on disk by itself
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 # From estimators to plain numbers and back.

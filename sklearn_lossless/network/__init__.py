@@ -1,5 +1,6 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
+from .fitted import fitted_layer, fitted_network, ternarise
 from .network import (
     CompressedNetwork,
     LayerSpec,
@@ -31,9 +32,12 @@ __all__ = [
     "code_statistics",
     "code_sums",
     "fit_quantizer",
+    "fitted_layer",
+    "fitted_network",
     "n_nonzeros",
     "network_sizes",
     "splitmix64",
+    "ternarise",
     "ternary_weights",
     "value_range",
 ]

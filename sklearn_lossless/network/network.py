@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -281,6 +281,22 @@ class CompressedNetwork:
             self.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
         )
 
+    def with_readout_layers(self, readout_layers: str) -> CompressedNetwork:
+        """Return the same network with the codes of other layers put out.
+
+        Parameters
+        ----------
+        readout_layers : {"last", "all"}
+
+        Returns
+        -------
+        CompressedNetwork
+            Shares the drawn weights.
+        """
+        other = replace(self, readout_layers=readout_layers)
+        vars(other)["_prepared"] = self._prepared
+        return other
+
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state.pop("_prepared", None)
@@ -353,11 +369,32 @@ def integer_thresholds(
     -------
     ndarray of shape (n_outputs, n_thresholds), dtype int64
     """
+    offset = neuron_offsets(spec, indices, n_plus, bias)
+    return -(-(spec.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
+
+
+def neuron_offsets(
+    spec: LayerSpec,
+    indices: npt.NDArray[np.int32],
+    n_plus: npt.NDArray[np.int32],
+    bias: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Return what centring takes from each neuron's sum, less its bias, in 1/256.
+
+    Parameters
+    ----------
+    spec : LayerSpec
+    indices, n_plus, bias : ndarray
+        As in `TernaryWeights`; its bias counts `spec.bias_scale` times.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs,), dtype int64
+    """
     centre = np.broadcast_to(spec.centre, (spec.n_inputs,))[indices]
     plus = np.arange(spec.n_nonzeros) < n_plus[:, np.newaxis]
     offset = np.where(plus, centre, -centre).sum(axis=1)
-    offset -= (bias * spec.bias_scale) // _BIAS_UNIT
-    return -(-(spec.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
+    return offset - (bias * spec.bias_scale) // _BIAS_UNIT
 
 
 def n_nonzeros(n_inputs: int, eps: float, at_least: int = 1) -> int:

@@ -1,0 +1,278 @@
+"""Networks that users have already: what of them the compressed ones need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from .theory import ACTIVATIONS, Activation, get_activation, leaky_relu
+
+__all__ = ["GivenNetwork", "architecture", "check_hidden_layers", "read_network"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GivenNetwork:
+    """Architecture of a network, and its weights if it has any.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    sizes : list of int
+        Width of each hidden layer.
+    activations : list of Activation
+        Activation of each hidden layer.
+    weights : list of ndarray of shape (n_inputs, n_outputs) or None
+        Of each layer, the readout last; None where the network is not fitted.
+    biases : list of ndarray of shape (n_outputs,) or None
+    classes : ndarray of shape (n_classes,) or None
+        Class labels of a fitted classifier, where it knows them.
+    is_classifier : bool or None
+        None where the network does not say.
+    """
+
+    name: str
+    sizes: list[int]
+    activations: list[Activation]
+    weights: list[Array] | None = None
+    biases: list[Array] | None = None
+    classes: npt.NDArray[Any] | None = None
+    is_classifier: bool | None = None
+
+    @property
+    def n_features_in(self) -> int | None:
+        """Number of input features, where it is known."""
+        return None if self.weights is None else self.weights[0].shape[0]
+
+    def check_fitted(self, why: str, n_features: int) -> None:
+        """Raise if there are no weights, or they are for other data."""
+        if self.weights is None:
+            raise NotFittedError(
+                f"{why} needs a fitted estimator, but {self.name} is not fitted yet."
+            )
+        if self.n_features_in != n_features:
+            raise ValueError(
+                f"X has {n_features} features, but estimator {self.name} was fitted "
+                f"with {self.n_features_in}."
+            )
+
+    def outputs(self, X: Any) -> Array:
+        """Return the values of the output layer before its own activation.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), dtype float64
+        """
+        assert self.weights is not None
+        assert self.biases is not None
+        parts = []
+        for start in range(0, X.shape[0], 4096):
+            Z = X[start : start + 4096]
+            for number, (W, bias) in enumerate(
+                zip(self.weights, self.biases, strict=True)
+            ):
+                Z = Z @ W + bias
+                if number < len(self.activations):
+                    Z = self.activations[number](Z)
+            parts.append(np.asarray(Z, dtype=np.float64))
+        return np.concatenate(parts)
+
+
+def architecture(
+    hidden_layer_sizes: Any,
+    activation: Any,
+    estimator: Any = None,
+    widen: int = 1,
+    hidden_weights: str = "random",
+) -> tuple[list[int], list[Activation], GivenNetwork | None]:
+    """Return the width and the activation of each layer, or say what is wrong.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, estimator, widen, hidden_weights
+        Those of :class:`NTKCompressor`. `estimator` overrides the first two.
+
+    Returns
+    -------
+    sizes : list of int
+    activations : list of Activation
+    given : GivenNetwork or None
+        What `estimator` is, where there is one.
+    """
+    if estimator is None:
+        if hidden_weights == "fitted":
+            raise ValueError(
+                "hidden_weights='fitted' needs the estimator that has the weights, "
+                "got estimator=None."
+            )
+        return *check_hidden_layers(hidden_layer_sizes, activation), None
+    given = read_network(estimator)
+    if hidden_weights == "fitted" and widen != 1:
+        raise ValueError(
+            f"widen={widen} cannot be used with hidden_weights='fitted': there are "
+            "only as many fitted neurons as there are; expected widen=1."
+        )
+    return [widen * size for size in given.sizes], given.activations, given
+
+
+def check_hidden_layers(
+    hidden_layer_sizes: Any, activation: Any
+) -> tuple[list[int], list[Activation]]:
+    """Return the width and the activation of each layer, or say what is wrong."""
+    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes))
+    if (
+        sizes.ndim != 1
+        or not sizes.size
+        or sizes.dtype.kind not in "iu"
+        or np.any(sizes < 1)
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a non-empty sequence of "
+            f"them, got {hidden_layer_sizes!r}."
+        )
+    if not isinstance(activation, (list, tuple)):
+        activation = [activation] * len(sizes)
+    if len(activation) != len(sizes):
+        raise ValueError(
+            f"activation must be one, or one per hidden layer: got {len(activation)} "
+            f"activations for {len(sizes)} hidden layers."
+        )
+    return [int(size) for size in sizes], [get_activation(each) for each in activation]
+
+
+def read_network(estimator: Any) -> GivenNetwork:
+    """Read a network.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, FrozenEstimator or torch.nn.Sequential
+        Fitted or not.
+
+    Returns
+    -------
+    GivenNetwork
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    ValueError
+        If it has no hidden layer, or a layer that cannot be compressed.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return read_network(estimator.estimator)
+    if isinstance(estimator, (MLPClassifier, MLPRegressor)):
+        return _read_mlp(estimator)
+    # torch is not imported by asking.
+    bases = {f"{base.__module__}.{base.__name__}" for base in type(estimator).__mro__}
+    if "torch.nn.modules.container.Sequential" in bases:
+        return _read_torch(estimator)
+    raise TypeError(
+        "estimator must be an MLPClassifier, an MLPRegressor, one of them in a "
+        f"FrozenEstimator, or a torch.nn.Sequential, got {estimator!r}."
+    )
+
+
+def _read_mlp(mlp: MLPClassifier | MLPRegressor) -> GivenNetwork:
+    sizes, activations = check_hidden_layers(
+        mlp.hidden_layer_sizes,
+        mlp.activation,  # "identity", "logistic", "tanh" and "relu" are ours too
+    )
+    fitted = hasattr(mlp, "coefs_")
+    classes = getattr(mlp, "classes_", None)
+    if (
+        fitted
+        and isinstance(mlp, MLPClassifier)
+        and mlp._label_binarizer.y_type_
+        not in (
+            "binary",
+            "multiclass",
+        )
+    ):
+        raise ValueError(
+            f"estimator {mlp!r} predicts several labels at once, expected one."
+        )
+    return GivenNetwork(
+        type(mlp).__name__,
+        sizes,
+        activations,
+        [np.asarray(W, dtype=np.float64) for W in mlp.coefs_] if fitted else None,
+        [np.asarray(b, dtype=np.float64) for b in mlp.intercepts_] if fitted else None,
+        classes,
+        isinstance(mlp, MLPClassifier),
+    )
+
+
+#: Layers of torch that do nothing when a trained network predicts.
+_TRANSPARENT = ("Flatten", "Dropout", "Identity")
+
+#: Activations of torch, and those at its end that do not change the largest output.
+_TORCH: dict[str, Callable[[Any], Activation]] = {
+    "ReLU": lambda layer: ACTIVATIONS["relu"],
+    "Tanh": lambda layer: ACTIVATIONS["tanh"],
+    "Sigmoid": lambda layer: ACTIVATIONS["logistic"],
+    "SiLU": lambda layer: ACTIVATIONS["silu"],
+    "GELU": lambda layer: ACTIVATIONS["gelu"],
+    "LeakyReLU": lambda layer: leaky_relu(layer.negative_slope),
+    "ELU": lambda layer: get_activation(partial(_elu, alpha=layer.alpha)),
+    "Softplus": lambda layer: get_activation(partial(_softplus, beta=layer.beta)),
+}
+_AT_THE_END = ("Softmax", "LogSoftmax", "Sigmoid")
+
+
+def _elu(t: Array, *, alpha: float) -> Array:
+    return np.where(t > 0, t, alpha * np.expm1(np.minimum(t, 0.0)))
+
+
+def _softplus(t: Array, *, beta: float) -> Array:
+    return np.logaddexp(0.0, beta * t) / beta
+
+
+def _read_torch(model: Any) -> GivenNetwork:
+    layers = [
+        (type(layer).__name__, layer)
+        for layer in model
+        if type(layer).__name__ not in _TRANSPARENT
+    ]
+    if len(layers) > 1 and layers[-1][0] in _AT_THE_END:
+        layers.pop()
+    weights, biases, activations = [], [], []
+    for number, (name, layer) in enumerate(layers):
+        expected = list(_TORCH) if number % 2 else ["Linear"]
+        if name not in expected:
+            raise ValueError(
+                f"layer {name} of the torch.nn.Sequential cannot be compressed there: "
+                f"expected {' or '.join(expected)}."
+            )
+        if number % 2:
+            activations.append(_TORCH[name](layer))
+            continue
+        W = layer.weight.detach().cpu().numpy().astype(np.float64).T
+        weights.append(W)
+        bias = layer.bias
+        biases.append(
+            np.zeros(W.shape[1])
+            if bias is None
+            else bias.detach().cpu().numpy().astype(np.float64)
+        )
+    if len(weights) < 2 or len(weights) != len(activations) + 1:
+        raise ValueError(
+            "the torch.nn.Sequential must be Linear layers with activations between "
+            f"them, at least one hidden layer and a Linear one at the end, got {model}."
+        )
+    sizes = [W.shape[1] for W in weights[:-1]]
+    return GivenNetwork("Sequential", sizes, activations, weights, biases)

@@ -1,0 +1,169 @@
+"""Tables and text of the C source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..network import Quantizer
+
+__all__ = [
+    "Affine",
+    "affine_uint8",
+    "array",
+    "bytes_of",
+    "c_type",
+    "fill",
+    "gaps",
+    "labels",
+    "select",
+    "signed",
+]
+
+#: Characters of a line of a table.
+_LINE = 96
+
+
+def gaps(
+    indices: npt.NDArray[np.int32], n_plus: npt.NDArray[np.int32], n_inputs: int
+) -> npt.NDArray[np.uint8]:
+    """Return the numbers of inputs between those of each neuron, byte by byte."""
+    plus = np.arange(indices.shape[1]) < n_plus[:, np.newaxis]
+    # Inputs that are added come first, each part in increasing order.
+    place = np.sort(np.where(plus, indices, indices + n_inputs), axis=1) % n_inputs
+    before = np.full_like(place, -1)
+    before[:, 1:] = place[:, :-1]
+    starts = np.arange(indices.shape[1]) == n_plus[:, np.newaxis]
+    before[starts] = -1
+    gap = (place - before - 1).ravel()
+    ends = np.cumsum(gap // 255 + 1) - 1
+    in_bytes = np.full(ends[-1] + 1, 255, dtype=np.uint8)
+    in_bytes[ends] = gap % 255
+    return in_bytes
+
+
+class Affine(NamedTuple):
+    """``code = clip((x * multiplier + offset) >> shift)`` of 8-bit inputs."""
+
+    multiplier: int
+    offset: npt.NDArray[np.int64]
+    shift: int
+    is_identity: bool
+
+
+def affine_uint8(quantizer: Quantizer) -> Affine | None:
+    """Find integers that give the codes of all 256 inputs of every feature.
+
+    None if 31 bits are not enough.
+    """
+    x = np.arange(256)[:, np.newaxis]
+    n_features = quantizer.n_features
+    codes = quantizer.codes(np.repeat(x, n_features, axis=1)).astype(np.int64)
+    clipped = codes == 2**quantizer.n_bits - 1
+    far = np.int64(2**40)
+    for shift in range(31):
+        multiplier = quantizer.inv_step * 2.0**shift
+        if 255 * multiplier >= 2**31:
+            return None
+        multiplier = round(multiplier)
+        # Offsets for which each input falls in its cell, or outside where clipped.
+        low = (codes << shift) - x * multiplier
+        high = low + (1 << shift) - 1
+        lowest = np.where(codes > 0, low, -far).max(axis=0)
+        highest = np.where(clipped, far, high).min(axis=0)
+        if (lowest > highest).any():
+            continue
+        if lowest.max() <= highest.min():
+            lowest, highest = lowest.max(), highest.min()
+        # The one next to zero.
+        offset = np.broadcast_to(np.clip(0, lowest, highest), n_features)
+        if 255 * multiplier + int(np.abs(offset).max()) >= 2**31:
+            return None
+        return Affine(multiplier, offset, shift, bool((codes == x).all()))
+    return None
+
+
+def labels(classes: npt.NDArray[Any]) -> tuple[str, list[Any]]:
+    """Return the C type of class labels, and their text."""
+    if classes.dtype.kind in "biu":
+        numbers = [int(label) for label in classes]
+        return f"{c_type(np.array(numbers + [-1]))} ", numbers
+    if classes.dtype.kind == "f":
+        return "double ", [repr(float(label)) for label in classes]
+    return "char *const ", [_quoted(str(label)) for label in classes]
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as a C string, UTF-8."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return (
+        '"'
+        + "".join(
+            chr(byte) if byte in plain else f"\\{byte:03o}"
+            for byte in text.encode("utf-8")
+        )
+        + '"'
+    )
+
+
+def c_type(*arrays: npt.NDArray[Any]) -> str:
+    """Return the smallest integer type of C that holds all values."""
+    if not any(array.size for array in arrays):
+        return "uint8_t"
+    low = min(int(array.min()) for array in arrays if array.size)
+    high = max(int(array.max()) for array in arrays if array.size)
+    for bits in (8, 16, 32, 64):
+        # Unsigned types that C promotes to a signed one are safe to mix.
+        if low >= 0 and high < 2**bits and bits < 32:
+            return f"uint{bits}_t"
+        if low >= -(2 ** (bits - 1)) and high < 2 ** (bits - 1):
+            return f"int{bits}_t"
+    raise ValueError(f"No integer of C holds values from {low} to {high}.")
+
+
+def signed(bound: float) -> str:
+    """Return the signed type for numbers up to `bound`, of 32 bits at least."""
+    return "int32_t" if bound < 2**31 else "int64_t"
+
+
+def bytes_of(kind: str) -> int:
+    """Return the size of a C type."""
+    return 8 if kind == "double" else int(re.sub(r"\D", "", kind)) // 8
+
+
+def array(name: str, values: Any, size: str = "") -> str:
+    """Return a definition of a C array, without its type."""
+    flat = np.asarray(values)
+    if flat.dtype.kind == "f":
+        texts = [repr(float(value)) for value in flat.ravel()]
+    else:
+        texts = [str(value) for value in flat.ravel().tolist()]
+    per_line = max(1, _LINE // (max(map(len, texts), default=0) + 1))
+    lines = [
+        "    " + ",".join(texts[start : start + per_line])
+        for start in range(0, len(texts), per_line)
+    ]
+    return f"{name}[{size}] = {{\n" + ",\n".join(lines or ["    0"]) + "\n};"
+
+
+def select(text: str, flags: Mapping[str, bool]) -> str:
+    """Keep the lines between ``@if flag`` and ``@end`` whose flags are all set."""
+    kept, stack = [], [True]
+    for line in text.splitlines(keepends=True):
+        word, *rest = line.split() or [""]
+        if word == "@if":
+            stack.append(stack[-1] and flags[rest[0]])
+        elif word == "@end":
+            stack.pop()
+        elif stack[-1]:
+            kept.append(line)
+    return "".join(kept)
+
+
+def fill(text: str, values: Mapping[str, Any]) -> str:
+    """Put values in place of ``{names}``."""
+    return re.sub(r"\{([a-z]\w*)\}", lambda found: str(values[found.group(1)]), text)

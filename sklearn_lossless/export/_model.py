@@ -1,0 +1,267 @@
+"""What an export takes from a fitted estimator, as plain numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from ..network import CompressedNetwork
+from ..network.network import integer_thresholds
+
+__all__ = [
+    "IntegerReadout",
+    "Model",
+    "Readout",
+    "exported_model",
+    "fingerprint",
+    "integer_readout",
+    "largest_totals",
+    "rounded_weights",
+    "to_integers",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """``scores = (codes @ weights) * grid + offset``, the sums exact.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_codes, n_scores), dtype int64
+        Below 2**31.
+    grid : ndarray of shape (n_scores,), dtype float64
+        Powers of two.
+    offset : ndarray of shape (n_scores,), dtype float64
+    """
+
+    weights: npt.NDArray[np.int64]
+    grid: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerReadout:
+    """A readout in integers alone.
+
+    ``scores = (codes @ weights) * factor + offset``; in the units of the
+    estimator they are ``scores * scale``.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_codes, n_scores), dtype int64
+    factor : ndarray of shape (n_scores,), dtype int64
+        Powers of two, all 1 below full precision.
+    offset : ndarray of shape (n_scores,), dtype int64
+    scale : ndarray of shape (n_scores,), dtype float64
+        One number for all scores of a classifier, so that they compare.
+    """
+
+    weights: npt.NDArray[np.int64]
+    factor: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    scale: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted estimator without scikit-learn.
+
+    Parameters
+    ----------
+    network : CompressedNetwork
+    readout : Readout or None
+        None for a compressor alone.
+    classes : ndarray of shape (n_classes,) or None
+        None unless it is a classifier.
+    temperature : float or None
+        Factor of the scores in the softmax; None unless it is a classifier.
+    """
+
+    network: CompressedNetwork
+    readout: Readout | None
+    classes: npt.NDArray[Any] | None
+    temperature: float | None
+
+    @property
+    def n_scores(self) -> int:
+        """Number of scores of the readout, 0 without one."""
+        return 0 if self.readout is None else self.readout.weights.shape[1]
+
+
+def exported_model(est: Any) -> Model:
+    """Take from a fitted estimator what an export needs.
+
+    Raises
+    ------
+    NotFittedError
+        If `est` is not fitted.
+    TypeError
+        If `est` is not an estimator of this package.
+    ValueError
+        If its readout is an estimator of its own.
+    """
+    if hasattr(est, "fit"):
+        check_is_fitted(est)
+    if not isinstance(getattr(est, "network_", None), CompressedNetwork):
+        raise TypeError(
+            "Expected an NTKCompressor, CompressedMLPClassifier or "
+            f"CompressedMLPRegressor, got {est!r}. Of a pipeline, export the last "
+            "step and do the steps before it yourself."
+        )
+    if not isinstance(getattr(est, "readout", ""), str):
+        raise ValueError(
+            "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
+            f"{est.readout!r}."
+        )
+    readout = classes = temperature = None
+    if hasattr(est, "_exact_readout"):
+        weights, grid, offset = est._exact_readout()
+        n_scores = weights.shape[1]
+        readout = Readout(
+            weights.astype(np.int64),
+            np.broadcast_to(np.asarray(grid, dtype=np.float64), n_scores),
+            np.broadcast_to(np.asarray(offset, dtype=np.float64), n_scores),
+        )
+    if hasattr(est, "classes_"):
+        classes = est.classes_
+        temperature = float(est.temperature_)
+    return Model(est.network_, readout, classes, temperature)
+
+
+def integer_readout(est: Any, bits: int = 32) -> IntegerReadout:
+    """Return the readout of a fitted estimator in integers alone.
+
+    The fixed-point readout of :func:`to_c` is this one: whoever wants to know what
+    `bits` costs in accuracy, or to check a program, finds its scores here.
+
+    Parameters
+    ----------
+    est : CompressedMLPClassifier or CompressedMLPRegressor
+        Fitted, with the readout "ridge" or "logistic".
+    bits : {8, 16, 32}, default=32
+        Bits of a weight. 32: the weights that `est` itself uses.
+
+    Returns
+    -------
+    IntegerReadout
+        With ``weights``, ``factor``, ``offset`` and ``scale``; scores are
+        ``(codes @ weights) * factor + offset``, times ``scale`` in the units of
+        ``est.decision_function`` or ``est.predict``.
+
+    Raises
+    ------
+    NotFittedError
+        If `est` is not fitted.
+    ValueError
+        If `bits` is unknown, if the readout is an estimator of its own, or if
+        scores do not fit in 63 bits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_lossless import CompressedMLPClassifier
+    >>> from sklearn_lossless.export import integer_readout
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = CompressedMLPClassifier((50,), eps=0.0, random_state=0).fit(X, y)
+    >>> readout = integer_readout(clf, bits=8)
+    >>> scores = clf.network_.forward(X) @ readout.weights + readout.offset
+    >>> bool(np.mean(scores.argmax(axis=1) == clf.predict(X)) > 0.95)
+    True
+    """
+    model = exported_model(est)
+    if model.readout is None:
+        raise ValueError(f"{type(est).__name__} has no readout.")
+    return to_integers(model, bits)
+
+
+def to_integers(model: Model, bits: int) -> IntegerReadout:
+    """Return the readout of `model` in integers, with weights of `bits` bits."""
+    assert model.readout is not None
+    weights, step = rounded_weights(model, bits, comparable=model.classes is not None)
+    scale = (
+        np.broadcast_to(step.min(), step.shape) if model.classes is not None else step
+    )
+    factor = step / scale
+    offset = np.rint(model.readout.offset / scale)
+    largest = largest_totals(model.network, weights) * factor + np.abs(offset)
+    if not largest.max() < 2.0**62:
+        raise ValueError(
+            "The scores do not fit in 63 bits: the coefficients of the classes, or "
+            "coefficients and intercept, differ too much in size. Export with "
+            "readout='float', or scale the targets."
+        )
+    return IntegerReadout(
+        weights, factor.astype(np.int64), offset.astype(np.int64), scale
+    )
+
+
+def rounded_weights(
+    model: Model, bits: int, *, comparable: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return readout weights of `bits` bits and the step of each score's.
+
+    With `comparable` there is one step for all scores, unless all bits are kept.
+    """
+    if bits not in (8, 16, 32):
+        raise ValueError(f"The bits of a readout must be 8, 16 or 32, got {bits!r}.")
+    assert model.readout is not None
+    exact = model.readout
+    if bits == 32:
+        return exact.weights, exact.grid
+    real = exact.weights * exact.grid
+    largest = np.abs(real).max(axis=0)
+    if comparable:
+        largest = np.broadcast_to(largest.max(), largest.shape)
+    step = np.where(largest > 0, largest, 1.0) / (2 ** (bits - 1) - 1)
+    return np.rint(real / step).astype(np.int64), step
+
+
+def largest_totals(
+    network: CompressedNetwork, weights: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Bound ``codes @ weights`` for all codes there are."""
+    largest_code = np.concatenate(
+        [
+            np.full(spec.n_outputs, int(spec.levels.max()))
+            for spec in network.output_layers
+        ]
+    )
+    return np.abs(weights).T.astype(np.float64) @ largest_code
+
+
+def fingerprint(model: Model) -> str:
+    """Return the SHA-256 of everything that a prediction depends on.
+
+    Weights, thresholds and levels of all layers, the quantiser and the readout,
+    little-endian, one after the other.
+    """
+    network, quantizer = model.network, model.network.quantizer
+    digest = hashlib.sha256()
+    parts: list[tuple[Any, str]] = [
+        (quantizer.inv_step, "<f8"),
+        (quantizer.shift, "<i8"),
+        (quantizer.n_bits, "<i8"),
+    ]
+    for number, spec in enumerate(network.layers):
+        weights = network.weights(number)
+        parts += [
+            (weights.indices, "<i4"),
+            (weights.n_plus, "<i4"),
+            (integer_thresholds(spec, *weights), "<i8"),
+            (spec.levels, "u1"),
+        ]
+    if model.readout is not None:
+        parts += [
+            (model.readout.weights, "<i8"),
+            (model.readout.grid, "<f8"),
+            (model.readout.offset, "<f8"),
+        ]
+    for values, dtype in parts:
+        digest.update(np.ascontiguousarray(values, dtype=dtype).tobytes())
+    return digest.hexdigest()

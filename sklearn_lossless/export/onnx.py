@@ -1,0 +1,284 @@
+"""A fitted estimator as an ONNX graph of standard operators."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..network import LayerSpec, Quantizer
+from ..network.network import integer_thresholds
+from ..network.ternary import TernaryWeights
+from ._model import Model, exported_model, fingerprint
+
+__all__ = ["to_onnx"]
+
+#: Version of the standard operators; all that are used have been there since 13.
+_OPSET = 17
+
+#: Version of the file format that goes with it.
+_IR_VERSION = 8
+
+
+def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
+    """Return a fitted estimator as an ONNX model of standard operators.
+
+    Hidden layers are products of uint8 codes with int8 weights and comparisons of
+    int32 sums; the readout sums integers in float64. All of these are exact, so
+    codes, scores and predictions have the same bits as those of `est`;
+    probabilities agree to rounding. Weights are dense int8 constants: one byte for
+    each hidden weight, zeros included.
+
+    Parameters
+    ----------
+    est : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
+        Fitted; readout "ridge" or "logistic".
+    input_dtype : {"float32", "float64", "uint8"}, default="float32"
+        Type of the input ``X``.
+
+    Returns
+    -------
+    onnx.ModelProto
+        ``onnx.save`` writes it to a file. Its input is ``X`` of shape (n_samples,
+        n_features). Its outputs are those of the estimator:
+
+        - ``codes`` of shape (n_samples, n_features_out), uint8;
+        - of a compressor ``features`` of the same shape, float64;
+        - of a classifier ``label`` (n_samples,), int64 or string, ``probabilities``
+          (n_samples, n_classes), and ``scores`` (n_samples, n_scores), float64;
+        - of a regressor ``prediction``, float64, of the shape that
+          ``est.predict`` gives.
+
+    Raises
+    ------
+    ImportError
+        If the package onnx is not installed.
+    NotFittedError
+        If `est` is not fitted.
+    TypeError
+        If `est` is of another kind.
+    ValueError
+        If `input_dtype` is unknown, or if the readout is an estimator of its own.
+
+    See Also
+    --------
+    to_c : The same as C source.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_lossless import CompressedMLPClassifier
+    >>> from sklearn_lossless.export import to_onnx
+    >>> clf = CompressedMLPClassifier((50,), eps=0.0, random_state=0)
+    >>> model = to_onnx(clf.fit(*load_iris(return_X_y=True)))
+    >>> [output.name for output in model.graph.output]
+    ['codes', 'scores', 'label', 'probabilities']
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(
+            "to_onnx needs the package onnx: pip install 'sklearn-lossless[onnx]'."
+        ) from error
+    if input_dtype not in ("float32", "float64", "uint8"):
+        raise ValueError(
+            f"input_dtype must be 'float32', 'float64' or 'uint8', got {input_dtype!r}."
+        )
+    model = exported_model(est)
+    graph = _Graph()
+    graph.input("X", input_dtype, model.network.n_features_in)
+    codes = _hidden(graph, model)
+    if model.readout is None:
+        first, unit = est.feature_line_
+        features = graph.add("Cast", codes, to=onnx.TensorProto.DOUBLE)
+        features = graph.add("Mul", features, unit)
+        features = graph.add("Add", features, first)
+        graph.output("features", features, "float64", model.network.n_features_out)
+    else:
+        scores = _scores(graph, model, codes)
+        if model.classes is not None:
+            _classify(graph, model, scores)
+        elif est.coef_.ndim == 1:
+            scores = graph.add("Reshape", scores, np.array([-1]))
+            graph.output("prediction", scores, "float64")
+        else:
+            graph.output("prediction", scores, "float64", model.n_scores)
+    return graph.model(type(est).__name__, {"sha256": fingerprint(model)})
+
+
+class _Graph:
+    """Nodes, constants and ends of a graph in the making."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._numbers = itertools.count()
+
+    def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
+        """Add a node, and constants for inputs that are arrays; name its output."""
+        from onnx import helper
+
+        names = [each if isinstance(each, str) else self._hold(each) for each in inputs]
+        name = f"{operator}_{next(self._numbers)}"
+        self._nodes.append(
+            helper.make_node(operator, names, [name], name, **attributes)
+        )
+        return name
+
+    def _hold(self, values: Any) -> str:
+        from onnx import numpy_helper
+
+        values = np.array(values, order="C")
+        if values.dtype.kind in "UT":
+            values = values.astype(object)
+        name = f"constant_{next(self._numbers)}"
+        tensor = numpy_helper.from_array(values, name)
+        self._constants.append(tensor)
+        return name
+
+    def input(self, name: str, dtype: str, width: int) -> None:
+        """Declare an input of shape (n_samples, width)."""
+        self._inputs.append(_value(name, np.dtype(dtype), ["n_samples", width]))
+
+    def output(self, name: str, of: str, dtype: Any, *width: int) -> None:
+        """Declare an output of shape (n_samples, width), or (n_samples,)."""
+        from onnx import helper
+
+        self._nodes.append(helper.make_node("Identity", [of], [name]))
+        self._outputs.append(_value(name, np.dtype(dtype), ["n_samples", *width]))
+
+    def model(self, name: str, properties: dict[str, str]) -> Any:
+        """Return the graph as a model, checked."""
+        import onnx
+        from onnx import helper
+
+        from .. import __version__  # here, because the package imports this module
+
+        graph = helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, self._constants
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="sklearn-lossless",
+            producer_version=__version__,
+        )
+        helper.set_model_props(model, properties)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def _value(name: str, dtype: np.dtype[Any], shape: list[Any]) -> Any:
+    from onnx import helper
+
+    kind = helper.np_dtype_to_tensor_dtype(dtype)
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _hidden(graph: _Graph, model: Model) -> str:
+    """Add all layers; return the name of the codes that the readout sees."""
+    network = model.network
+    codes = _quantize(graph, network.quantizer)
+    outputs = []
+    for number, spec in enumerate(network.layers):
+        codes = _layer(graph, codes, spec, network.weights(number))
+        outputs.append(codes)
+    if len(network.output_layers) > 1:
+        codes = graph.add("Concat", *outputs, axis=1)
+    graph.output("codes", codes, "uint8", network.n_features_out)
+    return codes
+
+
+def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
+    """Add the quantiser, in float64 as in Python."""
+    from onnx import TensorProto
+
+    if quantizer.n_bits > 8:
+        raise ValueError(
+            f"Input codes of {quantizer.n_bits} bits do not fit in a byte."
+        )
+    x = graph.add("Cast", "X", to=TensorProto.DOUBLE)
+    cell = graph.add("Mul", x, np.float64(quantizer.inv_step))
+    cell = graph.add("Add", cell, quantizer.shift / 256)
+    largest_code = np.float64(2**quantizer.n_bits - 1)
+    cell = graph.add("Clip", graph.add("Floor", cell), np.float64(0.0), largest_code)
+    return graph.add("Cast", cell, to=TensorProto.UINT8)
+
+
+def _layer(graph: _Graph, codes: str, spec: LayerSpec, weights: TernaryWeights) -> str:
+    """Add one layer; return the name of its codes."""
+    from onnx import TensorProto
+
+    # Products of codes with +-1 cannot saturate in pairs, as larger weights do in
+    # some kernels for 8 bits.
+    sums = graph.add("MatMulInteger", codes, _dense(spec, weights))
+    thresholds = _in_int32(integer_thresholds(spec, *weights))
+    levels = spec.levels.astype(np.int32)
+    code = ""
+    for column, step in zip(thresholds.T, np.diff(levels), strict=True):
+        if step == 0:
+            continue
+        reached = graph.add("GreaterOrEqual", sums, column)
+        reached = graph.add("Cast", reached, to=TensorProto.INT32)
+        change = reached if step == 1 else graph.add("Mul", reached, step)
+        code = graph.add("Add", code or levels[:1], change)
+    if not code:
+        code = graph.add("Mul", sums, np.int32(0))
+        code = graph.add("Add", code, levels[:1])
+    return graph.add("Cast", code, to=TensorProto.UINT8)
+
+
+def _dense(spec: LayerSpec, weights: TernaryWeights) -> npt.NDArray[np.int8]:
+    """Return the weights as a matrix of shape (n_inputs, n_outputs)."""
+    signs = np.where(np.arange(spec.n_nonzeros) < weights.n_plus[:, np.newaxis], 1, -1)
+    dense = np.zeros((spec.n_inputs, spec.n_outputs), dtype=np.int8)
+    dense[weights.indices, np.arange(spec.n_outputs)[:, np.newaxis]] = signs
+    return dense
+
+
+def _in_int32(thresholds: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Return thresholds in 32 bits; those beyond are beyond every sum, too."""
+    return np.clip(thresholds, -(2**31), 2**31 - 1).astype(np.int32)
+
+
+def _scores(graph: _Graph, model: Model, codes: str) -> str:
+    """Add the readout: exact sums of integers in float64."""
+    from onnx import TensorProto
+
+    readout = model.readout
+    assert readout is not None
+    weights: Any = readout.weights
+    if weights.max(initial=0) < 2**31 and weights.min(initial=0) >= -(2**31):
+        # Half the bytes.
+        weights = graph.add("Cast", weights.astype(np.int32), to=TensorProto.DOUBLE)
+    else:
+        weights = weights.astype(np.float64)
+    real = graph.add("Cast", codes, to=TensorProto.DOUBLE)
+    scores = graph.add("MatMul", real, weights)
+    scores = graph.add("Mul", scores, readout.grid)
+    return graph.add("Add", scores, readout.offset)
+
+
+def _classify(graph: _Graph, model: Model, scores: str) -> None:
+    """Add class labels and probabilities."""
+    assert model.classes is not None
+    graph.output("scores", scores, "float64", model.n_scores)
+    if model.n_scores == 1:
+        scores = graph.add("Concat", graph.add("Neg", scores), scores, axis=1)
+    best = graph.add("ArgMax", scores, axis=1, keepdims=0)
+    labels = model.classes
+    if labels.dtype.kind in "biu":
+        labels = labels.astype(np.int64)
+    elif labels.dtype.kind == "f":
+        labels = labels.astype(np.float64)
+    label = graph.add("Gather", labels, best)
+    kind = labels.dtype if labels.dtype.kind in "if" else np.dtype(object)
+    graph.output("label", label, kind)
+    calibrated = graph.add("Mul", scores, np.float64(model.temperature))
+    probabilities = graph.add("Softmax", calibrated, axis=1)
+    graph.output("probabilities", probabilities, "float64", len(model.classes))

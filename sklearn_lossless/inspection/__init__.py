@@ -1,0 +1,15 @@
+"""What a fitted network keeps of the given one: report, spectra, moments."""
+
+from ._kernels import KernelDistance
+from ._moments import MomentDisplay
+from ._report import CompressionReport, LayerReport, set_rows_aside
+from ._spectrum import SpectrumDisplay
+
+__all__ = [
+    "CompressionReport",
+    "KernelDistance",
+    "LayerReport",
+    "MomentDisplay",
+    "SpectrumDisplay",
+    "set_rows_aside",
+]

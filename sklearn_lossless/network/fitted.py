@@ -1,0 +1,204 @@
+"""Ternary layers with the weights of a trained network instead of random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .network import FIXED_POINT, CompressedNetwork, LayerSpec, n_nonzeros
+from .quantizer import Quantizer
+from .ternary import TernaryWeights
+
+__all__ = ["fitted_layer", "fitted_network", "ternarise"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Share of the samples that stay inside the outermost threshold.
+_REACHED = 0.99
+
+
+def ternarise(W: npt.NDArray[np.floating], eps: float) -> TernaryWeights:
+    """Keep the signs of the largest weights of each neuron.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_inputs, n_outputs)
+        Dense weights.
+    eps : float
+        Share of zeros, in [0, 1).
+
+    Returns
+    -------
+    TernaryWeights
+        With as many nonzeros in each neuron, those of the largest magnitude; of equal
+        ones the first. No biases.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_lossless.network import ternarise
+    >>> weights = ternarise(np.array([[0.1], [-2.0], [0.3], [0.5]]), eps=0.5)
+    >>> weights.indices, weights.n_plus
+    (array([[3, 1]], dtype=int32), array([1], dtype=int32))
+    """
+    n_inputs, n_outputs = W.shape
+    k = n_nonzeros(n_inputs, eps)
+    largest = np.argsort(-np.abs(W), axis=0, kind="stable")[:k].T
+    minus = np.take_along_axis(W.T, largest, axis=1) < 0
+    # Those with weight +1 first, each part in increasing order.
+    order = np.argsort(largest + n_inputs * minus, axis=1)
+    indices = np.take_along_axis(largest, order, axis=1).astype(np.int32)
+    n_plus = k - np.count_nonzero(minus, axis=1)
+    return TernaryWeights(
+        np.ascontiguousarray(indices),
+        n_plus.astype(np.int32),
+        np.zeros(n_outputs, dtype=np.int64),
+    )
+
+
+def fitted_layer(
+    W: npt.NDArray[np.floating],
+    codes: npt.NDArray[np.unsignedinteger],
+    preactivation: npt.NDArray[np.floating],
+    thresholds: FloatArray,
+    levels: npt.NDArray[np.integer],
+    eps: float,
+) -> tuple[LayerSpec, FloatArray, FloatArray]:
+    """Make a layer of given weights that follows the given network's preactivations.
+
+    The sum of a neuron is fitted to the preactivation of the given one by least
+    squares; the line goes into the thresholds. They are those of one step for all
+    neurons, in units of the root mean square of each neuron's preactivation.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_inputs, n_outputs)
+        Weights of the given network, times the step from code to code of each input.
+    codes : ndarray of shape (n_samples, n_inputs), dtype uint8
+        Codes that the layer sees.
+    preactivation : ndarray of shape (n_samples, n_outputs)
+        What the given network's neurons see of the same samples.
+    thresholds : ndarray of shape (n_thresholds,)
+        Of the step, at any scale.
+    levels : ndarray of shape (n_thresholds + 1,)
+        Codes of the step.
+    eps : float
+        Share of zeros, in [0, 1).
+
+    Returns
+    -------
+    LayerSpec
+        Neurons whose sum says nothing of the given one never reach a threshold.
+    scale : ndarray of shape (n_outputs,), dtype float64
+        Preactivation of each neuron, in units of the step's inputs.
+    correlation : ndarray of shape (n_outputs,), dtype float64
+        Between the sums and the given preactivations.
+    """
+    weights = ternarise(W, eps)
+    n_inputs, n_outputs = W.shape
+    k = weights.indices.shape[1]
+    signs = np.where(np.arange(k) < weights.n_plus[:, np.newaxis], 1.0, -1.0)
+    dense = np.zeros((n_inputs, n_outputs))
+    np.put_along_axis(dense.T, weights.indices.astype(np.intp), signs, axis=1)
+    sums = codes.astype(np.float64) @ dense  # integers, so the sums are exact
+    sum_mean, mean = sums.mean(axis=0), preactivation.mean(axis=0, dtype=np.float64)
+    covariance = np.mean((sums - sum_mean) * (preactivation - mean), axis=0)
+    variance = sums.var(axis=0)
+    deviation = preactivation.std(axis=0, dtype=np.float64)
+    alive = covariance > 1e-12 * np.sqrt(variance) * deviation
+    alive &= (variance > 0) & (deviation > 0)
+    slope = np.where(alive, covariance, 1.0) / np.where(alive, variance, 1.0)
+    fitted = mean + slope * (sums - sum_mean)
+    scale = _step_scale(fitted, thresholds)
+    in_sums = scale[:, np.newaxis] * thresholds - mean[:, np.newaxis]
+    in_sums = in_sums / slope[:, np.newaxis] + sum_mean[:, np.newaxis]
+    # Half a unit of the sum is no information: whole sums make smaller files.
+    fixed = FIXED_POINT * np.ceil(in_sums).astype(np.int64)
+    never = FIXED_POINT * (n_inputs * int(codes.max(initial=1)) + 1)
+    fixed[~alive] = never
+    spec = LayerSpec(
+        n_inputs=n_inputs,
+        n_outputs=n_outputs,
+        n_nonzeros=k,
+        thresholds=fixed,
+        levels=levels.astype(np.uint8),
+        centre=np.zeros(1, dtype=np.int64),
+        weights=weights,
+    )
+    product = np.where(alive, np.sqrt(variance) * deviation, 1.0)
+    return spec, scale, np.where(alive, covariance, 0.0) / product
+
+
+def _step_scale(fitted: FloatArray, thresholds: FloatArray) -> FloatArray:
+    """Return the scale at which the outermost thresholds are just reached."""
+    low, high = np.quantile(fitted, [1 - _REACHED, _REACHED], axis=0)
+    above = high / thresholds[-1] if thresholds[-1] > 0 else np.zeros_like(high)
+    below = low / thresholds[0] if thresholds[0] < 0 else np.zeros_like(low)
+    root_mean_square = np.sqrt(np.mean(np.square(fitted), axis=0))
+    return np.maximum(np.maximum(above, below), 0.01 * root_mean_square + 1e-300)
+
+
+def fitted_network(
+    quantizer: Quantizer,
+    X: npt.NDArray[np.floating],
+    weights: Sequence[npt.NDArray[np.floating]],
+    biases: Sequence[npt.NDArray[np.floating]],
+    activations: Sequence[Callable[[FloatArray], FloatArray]],
+    steps: Sequence[Any],
+    taus: Sequence[float],
+    *,
+    eps: float,
+    seed: int,
+    readout_layers: str = "last",
+) -> tuple[CompressedNetwork, list[FloatArray]]:
+    """Make a network of the signs of a trained network's largest weights.
+
+    Parameters
+    ----------
+    quantizer : Quantizer
+        Quantiser of the inputs.
+    X : ndarray of shape (n_samples, n_features)
+        Typical samples, to which the sums of the layers are fitted one by one.
+    weights : sequence of ndarray of shape (n_inputs, n_outputs)
+        Hidden weights of the given network.
+    biases : sequence of ndarray of shape (n_outputs,)
+    activations : sequence of callable
+        Activation of each layer of the given network.
+    steps : sequence of StepActivation
+        Steps that match them.
+    taus : sequence of float
+        Deviation of the inputs that each step was matched for.
+    eps : float
+        Share of zero weights, in [0, 1).
+    seed : int
+        Kept in the network, which draws nothing from it.
+    readout_layers : {"last", "all"}, default="last"
+        Which layers' codes are put out.
+
+    Returns
+    -------
+    CompressedNetwork
+    correlations : list of ndarray of shape (n_outputs,)
+        Between each neuron's sum and what the given network's neuron sees.
+    """
+    network = CompressedNetwork(quantizer, (), seed, readout_layers)
+    correlations = []
+    codes: npt.NDArray[Any] = quantizer.codes(X)
+    Z = np.asarray(X, dtype=np.float64)
+    unit = np.ones(X.shape[1])
+    for W, bias, activation, step, tau in zip(
+        weights, biases, activations, steps, taus, strict=True
+    ):
+        H = Z @ W + bias
+        spec, unit, correlation = fitted_layer(
+            W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, eps
+        )
+        correlations.append(correlation)
+        network = replace(network, layers=(*network.layers, spec))
+        codes = replace(network, readout_layers="last").forward(X)
+        Z = np.asarray(activation(H), dtype=np.float64)
+    return network, correlations
