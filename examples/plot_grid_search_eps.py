@@ -3,7 +3,7 @@
 
 Nearly all, as far as accuracy is concerned: a grid search over `eps`, the share of
 zeros, gives a flat line. Meanwhile the additions that a prediction takes fall in
-proportion, and so do, from half of them zeros on, the bytes that the weights would take.
+proportion and, from half of the weights on, so do the bytes that they would take.
 """
 
 import warnings

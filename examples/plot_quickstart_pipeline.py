@@ -3,9 +3,9 @@
 
 Three classifiers read the same digits in the same pipeline:
 :class:`~sklearn_lossless.CompressedMLPClassifier`, random Fourier features with a ridge
-classifier, and scikit-learn's :class:`~sklearn.neural_network.MLPClassifier`, all of the
-same width. Accuracy is much the same. What differs is how long they take to fit and what
-is left to store.
+classifier, and scikit-learn's :class:`~sklearn.neural_network.MLPClassifier`, all of
+the same width. Accuracy is much the same. What differs is how long they take to fit and
+what is left to store.
 """
 
 import pickle
@@ -50,16 +50,17 @@ for name, steps in models.items():
     print(f"{name:18}{accuracy:7.3f}{seconds:8.2f} s{results[name][2]:10.1f} kB")
 
 # %%
-# Nine of ten hidden weights are zero, and none of them is stored: the pickle holds a seed
-# and the readout in double precision. ``save`` with an 8-bit readout makes it smaller
-# still: see :ref:`sphx_glr_examples_plot_model_file_sizes.py`.
+# Nine of ten hidden weights are zero, and none of them is stored: the pickle holds a
+# seed and the readout in double precision. ``save`` with an 8-bit readout makes it
+# smaller still: see :ref:`sphx_glr_examples_plot_model_file_sizes.py`.
 
 network = compressed.network_
 print(f"{network.n_nonzeros:,} of {network.n_weights:,} hidden weights are not zero")
 
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained", sharey=True)
 titles = "test accuracy, %", "fit, seconds", "pickle, kB"
-for ax, title, values in zip(axes, titles, zip(*results.values()), strict=True):
+columns = zip(*results.values(), strict=True)
+for ax, title, values in zip(axes, titles, columns, strict=True):
     bars = ax.barh(list(results), values, color=["C0", "0.7", "0.7"])
     ax.bar_label(bars, fmt="%.3g", padding=3)
     ax.set_title(title)

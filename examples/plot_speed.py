@@ -66,8 +66,8 @@ for name, times in by_width.items():
     print(f"{name:24}" + "".join(f"{each:9.1f}" for each in times))
 
 # %%
-# By batch: 512 rows share a vector register, so small batches are worse off; one row has
-# a layout of its own.
+# By rows at once: 512 rows share a vector register, and small batches have a layout of
+# their own.
 
 batches = [1, 8, 64, 512, 1024]
 ours, theirs = compressed(1000, 0.9), dense(1000)

@@ -191,6 +191,8 @@ def fit_memory(result: Any) -> str:
 
 def paper_figure3(rows: list[Row]) -> str:
     """Accuracy against memory: mean and spread over seeds."""
+    in_order = list(dict.fromkeys(row["sizes"] for row in rows))
+    rows = sorted(rows, key=lambda row: in_order.index(row["sizes"]))
     groups = group(rows, "sizes", "network")
     lines = []
     for (name, network), members in groups.items():
@@ -237,6 +239,21 @@ def c_export_device(rows: list[Row]) -> str:
             "instructions per image": lambda row: f"{row['instructions']:,}",
         },
     )
+
+
+def c_export_mnist(rows: list[Row]) -> str:
+    """Accuracy by the bits of the readout."""
+    bits = rows[0]["accuracy_by_bits"]
+    columns: dict[str, Any] = {
+        "hidden layers": lambda row: sizes(row["hidden_layer_sizes"]),
+        "levels": lambda row: str(row["n_levels"]),
+    }
+    for each in bits:
+        columns[f"{each} bits, %"] = lambda row, each=each: (
+            f"{100 * row['accuracy_by_bits'][each]:.2f}"
+        )
+    columns["ONNX file, kB"] = lambda row: kilobytes(row["onnx_bytes"])
+    return table(rows, columns)
 
 
 def as_it_is(result: Any, title: str = "") -> str:
@@ -302,6 +319,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "fit_memory": ("fit_memory.json", fit_memory),
     "paper_figure3": ("paper_figure3.csv", paper_figure3),
     "c_export_device": ("c_export_device.json", c_export_device),
+    "c_export_mnist": ("c_export_mnist.json", c_export_mnist),
 }
 
 
