@@ -116,13 +116,13 @@ class NTKCompressor(
         Target and achieved moments, layer by layer.
     report_ : CompressionReport
         Moments, distance from the given network's kernel, and bytes.
-    mean_ : ndarray of shape (n_features_in_,), dtype float64
+    mean_ : ndarray of shape (n_features,), dtype float64
         Mean of the quantised inputs.
     scale_ : float
         Factor that makes the mean squared norm of the centred inputs 1.
     n_features_in_ : int
         Number of input features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
 
     Warns

@@ -337,13 +337,13 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Target and achieved moments, layer by layer.
     report_ : CompressionReport
         Moments, distance from the given network's kernel, and bytes.
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (n_features,)
         Mean of the quantised inputs.
     scale_ : float
         Factor that makes the mean squared norm of the centred inputs 1.
     n_features_in_ : int
         Number of input features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
 
     See Also
@@ -878,13 +878,13 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         Target and achieved moments, layer by layer.
     report_ : CompressionReport
         Moments, distance from the given network's kernel, and bytes.
-    mean_ : ndarray of shape (n_features_in_,)
+    mean_ : ndarray of shape (n_features,)
         Mean of the quantised inputs.
     scale_ : float
         Factor that makes the mean squared norm of the centred inputs 1.
     n_features_in_ : int
         Number of input features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
 
     See Also

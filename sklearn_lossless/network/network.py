@@ -262,7 +262,18 @@ class CompressedNetwork:
         return prepared
 
     def weights(self, number: int) -> TernaryWeights:
-        """Return the weights of layer `number`, from 0: given, or drawn again."""
+        """Return the weights of a layer: given ones, or drawn again.
+
+        Parameters
+        ----------
+        number : int
+            The layer, from 0.
+
+        Returns
+        -------
+        TernaryWeights
+            Indices, signs and biases of its neurons.
+        """
         spec = self.layers[number]
         if spec.weights is not None:
             return spec.weights
@@ -322,7 +333,18 @@ class LazyCodes:
     def features(
         self, first: npt.NDArray[np.float64], unit: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        """Return ``first + unit * codes`` of all samples, in memory."""
+        """Return ``first + unit * codes`` of all samples, in memory.
+
+        Parameters
+        ----------
+        first, unit : ndarray of shape (n_features_out,), dtype float64
+            Each feature at code 0, and its step from code to code.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out), dtype float64
+            The features.
+        """
         return self._network.features(self._X, first, unit, n_jobs=self._n_jobs)
 
 

@@ -106,7 +106,18 @@ class Quantizer:
         return codes
 
     def decode(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Return the centres of the cells `codes`, in units of the input."""
+        """Return the centres of cells, in units of the input.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (..., n_features)
+            Codes, or means of codes.
+
+        Returns
+        -------
+        ndarray of shape (..., n_features), dtype float64
+            Values that the codes stand for.
+        """
         return (codes + 0.5 - self.shift / SHIFT_UNIT) / self.inv_step
 
 

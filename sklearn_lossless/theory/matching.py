@@ -161,7 +161,13 @@ class NetworkMatch:
         return all(each.met for each in self.layers)
 
     def unmet(self) -> list[str]:
-        """Return a sentence for each required equation that is not met."""
+        """Say which required equations are not met.
+
+        Returns
+        -------
+        list of str
+            A sentence for each, with target and achieved value.
+        """
         return [
             f"Layer {layer.layer}: moment {each.name} of activation "
             f"{layer.activation!r} is {each.target:.6g}, its step with "

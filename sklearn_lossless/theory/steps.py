@@ -127,7 +127,18 @@ class StepActivation:
         return int(self.levels.max()) + 1
 
     def codes(self, t: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return the integer code of each element of `t`."""
+        """Return the integer code of each element.
+
+        Parameters
+        ----------
+        t : array-like
+            Inputs, in any shape.
+
+        Returns
+        -------
+        ndarray of int64, of the shape of `t`
+            Codes, 0 to ``n_levels - 1``.
+        """
         return self.levels[np.searchsorted(self.thresholds, t, side="right")]
 
     def __call__(self, t: npt.ArrayLike) -> FloatArray:

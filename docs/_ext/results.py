@@ -1,0 +1,396 @@
+"""Tables of `benchmarks/results`, made when the site is built.
+
+    ```{results} peers
+    ```
+
+gives the tables of ``benchmarks/results/peers.json``, each under the command that
+wrote it; ``{results} *`` gives every file that no other directive of the page names.
+A file without a function of its own below is shown as it is.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
+
+Row = dict[str, Any]
+
+#: File stem: the command that writes it, where the name does not say.
+COMMANDS = {
+    "c_export_mnist": "benchmarks/c_export/mnist.py --data mnist.npz",
+    "c_export_device": "benchmarks/c_export/device.py --data mnist.npz",
+    "peers": "benchmarks/peers.py --data mnist.npz",
+    "paper_figure3": "benchmarks/paper_figure3.py --data mnist.npz",
+}
+
+
+# --- small parts ------------------------------------------------------------------
+
+
+def table(
+    rows: Iterable[Row], columns: dict[str, str | Callable[[Row], str]], title: str = ""
+) -> str:
+    """Return a Markdown table; a column is a key with its format, or a function."""
+    lines = [f"\n**{title}**\n"] if title else [""]
+    lines.append("| " + " | ".join(columns) + " |")
+    rows = [[_cell(row, name, how) for name, how in columns.items()] for row in rows]
+    right = [all(_numeric(row[i]) for row in rows) for i in range(len(columns))]
+    lines.append("|" + "|".join("---:" if each else "---" for each in right) + "|")
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Row, name: str, how: Any) -> str:
+    try:
+        return how(row) if callable(how) else format(row[name], how)
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def _numeric(text: str) -> bool:
+    return re.fullmatch(r"[+\-−±]?[\d.,e]*( %)?", text) is not None
+
+
+def sizes(widths: Iterable[int]) -> str:
+    """Return widths as 784-1000-10."""
+    return "-".join(str(each) for each in widths)
+
+
+def group(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    """Return the rows by the values of `keys`, in order of appearance."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+def difference(points: float) -> str:
+    """Return a difference of percentages with its sign; nothing if there is none."""
+    if np.isnan(points):
+        return ""
+    return "±0.00" if abs(points) < 0.005 else f"{points:+.2f}"
+
+
+def kilobytes(n_bytes: float) -> str:
+    """Return bytes as kB with three digits or so."""
+    return f"{n_bytes / 1000:,.1f}" if n_bytes < 1e5 else f"{n_bytes / 1000:,.0f}"
+
+
+# --- one function per file ---------------------------------------------------------
+
+
+def accuracy(result: Any) -> str:
+    """Compressed against dense random networks on MNIST."""
+    rows = []
+    dense: dict[str, float] = {}
+    for row in result["rows"]:
+        name, mean = sizes(row["sizes"]), float(np.mean(row["accuracy"]))
+        if row["network"] == "dense":
+            dense[name] = mean
+        rows.append(
+            {
+                "hidden layers": name,
+                "network": row["network"],
+                "accuracy, %": mean,
+                "spread": float(np.std(row["accuracy"])),
+                "against dense": difference(mean - dense.get(name, np.nan)),
+            }
+        )
+    columns = {
+        "hidden layers": "",
+        "network": "",
+        "accuracy, %": ".2f",
+        "spread": ".2f",
+        "against dense": "",
+    }
+    return table(rows, columns)
+
+
+_PEER_COLUMNS: dict[str, Any] = {
+    "model": "",
+    "accuracy, %": lambda row: f"{100 * row['accuracy']:.2f}",
+    "log-loss": lambda row: f"{row['log_loss']:.3f}",
+    "fit, s": lambda row: f"{row['fit_seconds']:.1f}",
+    "µs per prediction": lambda row: f"{row['microseconds_per_prediction']:,.1f}",
+    "file, kB": lambda row: kilobytes(row["bytes"]),
+}
+
+
+def peers(result: Any) -> str:
+    """All models on all data."""
+    groups = group(result["rows"], "data")
+    return "\n".join(
+        table(rows, _PEER_COLUMNS, data) for (data,), rows in groups.items()
+    )
+
+
+def peers_short(result: Any) -> str:
+    """The rows of the start page: what one would otherwise write."""
+    names = {
+        "ours (2000,)": "**CompressedMLPClassifier((2000,))**",
+        "RBFSampler(2000) + ridge": "RBFSampler(2000) + RidgeClassifierCV",
+        "MLPClassifier((500,))": "MLPClassifier((500,))",
+    }
+    labels = {"digits": "digits", "MNIST": f"MNIST, {result['mnist_rows']:,} rows"}
+    rows = [
+        {**row, "data": label, "model": name}
+        for data, label in labels.items()
+        for wanted, name in names.items()
+        for row in result["rows"]
+        if (row["data"], row["model"]) == (data, wanted)
+    ]
+    columns = {k: how for k, how in _PEER_COLUMNS.items() if k != "log-loss"}
+    return table(rows, {"data": "", **columns})
+
+
+def forward(result: Any) -> str:
+    """Ratios to peers, and growth."""
+    against = [row for row in result if row["peer"]]
+    growth = [row for row in result if not row["peer"]]
+    columns: dict[str, Any] = {
+        "work": "",
+        "setting": "",
+        "against": lambda row: row["peer"],
+        "ours, ms": lambda row: f"{row['ours_ms']:.2f}",
+        "theirs, ms": lambda row: f"{row['peer_ms']:.2f}",
+        "ratio": lambda row: f"{row['ratio']:.1f}",
+    }
+    text = table(against, columns)
+    if growth:
+        columns = {
+            "layers": lambda row: row["work"].removeprefix("growth "),
+            "": lambda row: row["setting"],
+            "µs per row": lambda row: f"{row['us_per_row']:.2f}",
+        }
+        text += table(growth, columns, "Growth, one thread")
+    return text
+
+
+def fit_memory(result: Any) -> str:
+    """Time and memory of fits."""
+    return table(
+        result["rows"],
+        {
+            "model": "",
+            "rows": ",",
+            "fit, s": lambda row: f"{row['seconds']:.1f}",
+            "peak above start, MB": lambda row: f"{row['peak_megabytes']:,.0f}",
+            "test accuracy, %": lambda row: f"{100 * row['test_accuracy']:.2f}",
+        },
+    )
+
+
+def paper_figure3(rows: list[Row]) -> str:
+    """Accuracy against memory: mean and spread over seeds."""
+    in_order = list(dict.fromkeys(row["sizes"] for row in rows))
+    rows = sorted(rows, key=lambda row: in_order.index(row["sizes"]))
+    groups = group(rows, "sizes", "network")
+    lines = []
+    for (name, network), members in groups.items():
+        scores = [100 * float(row["accuracy"]) for row in members]
+        dense = groups.get((name, "dense"), members)
+        reference = np.mean([100 * float(row["accuracy"]) for row in dense])
+        n_bytes = float(members[0]["bytes"])
+        lines.append(
+            {
+                "hidden layers": name,
+                "network": network,
+                "accuracy, %": np.mean(scores),
+                "spread": np.std(scores),
+                "against dense": difference(np.mean(scores) - reference),
+                "stored, kB": kilobytes(n_bytes),
+                "dense / it": float(dense[0]["bytes"]) / n_bytes,
+            }
+        )
+    columns = {
+        "hidden layers": "",
+        "network": "",
+        "accuracy, %": ".2f",
+        "spread": ".2f",
+        "against dense": "",
+        "stored, kB": "",
+        "dense / it": ",.0f",
+    }
+    return table(lines, columns)
+
+
+def c_export_device(rows: list[Row]) -> str:
+    """Flash, RAM and instructions on a Cortex-M0."""
+    return table(
+        rows,
+        {
+            "hidden layers": lambda row: sizes(row["sizes"]),
+            "weights": "",
+            "readout bits": lambda row: str(row["readout_bits"]),
+            "packed codes": lambda row: "yes" if row["packed"] else "no",
+            "accuracy, %": lambda row: f"{100 * row['accuracy']:.2f}",
+            "flash, bytes": lambda row: f"{row['flash']:,}",
+            "RAM, bytes": lambda row: f"{row['workspace']:,}",
+            "stack, bytes": lambda row: f"{row.get('stack_used', ''):,}",
+            "instructions per image": lambda row: f"{row['instructions']:,}",
+        },
+    )
+
+
+def c_export_mnist(rows: list[Row]) -> str:
+    """Accuracy by the bits of the readout."""
+    bits = rows[0]["accuracy_by_bits"]
+    columns: dict[str, Any] = {
+        "hidden layers": lambda row: sizes(row["hidden_layer_sizes"]),
+        "levels": lambda row: str(row["n_levels"]),
+    }
+    for each in bits:
+        columns[f"{each} bits, %"] = lambda row, each=each: (
+            f"{100 * row['accuracy_by_bits'][each]:.2f}"
+        )
+    columns["ONNX file, kB"] = lambda row: kilobytes(row["onnx_bytes"])
+    return table(rows, columns)
+
+
+def as_it_is(result: Any, title: str = "") -> str:
+    """Show every list of records as a table, and what is single before it."""
+    if isinstance(result, list) and result and isinstance(result[0], dict):
+        keys = dict.fromkeys(key for row in result for key in row)
+        columns = {
+            _words(key): (lambda row, key=key: _value(row.get(key))) for key in keys
+        }
+        return table(result, columns, title)
+    if not isinstance(result, dict):
+        return f"\n{title}: {_value(result)}\n"
+    if result and all(isinstance(each, dict) for each in result.values()):
+        rows = [{"": name, **each} for name, each in result.items()]
+        return as_it_is(rows, title)
+    single = {
+        key: value
+        for key, value in result.items()
+        if not isinstance(value, dict | list) or _plain(value)
+    }
+    text = ""
+    if single:
+        text = "\n" + "; ".join(f"{_words(k)}: {_value(v)}" for k, v in single.items())
+        text += "\n"
+    for key, value in result.items():
+        if key not in single:
+            text += as_it_is(value, _words(key))
+    return text
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, list) and not any(
+        isinstance(each, dict | list) for each in value
+    )
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, list):
+        return ", ".join(_value(each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{_words(k)} {_value(v)}" for k, v in value.items())
+    return str(value).replace("|", "\\|")
+
+
+#: Name in the directive: file, and how it is shown.
+VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "accuracy": ("accuracy.json", accuracy),
+    "peers": ("peers.json", peers),
+    "peers-short": ("peers.json", peers_short),
+    "forward": ("forward.json", forward),
+    "fit_memory": ("fit_memory.json", fit_memory),
+    "paper_figure3": ("paper_figure3.csv", paper_figure3),
+    "c_export_device": ("c_export_device.json", c_export_device),
+    "c_export_mnist": ("c_export_mnist.json", c_export_mnist),
+}
+
+
+# --- the directive -----------------------------------------------------------------
+
+
+def read(path: Path) -> Any:
+    """Return the content of a JSON or CSV file."""
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    return json.loads(path.read_text())
+
+
+def command(path: Path) -> str:
+    """Return the line that names the command of a file."""
+    script = COMMANDS.get(path.stem, f"benchmarks/{path.stem}.py")
+    return f"\n{{.command}}\nMeasured by `python {script}`.\n"
+
+
+class Results(SphinxDirective):
+    """Put the tables of one results file here; nothing if there is no such file."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name == "*":
+            return self._others()
+        file, show = VIEWS.get(name, (f"{name}.json", as_it_is))
+        self._shown().add(Path(file).stem)
+        return self._section(FOLDER / file, show)
+
+    def _shown(self) -> set[str]:
+        return self.env.temp_data.setdefault("results", set())
+
+    def _section(self, path: Path, show: Callable[[Any], str]) -> list[nodes.Node]:
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            return []
+        return self.parse_text_to_nodes(show(read(path)) + command(path))
+
+    def _others(self) -> list[nodes.Node]:
+        found: list[nodes.Node] = []
+        for path in sorted(FOLDER.glob("*.json")):
+            if path.stem not in self._shown():
+                title = _words(path.stem).capitalize()
+                text = f"\n**{title}**\n" + as_it_is(read(path)) + command(path)
+                self.env.note_dependency(str(path))
+                found += self.parse_text_to_nodes(text)
+        return found
+
+
+class ResultsFigure(SphinxDirective):
+    """Put the picture that a benchmark drew here, if there is one."""
+
+    required_arguments = 1
+    option_spec = {"alt": str}  # noqa: RUF012
+
+    def run(self) -> list[nodes.Node]:
+        path = FOLDER / f"{self.arguments[0]}.png"
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            return []
+        alt = self.options.get("alt", "")
+        uri = f"/../benchmarks/results/{path.name}"
+        return self.parse_text_to_nodes(f"```{{image}} {uri}\n:alt: {alt}\n```\n")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    app.add_directive("results", Results)
+    app.add_directive("results-figure", ResultsFigure)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,90 @@
+"""Sphinx configuration; `make docs` builds the site without the network."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import sklearn_lossless
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+project = "sklearn-lossless"
+author = "The sklearn-lossless developers"
+copyright = "The sklearn-lossless developers"
+version = release = sklearn_lossless.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "svgmath",
+    "results",
+]
+exclude_patterns = ["_build", "examples/**/*.ipynb"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+# Pages in Markdown.
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_block"]
+myst_heading_anchors = 3
+
+# API.
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "groupwise"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+toc_object_entries_show_parents = "hide"
+
+# Gallery.
+sphinx_gallery_conf = {
+    "examples_dirs": str(HERE.parent / "examples"),
+    "gallery_dirs": "examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"quickstart\.py|/c/",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("sklearn_lossless",),
+    "reference_url": {"sklearn_lossless": None},
+    "within_subsection_order": "ExampleTitleSortKey",
+    "remove_config_comments": True,
+    "show_memory": False,
+    "download_all_examples": False,
+    "min_reported_time": 1,
+    "abort_on_example_error": False,
+}
+# An example that warns without saying why is a mistake.
+warnings.filterwarnings("default", module="sklearn_lossless")
+
+# Pages.
+html_math_renderer = "svg"
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn-lossless"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "logo": {"text": "sklearn-lossless"},
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+}
+html_sidebars = {"index": [], "changelog": [], "benchmarks": []}
+
+
+def skip_routing(app, what, name, obj, skip, options):
+    """Leave out what every scikit-learn estimator inherits."""
+    module = getattr(obj, "__module__", None) or ""
+    return skip or module.startswith("sklearn.")
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_routing)
