@@ -11,7 +11,6 @@ import json
 import pathlib
 import sys
 import tempfile
-import time
 import warnings
 
 import numpy as np
@@ -35,22 +34,18 @@ def integer_scores(codes, readout):
 
 
 def check_c(clf, X, codes, folder):
-    """Compare the C program with Python; return seconds of each run."""
+    """Compare the C program with Python."""
     expected = integer_scores(codes, integer_readout(clf))
     predicted = clf.predict(X)
-    seconds = {}
     for weights in ("table", "seed"):
         source, header = to_c(clf, folder / "model.c", weights=weights)
         for compiler, command in COMPILERS.items():
             compile_program(source, folder / "program", command)
-            start = time.perf_counter()
             found = run_program(folder / "program", header, X)
-            seconds[f"{weights}, {compiler}"] = time.perf_counter() - start
             np.testing.assert_array_equal(found.codes, codes)
             np.testing.assert_array_equal(found.scores, expected)
             np.testing.assert_array_equal(clf.classes_[found.labels], predicted)
             print(f"    C, {weights}, {compiler}: {len(X):,} images equal", flush=True)
-    return seconds
 
 
 def check_onnx(clf, X, codes):
@@ -107,7 +102,7 @@ def main():
             }
             print(f"{SIZES[depth]}, {n_levels} levels: {accuracy}", flush=True)
             with tempfile.TemporaryDirectory() as folder:
-                seconds = check_c(clf, X_test, codes, pathlib.Path(folder))
+                check_c(clf, X_test, codes, pathlib.Path(folder))
             results.append(
                 {
                     "hidden_layer_sizes": SIZES[depth],
@@ -115,7 +110,6 @@ def main():
                     "eps": args.eps,
                     "n_images": len(X_test),
                     "accuracy_by_bits": accuracy,
-                    "seconds": seconds,
                     "onnx_bytes": check_onnx(clf, X_test, codes),
                 }
             )
