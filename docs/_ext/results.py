@@ -360,7 +360,7 @@ class Results(SphinxDirective):
         self.env.note_dependency(str(path))
         if not path.exists():
             return []
-        return self.parse_text_to_nodes(show(read(path)) + command(path))
+        return self._tables(show(read(path)) + command(path))
 
     def _others(self) -> list[nodes.Node]:
         found: list[nodes.Node] = []
@@ -369,8 +369,15 @@ class Results(SphinxDirective):
                 title = _words(path.stem).capitalize()
                 text = f"\n**{title}**\n" + as_it_is(read(path)) + command(path)
                 self.env.note_dependency(str(path))
-                found += self.parse_text_to_nodes(text)
+                found += self._tables(text)
         return found
+
+    def _tables(self, text: str) -> list[nodes.Node]:
+        parsed = self.parse_text_to_nodes(text)
+        for node in parsed:
+            for each in node.findall(nodes.table):
+                each["classes"].append("results")
+        return parsed
 
 
 class ResultsFigure(SphinxDirective):
