@@ -6,13 +6,12 @@ MNIST: `CompressedMLPClassifier((2000,))` with its choice of alpha, against
 `RBFSampler(2000)` + `RidgeClassifierCV` with the same alphas, taking turns. Then
 the compressed classifier on N rows (default a million) of MNIST images, shifted by
 up to 2 pixels, in a memory-mapped file. Every fit has a process of its own; its
-peak is that of the resident memory, mapped pages included, above what it was with
-everything imported and the data loaded. Without --data, MNIST comes from OpenML.
+peak is that of the resident memory, mapped pages included, above what it was when
+everything was imported. Without --data, MNIST comes from OpenML.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,8 +31,10 @@ COMPRESSED = "CompressedMLPClassifier"
 FOURIER = "RBFSampler + RidgeClassifierCV"
 
 
-def peak_megabytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def resident_megabytes(kind):
+    """Resident memory of this process, as Linux counts it: VmRSS now, VmHWM at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
 def make_model(name, alphas):
@@ -47,21 +48,21 @@ def make_model(name, alphas):
 
 def fit_once(name, folder):
     """Fit in this process, and print what it took."""
+    before = resident_megabytes("VmRSS")
     alphas = folder / "alphas.npy"
     X = np.load(folder / "X_train.npy", mmap_mode="r")
     if name == FOURIER:
         X = np.asarray(X, dtype=np.float32) / np.float32(255)
     y = np.load(folder / "y_train.npy")
-    X_test, y_test = np.load(folder / "X_test.npy"), np.load(folder / "y_test.npy")
-    if name == FOURIER:
-        X_test = X_test.astype(np.float32) / np.float32(255)
     model = make_model(name, np.load(alphas) if alphas.exists() else None)
     make_model(name, [1.0]).fit(X[:200], y[:200])  # compile and load
-    before = peak_megabytes()
     start = time.perf_counter()
     model.fit(X, y)
     seconds = time.perf_counter() - start
-    peak = peak_megabytes() - before
+    peak = resident_megabytes("VmHWM") - before
+    X_test, y_test = np.load(folder / "X_test.npy"), np.load(folder / "y_test.npy")
+    if name == FOURIER:
+        X_test = X_test.astype(np.float32) / np.float32(255)
     if name == COMPRESSED:
         np.save(alphas, model.alphas_)
     result = {

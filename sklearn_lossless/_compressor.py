@@ -24,15 +24,21 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from ._features import feature_line
+from ._given import GivenNetwork, architecture
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
 from .inspection import set_rows_aside
-from .network import build_network, choose_quantizer, code_sums
-from .theory import Activation, get_activation, match_network
+from .network import (
+    build_network,
+    choose_quantizer,
+    code_sums,
+    fitted_network,
+)
+from .theory import Activation, match_network
 
 __all__ = [
     "NTKCompressor",
-    "check_hidden_layers",
+    "given_architecture",
     "validate_input",
     "validate_weight",
 ]
@@ -40,6 +46,9 @@ __all__ = [
 #: Neurons of the first layer keep this many inputs, whatever eps: with fewer they
 #: are nearly copies of each other.
 MIN_NONZEROS = 4
+
+#: Rows that the sums of fitted weights are calibrated on.
+_FITTED_ROWS = 8192
 
 #: Dtypes that are taken as they are; others become float64.
 _INPUT_DTYPES = (np.float64, np.float32, np.uint8)
@@ -80,6 +89,18 @@ class NTKCompressor(
     readout_layers : {"last", "all"}, default="last"
         Whether the features are those of the last layer, or of all layers side by
         side, the first layer first.
+    estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
+        A network, fitted or not, also in a
+        :class:`~sklearn.frozen.FrozenEstimator`, without which copies of this one, as
+        searches make them, have it unfitted. Its widths and activations take the place
+        of `hidden_layer_sizes` and `activation`; it is not fitted or changed. Of torch:
+        Linear layers with activations between them.
+    widen : int, default=1
+        Factor of the widths of `estimator`.
+    hidden_weights : {"random", "fitted"}, default="random"
+        "fitted": each neuron keeps the signs of the largest weights of the fitted
+        `estimator`, a share of 1 - `eps`, which have to be stored. The theory is about
+        random weights; this goes beyond it.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the weights.
     n_jobs : int or None, default=None
@@ -150,6 +171,9 @@ class NTKCompressor(
         "n_levels": [Interval(Integral, 2, 16, closed="both")],
         "input_bits": [Interval(Integral, 1, 8, closed="both")],
         "readout_layers": [StrOptions({"last", "all"})],
+        "estimator": [object],
+        "widen": [Interval(Integral, 1, None, closed="left")],
+        "hidden_weights": [StrOptions({"random", "fitted"})],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -164,6 +188,9 @@ class NTKCompressor(
         n_levels: int = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        estimator: Any = None,
+        widen: int = 1,
+        hidden_weights: str = "random",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -174,6 +201,9 @@ class NTKCompressor(
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.estimator = estimator
+        self.widen = widen
+        self.hidden_weights = hidden_weights
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -184,7 +214,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data; only its mean, scale and range are used.
         y : Ignored
             Not used, present by API convention.
@@ -202,7 +232,7 @@ class NTKCompressor(
             If a parameter is out of range, or if `X` is constant, has fewer than
             two samples, or values that are not finite.
         """
-        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        given_architecture(self)
         if is_dask(X, sample_weight):
             from ._dask import fit_compressor
 
@@ -217,23 +247,37 @@ class NTKCompressor(
         self, X: Any, sample_weight: npt.NDArray[np.float64] | None
     ) -> Self:
         """Fit without another look at parameters and data."""
-        self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1])
+        rows = X[
+            np.linspace(0, X.shape[0] - 1, min(X.shape[0], _FITTED_ROWS)).astype(int)
+        ]
+        rows = rows.toarray() if sparse.issparse(rows) else rows
+        self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1], rows)
         set_rows_aside(self, X, sample_weight)
         return self
 
     def _fit_parts(
-        self, total: Callable[[Callable[..., Any]], Any], n_features: int
+        self,
+        total: Callable[[Callable[..., Any]], Any],
+        n_features: int,
+        X: Any = None,
     ) -> Self:
         """Fit to data in parts; `total` adds up a function of ``X, sample_weight``."""
-        sizes, activations = check_hidden_layers(
-            self.hidden_layer_sizes, self.activation
-        )
+        sizes, activations, given = given_architecture(self)
+        if given is not None and self.hidden_weights == "fitted":
+            given.check_fitted("hidden_weights='fitted'", n_features)
+            if X is None:
+                raise ValueError(
+                    "hidden_weights='fitted' needs samples in memory, got dask arrays."
+                )
         quantizer = choose_quantizer(total, self.input_bits)
         statistics = total(partial(code_sums, quantizer)).statistics()
         n_nonzeros = max(
             round((1 - self.eps) * n_features), min(MIN_NONZEROS, n_features)
         )
-        if (1 - self.eps) * n_features < MIN_NONZEROS:
+        if (
+            self.hidden_weights == "random"
+            and (1 - self.eps) * n_features < MIN_NONZEROS
+        ):
             self._warn_few_inputs(n_features, n_nonzeros)
         # A bias is one more input, of the others' mean variance.
         bias_std = 1 / math.sqrt(n_features)
@@ -245,18 +289,37 @@ class NTKCompressor(
         if self.verbose:
             print(f"[{type(self).__name__}] matched activations\n{matching}")
 
-        self.network_ = build_network(
-            quantizer,
-            statistics,
-            [layer.step for layer in matching.layers],
-            [layer.tau_in_compressed for layer in matching.layers],
-            sizes,
-            eps=self.eps,
-            seed=_draw_seed(self.random_state),
-            bias_std=bias_std,
-            min_nonzeros=MIN_NONZEROS,
-            readout_layers=self.readout_layers,
-        )
+        taus = [layer.tau_in_compressed for layer in matching.layers]
+        options: dict[str, Any] = {
+            "eps": self.eps,
+            "seed": _draw_seed(self.random_state),
+            "readout_layers": self.readout_layers,
+        }
+        if given is not None and self.hidden_weights == "fitted":
+            assert given.weights is not None
+            assert given.biases is not None
+            self.network_, correlations = fitted_network(
+                quantizer,
+                _spread_rows(X),
+                given.weights[:-1],
+                given.biases[:-1],
+                activations,
+                matching.steps,
+                taus,
+                **options,
+            )
+            self._report_correlations(correlations)
+        else:
+            self.network_ = build_network(
+                quantizer,
+                statistics,
+                matching.steps,
+                taus,
+                sizes,
+                bias_std=bias_std,
+                min_nonzeros=MIN_NONZEROS,
+                **options,
+            )
         self.matching_ = matching
         self.mean_ = quantizer.decode(statistics.mean)
         self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
@@ -269,7 +332,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -292,7 +355,7 @@ class NTKCompressor(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -308,6 +371,14 @@ class NTKCompressor(
     def feature_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Each feature at code 0, and its step from code to code."""
         return feature_line(self.network_, self.matching_)
+
+    def _report_correlations(self, correlations: list[npt.NDArray[Any]]) -> None:
+        if self.verbose:
+            means = ", ".join(f"{each.mean():.3f}" for each in correlations)
+            print(
+                f"[{type(self).__name__}] correlation with the fitted neurons' inputs, "
+                f"mean of each layer: {means}"
+            )
 
     def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
         warnings.warn(
@@ -325,6 +396,26 @@ class NTKCompressor(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _spread_rows(X: Any) -> npt.NDArray[Any]:
+    """Return rows of `X` at equal distances, dense."""
+    n_rows = min(X.shape[0], _FITTED_ROWS)
+    rows = X[np.linspace(0, X.shape[0] - 1, n_rows).astype(np.intp)]
+    return rows.toarray() if sparse.issparse(rows) else rows
+
+
+def given_architecture(
+    estimator: Any,
+) -> tuple[list[int], list[Activation], GivenNetwork | None]:
+    """Return the widths and activations that an estimator's parameters ask for."""
+    return architecture(
+        estimator.hidden_layer_sizes,
+        estimator.activation,
+        estimator.estimator,
+        estimator.widen,
+        estimator.hidden_weights,
+    )
 
 
 def validate_input(
@@ -360,31 +451,6 @@ def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
     if not weight.any():
         raise ValueError("sample_weight is zero for every sample.")
     return weight
-
-
-def check_hidden_layers(
-    hidden_layer_sizes: Any, activation: Any
-) -> tuple[list[int], list[Activation]]:
-    """Return the width and the activation of each layer, or say what is wrong."""
-    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes))
-    if (
-        sizes.ndim != 1
-        or not sizes.size
-        or sizes.dtype.kind not in "iu"
-        or np.any(sizes < 1)
-    ):
-        raise ValueError(
-            "hidden_layer_sizes must be a positive integer or a non-empty sequence of "
-            f"them, got {hidden_layer_sizes!r}."
-        )
-    if not isinstance(activation, (list, tuple)):
-        activation = [activation] * len(sizes)
-    if len(activation) != len(sizes):
-        raise ValueError(
-            f"activation must be one, or one per hidden layer: got {len(activation)} "
-            f"activations for {len(sizes)} hidden layers."
-        )
-    return [int(size) for size in sizes], [get_activation(each) for each in activation]
 
 
 def _draw_seed(random_state: int | np.random.RandomState | None) -> int:

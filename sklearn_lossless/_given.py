@@ -15,7 +15,13 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .theory import ACTIVATIONS, Activation, get_activation, leaky_relu
 
-__all__ = ["GivenNetwork", "architecture", "check_hidden_layers", "read_network"]
+__all__ = [
+    "GivenNetwork",
+    "architecture",
+    "check_hidden_layers",
+    "read_network",
+    "read_teacher",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -58,7 +64,8 @@ class GivenNetwork:
         """Raise if there are no weights, or they are for other data."""
         if self.weights is None:
             raise NotFittedError(
-                f"{why} needs a fitted estimator, but {self.name} is not fitted yet."
+                f"{why} needs a fitted estimator, but {self.name} is not fitted. (A "
+                "copy, as made by searches, is not: put it into a FrozenEstimator.)"
             )
         if self.n_features_in != n_features:
             raise ValueError(
@@ -90,6 +97,51 @@ class GivenNetwork:
                     Z = self.activations[number](Z)
             parts.append(np.asarray(Z, dtype=np.float64))
         return np.concatenate(parts)
+
+
+def read_teacher(
+    estimator: Any, X: Any, target: str, *, classifier: bool
+) -> tuple[GivenNetwork, Array]:
+    """Return a teacher and its scores, or say why it cannot teach.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, FrozenEstimator or torch.nn.Sequential
+        Fitted.
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        What the student is fitted on.
+    target : str
+        Value of the parameter, for messages.
+    classifier : bool
+        Whether the student is one.
+
+    Returns
+    -------
+    teacher : GivenNetwork
+    scores : ndarray of shape (n_samples, n_targets)
+        Outputs of a regressor. Of a classifier log-odds, one column for two classes,
+        else one for each class with mean zero; their root mean square is 1.
+    """
+    why = f"target={target!r}"
+    if estimator is None:
+        raise ValueError(f"{why} needs a fitted estimator, got estimator=None.")
+    teacher = read_network(estimator)
+    teacher.check_fitted(why, X.shape[1])
+    if teacher.is_classifier not in (None, classifier):
+        kinds = ("regressor", "classifier")
+        raise ValueError(
+            f"{why}: estimator {teacher.name} is a {kinds[not classifier]}, expected a "
+            f"{kinds[classifier]}."
+        )
+    scores = teacher.outputs(X)
+    if not classifier:
+        return teacher, scores
+    if scores.shape[1] == 2:
+        scores = scores[:, 1:] - scores[:, :1]
+    elif scores.shape[1] > 2:
+        scores = scores - scores.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.mean(np.square(scores)))
+    return teacher, scores / (size or 1.0)
 
 
 def architecture(

@@ -29,10 +29,11 @@ from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, fit_context
 from ._compressor import (
     NTKCompressor,
-    check_hidden_layers,
+    given_architecture,
     validate_input,
     validate_weight,
 )
+from ._given import read_teacher
 from ._logistic import StreamedLogistic
 from ._online import OnlineRidge
 from ._readout import (
@@ -69,6 +70,7 @@ class _CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NTKCompressor._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
+        "target": [StrOptions({"labels", "teacher", "both"})],
     }
 
     #: Attributes of the readout; after `partial_fit` they are computed when asked for.
@@ -98,6 +100,12 @@ class _CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         self.matching_ = compressor.matching_
         self.mean_ = compressor.mean_
         self.scale_ = compressor.scale_
+
+    def _check_dask_target(self) -> None:
+        if self.target != "labels":
+            raise ValueError(
+                f"target={self.target!r} needs samples in memory, got dask arrays."
+            )
 
     def _forget_readout(self) -> None:
         """Remove what an earlier fit has left."""
@@ -267,6 +275,17 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
+    estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
+        A network, fitted or not: its widths and activations in place of
+        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`.
+    widen : int, default=1
+        Factor of the widths of `estimator`.
+    hidden_weights : {"random", "fitted"}, default="random"
+        "fitted": signs of the largest weights of the fitted `estimator`.
+    target : {"labels", "teacher", "both"}, default="labels"
+        What the readout is trained for: `y`; what the fitted `estimator` says of `X`,
+        for which `y` is not needed (of a classifier its scores, or for readouts that
+        take labels its predictions); or, with a ridge readout, the mean of both.
     readout : {"ridge", "logistic"} or classifier, default="ridge"
         How the readout is trained. "ridge": least squares on +-1 targets, in
         closed form. "logistic": multinomial logistic regression. A scikit-learn
@@ -304,6 +323,9 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         Factor of the scores in the softmax of :meth:`predict_proba`: calibrated on
         leave-one-out scores ("ridge"), or 1, where one score serves two classes
         1/2 ("logistic").
+    teacher_agreement_ : float
+        Share of the training samples for which the prediction is the teacher's, where
+        `target` is not "labels".
     readout_ : classifier
         The fitted readout, unless it is "ridge".
     compressor_ : NTKCompressor
@@ -363,6 +385,10 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         n_levels: int = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        estimator: Any = None,
+        widen: int = 1,
+        hidden_weights: str = "random",
+        target: str = "labels",
         readout: Any = "ridge",
         alpha: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -376,6 +402,10 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.estimator = estimator
+        self.widen = widen
+        self.hidden_weights = hidden_weights
+        self.target = target
         self.readout = readout
         self.alpha = alpha
         self.class_weight = class_weight
@@ -384,15 +414,15 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Fix the hidden layers and train the readout.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,)
-            Class labels, numbers or strings.
+            Class labels, numbers or strings. None serves if `target` is "teacher".
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
 
@@ -407,28 +437,71 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
             If a parameter is out of range, if `X` is constant or has values that
             are not finite, or if `y` has a single class.
         """
-        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        given_architecture(self)
         if is_dask(X, y, sample_weight):
             from ._dask import fit_classifier
 
+            self._check_dask_target()
             fit_classifier(self, X, y, sample_weight)
             return self
-        X, y = validate_input(self, X, y)
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
-        self._check_several(classes)
+        if self.target == "teacher" and y is None:
+            X = validate_input(self, X)
+        else:
+            X, y = validate_input(self, X, y)
+            check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
         self._check_readout(sample_weight)
+        scores = None
+        if self.target == "labels":
+            classes, labels = np.unique(y, return_inverse=True)
+        else:
+            classes, labels, scores = self._ask_teacher(X, y)
+        self._check_several(classes)
 
         codes = self._fit_compressor(X, sample_weight)
         self.classes_ = classes
         costs = self._sample_costs(labels, sample_weight)
         if self.readout == "ridge":
-            self._fit_ridge_classifier(codes, labels, sample_weight, costs)
+            self._fit_ridge_classifier(codes, labels, sample_weight, costs, scores)
         else:
             self._fit_estimator(codes, labels, product(sample_weight, costs))
+        self.__dict__.pop("teacher_agreement_", None)
+        if scores is not None:
+            agrees = self.predict(X) == classes[all_scores(scores).argmax(axis=1)]
+            self.teacher_agreement_ = float(np.average(agrees, weights=sample_weight))
         return self
+
+    def _ask_teacher(
+        self, X: Any, y: Any
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Return the classes, each sample's label, and the teacher's scores."""
+        if self.target == "both" and self.readout != "ridge":
+            raise ValueError(
+                "target='both' needs readout='ridge', which takes any scores as "
+                f"targets, got readout={self.readout!r}."
+            )
+        teacher, scores = read_teacher(self.estimator, X, self.target, classifier=True)
+        n_classes = all_scores(scores[:1]).shape[1]
+        classes = teacher.classes
+        if classes is None:
+            classes = np.arange(n_classes) if y is None else np.unique(y)
+        if len(classes) != n_classes:
+            raise ValueError(
+                f"estimator {teacher.name} has {n_classes} classes, y has "
+                f"{len(classes)}."
+            )
+        unseen = np.setdiff1d(classes if y is None else y, classes)
+        if len(unseen):
+            raise ValueError(
+                f"y has labels that estimator {teacher.name} does not know: "
+                f"{unseen!r}; expected some of {classes!r}."
+            )
+        if self.target == "teacher":
+            labels = all_scores(scores).argmax(axis=1)
+        else:
+            labels = np.searchsorted(classes, y)
+        return classes, labels, scores
 
     @available_if(_has_partial_fit)
     @fit_context(prefer_skip_nested_validation=True)
@@ -474,7 +547,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        given_architecture(self)
         X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
         check_classification_targets(y)
         if sample_weight is not None:
@@ -574,8 +647,11 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
         labels: npt.NDArray[np.intp],
         sample_weight: Any,
         costs: Any,
+        teacher: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        Y = SignTargets(labels, len(self.classes_))
+        Y: Any = SignTargets(labels, len(self.classes_))
+        if teacher is not None:
+            Y = teacher if self.target == "teacher" else (Y[:] + teacher) / 2
         scores = self._fit_ridge(codes, Y, sample_weight, costs, zero_one_loss)
         weight = product(sample_weight, costs)
         self.temperature_ = fit_temperature(scores, labels, weight)
@@ -672,7 +748,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -691,7 +767,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -712,7 +788,7 @@ class CompressedMLPClassifier(ClassifierMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns
@@ -759,6 +835,17 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
+    estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
+        A network, fitted or not: its widths and activations in place of
+        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`.
+    widen : int, default=1
+        Factor of the widths of `estimator`.
+    hidden_weights : {"random", "fitted"}, default="random"
+        "fitted": signs of the largest weights of the fitted `estimator`.
+    target : {"labels", "teacher", "both"}, default="labels"
+        What the readout is trained for: `y`; what the fitted `estimator` says of `X`,
+        for which `y` is not needed (of a classifier its scores, or for readouts that
+        take labels its predictions); or, with a ridge readout, the mean of both.
     alpha : float or None, default=None
         L2 regularisation, for the features that :meth:`NTKCompressor.transform`
         gives. None: chosen by leave-one-out error.
@@ -823,6 +910,10 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         n_levels: int = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        estimator: Any = None,
+        widen: int = 1,
+        hidden_weights: str = "random",
+        target: str = "labels",
         alpha: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
@@ -834,18 +925,22 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.estimator = estimator
+        self.widen = widen
+        self.hidden_weights = hidden_weights
+        self.target = target
         self.alpha = alpha
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Fix the hidden layers and train the readout.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
@@ -863,15 +958,21 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
             If a parameter is out of range, or if `X` is constant or has values
             that are not finite.
         """
-        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        given_architecture(self)
         if is_dask(X, y, sample_weight):
             from ._dask import fit_regressor
 
+            self._check_dask_target()
             fit_regressor(self, X, y, sample_weight)
             return self
-        X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
+        if self.target == "teacher" and y is None:
+            X = validate_input(self, X)
+        else:
+            X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
+        if self.target != "labels":
+            y = self._ask_teacher(X, y)
         codes = self._fit_compressor(X, sample_weight)
         Y = y.reshape(len(y), -1).astype(np.float64)
         # Sums of products lose less to rounding without a large mean.
@@ -881,6 +982,18 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         return self
+
+    def _ask_teacher(self, X: Any, y: Any) -> npt.NDArray[np.float64]:
+        """Return the teacher's outputs, or their mean with the targets."""
+        _, outputs = read_teacher(self.estimator, X, self.target, classifier=False)
+        if y is None:
+            return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        if np.reshape(y, (len(y), -1)).shape != outputs.shape:
+            raise ValueError(
+                f"y has shape {y.shape}, the estimator has {outputs.shape[1]} outputs."
+            )
+        outputs = outputs.reshape(y.shape)
+        return outputs if self.target == "teacher" else (outputs + y) / 2
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -919,7 +1032,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        check_hidden_layers(self.hidden_layer_sizes, self.activation)
+        given_architecture(self)
         reset = not hasattr(self, "compressor_")
         X, y = validate_input(
             self, X, y, multi_output=True, y_numeric=True, reset=reset
@@ -963,7 +1076,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, _CompressedMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Data.
 
         Returns

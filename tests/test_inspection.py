@@ -267,7 +267,7 @@ def test_fit_sets_rows_aside_that_no_pickle_holds(digits, compressor):
         report = other.report_
         assert report.kernel is None
         assert report.layers[0].distance is None
-        assert "no training data in pickles" in report.notes[0]
+        assert "keep no training data" in report.notes[0]
         assert CompressionReport.from_estimator(other, X).kernel == kernel
 
 
@@ -312,6 +312,25 @@ def test_model_files_have_a_report_without_distance(classifier, tmp_path):
     for one, other in zip(report.layers, classifier.report_.layers, strict=True):
         assert one.alpha == pytest.approx(other.alpha)
         assert one.moments == other.moments
+
+
+def test_partial_fit_sets_rows_of_the_first_batch_aside(digits):
+    X, y = digits
+    clf = CompressedMLPClassifier(**HIDDEN).partial_fit(X[:150], y[:150], range(10))
+    clf.partial_fit(X[150:], y[150:])
+    report = clf.report_
+    assert report.kernel == CompressionReport.from_estimator(clf, X[:150]).kernel
+    assert report.sizes["readout_int8"] == 200 * 10
+
+
+def test_dask_arrays_leave_no_rows(digits):
+    da = pytest.importorskip("dask.array")
+    X = digits[0]
+    fitted = NTKCompressor(**HIDDEN).fit(X)
+    fitted.fit(da.from_array(X, chunks=(600, 64)))  # rows of the fit before are stale
+    assert fitted.report_.kernel is None
+    assert "dask" in fitted.report_.notes[0]
+    assert CompressionReport.from_estimator(fitted, X).kernel is not None
 
 
 def test_report_of_a_forgotten_function(digits):

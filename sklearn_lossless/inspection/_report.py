@@ -387,8 +387,8 @@ def _compare_kernels(
         fitted, X, measured = getattr(compressor, "_report_rows", (None, None, {}))
         if fitted is not network:
             raise _NotComparedError(
-                "there are no training data in pickles, copies and files; "
-                "CompressionReport.from_estimator takes data."
+                "fits on dask arrays, pickles, copies and model files keep no training "
+                "data; CompressionReport.from_estimator takes some."
             )
         X = X[sample_rows(X, n_samples)]
     key = (n_samples, n_draws)

@@ -1,0 +1,330 @@
+"""Networks that users have: read, compressed, taught by."""
+
+import pickle
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+import sklearn_lossless
+from sklearn_lossless import (
+    CompressedMLPClassifier,
+    CompressedMLPRegressor,
+    NTKCompressor,
+)
+from sklearn_lossless.network import ternarise
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X / 16, y, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def mlp(digits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return MLPClassifier((80, 60), max_iter=40, random_state=0).fit(
+            digits[0], digits[2]
+        )
+
+
+@pytest.fixture(scope="module")
+def regressor():
+    X, y = load_diabetes(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MLPRegressor(
+            hidden_layer_sizes=(30,), max_iter=300, random_state=0
+        ).fit(10 * X, y)
+    return model, 10 * X, y
+
+
+def torch_of(mlp):
+    torch = pytest.importorskip("torch")
+    layers = []
+    for W, b in zip(mlp.coefs_, mlp.intercepts_, strict=True):
+        linear = torch.nn.Linear(*W.shape)
+        linear.weight.data = torch.from_numpy(W.T.copy())
+        linear.bias.data = torch.from_numpy(b.copy())
+        layers += [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(torch.nn.Flatten(), *layers[:-1], torch.nn.Softmax(1))
+
+
+# --- architecture -------------------------------------------------------------
+
+
+def test_architecture_is_that_of_the_estimator(digits):
+    mlp = MLPClassifier((50, 40), activation="tanh")  # not fitted
+    given = NTKCompressor(estimator=mlp, random_state=0, eps=0.5).fit(digits[0])
+    named = NTKCompressor((50, 40), "tanh", random_state=0, eps=0.5).fit(digits[0])
+    np.testing.assert_array_equal(given.codes(digits[1]), named.codes(digits[1]))
+    wide = NTKCompressor(estimator=mlp, widen=3, eps=0.5).fit(digits[0])
+    assert [spec.n_outputs for spec in wide.network_.layers] == [150, 120]
+
+
+@pytest.mark.parametrize("wrap", [FrozenEstimator, torch_of, lambda mlp: mlp])
+def test_all_ways_to_give_a_network_are_the_same(digits, mlp, wrap):
+    models = [
+        CompressedMLPClassifier(
+            estimator=each, hidden_weights="fitted", eps=0.5, random_state=0, alpha=0.1
+        ).fit(digits[0], digits[2])
+        for each in (mlp, wrap(mlp))
+    ]
+    a, b = (model.decision_function(digits[1]) for model in models)
+    np.testing.assert_array_equal(a, b)
+
+
+def test_torch_activations():
+    torch = pytest.importorskip("torch")
+    from sklearn_lossless._given import read_network
+
+    nn = torch.nn
+    for layer, tolerance in [
+        (nn.ReLU(), 0),
+        (nn.LeakyReLU(0.2), 1e-6),
+        (nn.GELU(), 1e-6),
+        (nn.SiLU(), 1e-6),
+        (nn.ELU(0.7), 1e-6),
+        (nn.Softplus(2.0), 1e-6),
+        (nn.Tanh(), 1e-6),
+        (nn.Sigmoid(), 1e-6),
+    ]:
+        model = nn.Sequential(nn.Linear(5, 7), layer, nn.Dropout(), nn.Linear(7, 3))
+        X = np.random.default_rng(0).normal(size=(4, 5))
+        expected = model.eval()(torch.tensor(X, dtype=torch.float32)).detach().numpy()
+        found = read_network(model).outputs(X)
+        np.testing.assert_allclose(found, expected, atol=1e-5 + tolerance)
+
+
+def test_torch_is_not_imported_for_others(mlp, digits):
+    import subprocess
+
+    code = (
+        "import sys, sklearn_lossless as s; from sklearn.neural_network import *; "
+        "import numpy as np; X = np.random.default_rng(0).random((50, 30));"
+        "s.NTKCompressor(estimator=MLPClassifier((20,))).fit(X);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+# --- fitted weights -------------------------------------------------------------
+
+
+def test_ternarise_keeps_the_largest():
+    rng = np.random.default_rng(0)
+    W = rng.normal(size=(20, 6))
+    weights = ternarise(W, 0.75)
+    for o in range(6):
+        n_plus = weights.n_plus[o]
+        plus, minus = weights.indices[o, :n_plus], weights.indices[o, n_plus:]
+        assert (W[plus, o] > 0).all()
+        assert (W[minus, o] < 0).all()
+        assert (np.diff(plus) > 0).all()
+        assert (np.diff(minus) > 0).all()
+        kept = np.sort(np.abs(W[weights.indices[o], o]))
+        np.testing.assert_array_equal(kept, np.sort(np.abs(W[:, o]))[-5:])
+
+
+def test_fitted_weights_are_the_estimators(digits, mlp):
+    clf = CompressedMLPClassifier(
+        estimator=mlp, hidden_weights="fitted", eps=0.7, random_state=0
+    ).fit(digits[0], digits[2])
+    for spec, W in zip(clf.network_.layers, mlp.coefs_, strict=False):
+        assert spec.weights is not None
+        assert spec.n_nonzeros == round(0.3 * len(W))
+        assert spec.thresholds.shape == (spec.n_outputs, 7)
+        assert (np.diff(spec.thresholds, axis=1) >= 0).all()
+    first = ternarise(mlp.coefs_[0], 0.7)
+    np.testing.assert_array_equal(clf.network_.layers[0].weights.indices, first.indices)
+
+
+def test_fitted_weights_beat_random_ones_of_the_same_size(digits, mlp):
+    X_train, X_test, y_train, y_test = digits
+    scores = {
+        hidden: CompressedMLPClassifier(
+            estimator=mlp,
+            hidden_weights=hidden,
+            eps=0.5,
+            readout_layers="all",
+            random_state=0,
+        )
+        .fit(X_train, y_train)
+        .score(X_test, y_test)
+        for hidden in ("random", "fitted")
+    }
+    assert scores["fitted"] > scores["random"]
+    assert scores["fitted"] > 0.95
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_every_activation_of_mlp(digits, activation):
+    X_train, X_test, y_train, y_test = digits
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp = MLPClassifier((60,), activation=activation, max_iter=30, random_state=0)
+        mlp.fit(X_train, y_train)
+        clf = CompressedMLPClassifier(
+            estimator=mlp, hidden_weights="fitted", eps=0.5, random_state=0
+        ).fit(X_train, y_train)
+    assert clf.score(X_test, y_test) > 0.85
+
+
+def test_dead_neurons_and_sparse_input(digits, mlp):
+    dead = pickle.loads(pickle.dumps(mlp))
+    dead.coefs_[0][:, :5] = 0
+    dead.intercepts_[0][:5] = -1
+    options = {"hidden_weights": "fitted", "eps": 0.5, "random_state": 0}
+    dense = NTKCompressor(estimator=dead, **options).fit(digits[0])
+    again = NTKCompressor(estimator=dead, **options).fit(sparse.csr_array(digits[0]))
+    np.testing.assert_array_equal(dense.codes(digits[1]), again.codes(digits[1]))
+    first = dense.network_.layers[0]
+    assert (first.thresholds[:5] >= first.thresholds.max()).all()
+
+
+def test_model_file_of_fitted_weights(digits, mlp, tmp_path):
+    clf = CompressedMLPClassifier(
+        estimator=mlp, hidden_weights="fitted", eps=0.7, random_state=0
+    ).fit(digits[0], digits[2])
+    clf.save(tmp_path / "model")
+    loaded = sklearn_lossless.load(tmp_path / "model")
+    np.testing.assert_array_equal(
+        loaded.decision_function(digits[1]), clf.decision_function(digits[1])
+    )
+
+
+# --- teacher ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["teacher", "both"])
+@pytest.mark.parametrize("hidden_weights", ["random", "fitted"])
+def test_the_readout_follows_the_teacher(digits, mlp, target, hidden_weights):
+    X_train, X_test, y_train, y_test = digits
+    clf = CompressedMLPClassifier(
+        estimator=mlp,
+        target=target,
+        hidden_weights=hidden_weights,
+        widen=1 if hidden_weights == "fitted" else 10,
+        eps=0.5,
+        random_state=0,
+    ).fit(X_train, y_train)
+    agrees = np.mean(clf.predict(X_train) == mlp.predict(X_train))
+    assert clf.teacher_agreement_ == pytest.approx(agrees)
+    assert clf.teacher_agreement_ > 0.95
+    assert clf.score(X_test, y_test) > 0.93
+    proba = clf.predict_proba(X_test)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("readout", ["ridge", "logistic"])
+def test_a_teacher_needs_no_labels(digits, mlp, readout):
+    clf = CompressedMLPClassifier(
+        estimator=mlp, target="teacher", widen=5, eps=0.5, readout=readout, alpha=0.01
+    ).fit(digits[0])
+    np.testing.assert_array_equal(clf.classes_, mlp.classes_)
+    assert np.mean(clf.predict(digits[1]) == mlp.predict(digits[1])) > 0.9
+    other = clone(clf).set_params(estimator=mlp, random_state=0)
+    a = other.fit(digits[0], np.zeros_like(digits[2])).decision_function(digits[1])
+    b = other.fit(digits[0]).decision_function(digits[1])
+    np.testing.assert_array_equal(a, b)  # of labels only the names are looked at
+
+
+def test_binary_teacher_and_torch_teacher(digits):
+    X, y = digits[0], np.where(digits[2] > 4, "high", "low")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp = MLPClassifier((40,), max_iter=60, random_state=0).fit(X, y)
+    options = {"target": "teacher", "widen": 10, "eps": 0.5, "random_state": 0}
+    clf = CompressedMLPClassifier(estimator=mlp, **options).fit(X)
+    assert clf.teacher_agreement_ > 0.95
+    assert set(clf.predict(X)) == {"high", "low"}
+    torch = pytest.importorskip("torch")
+    net = torch_of(mlp)
+    linear = torch.nn.Linear(40, 2)
+    W = torch.from_numpy(np.hstack([-mlp.coefs_[1], mlp.coefs_[1]]).T / 2)
+    linear.weight.data = W.contiguous()
+    b = float(mlp.intercepts_[1][0]) / 2
+    linear.bias.data = torch.tensor([-b, b], dtype=torch.float64)
+    two = torch.nn.Sequential(*list(net)[:3], linear)
+    again = CompressedMLPClassifier(estimator=two, **options).fit(X)
+    np.testing.assert_array_equal(again.classes_, [0, 1])
+    np.testing.assert_allclose(
+        again.decision_function(X), clf.decision_function(X), atol=1e-8
+    )
+
+
+def test_regressor_follows_its_teacher(regressor):
+    teacher, X, y = regressor
+    reg = CompressedMLPRegressor(
+        estimator=teacher, target="teacher", widen=20, eps=0.2, random_state=0
+    )
+    found = reg.fit(X).predict(X)
+    assert np.corrcoef(found, teacher.predict(X))[0, 1] > 0.97
+    both = reg.set_params(target="both").fit(X, y).predict(X)
+    assert both.shape == y.shape
+
+
+# --- bad input ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"estimator": "mlp"}, TypeError, "must be an MLPClassifier"),
+        ({"hidden_weights": "fitted"}, ValueError, "got estimator=None"),
+        (
+            {"estimator": MLPClassifier((9,)), "hidden_weights": "fitted"},
+            NotFittedError,
+            "MLPClassifier is not fitted",
+        ),
+        ({"estimator": MLPClassifier((9,)), "widen": 0}, ValueError, "'widen'"),
+        ({"target": "teacher"}, ValueError, "needs a fitted estimator, got"),
+    ],
+)
+def test_bad_parameters(digits, parameters, error, message):
+    with pytest.raises(error, match=message):
+        CompressedMLPClassifier(**parameters).fit(digits[0], digits[2])
+
+
+def test_bad_teachers(digits, mlp, regressor):
+    X, y = digits[0], digits[2]
+    clf = CompressedMLPClassifier(estimator=mlp, target="teacher", eps=0.5, widen=2)
+    clf.fit(X, y)
+    before = clf.predict(X)
+    with pytest.raises(ValueError, match="estimator MLPClassifier was fitted with 64"):
+        clf.fit(X[:, :32], y)
+    with pytest.raises(ValueError, match="does not know: array"):
+        clf.fit(X, y + 5)
+    with pytest.raises(ValueError, match="needs readout='ridge'"):
+        clone(clf).set_params(estimator=mlp, target="both", readout="logistic").fit(
+            X, y
+        )
+    with pytest.raises(ValueError, match="is a regressor, expected a classifier"):
+        clone(clf).set_params(estimator=regressor[0]).fit(X[:, :10], y)
+    with pytest.raises(ValueError, match="widen=2 cannot be used"):
+        clone(clf).set_params(estimator=mlp, hidden_weights="fitted").fit(X, y)
+    np.testing.assert_array_equal(clf.predict(X), before)
+
+
+def test_bad_torch_layers():
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    X = np.random.default_rng(0).random((20, 9))
+    for layers, message in [
+        ([nn.Linear(9, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)], "layer BatchNorm1d"),
+        ([nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Linear(2, 2)], "layer Conv1d"),
+        ([nn.Linear(9, 2)], "at least one hidden layer"),
+        ([nn.Linear(9, 4), nn.ReLU()], "a Linear one at the end"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            NTKCompressor(estimator=nn.Sequential(*layers)).fit(X)
