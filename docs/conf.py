@@ -1,10 +1,15 @@
 """Sphinx configuration; `make docs` builds the site without the network."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
 
-import sklearn_lossless
+# Times in examples are those of one thread; set before NumPy is imported.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import sklearn_lossless  # noqa: E402
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))

@@ -1,6 +1,5 @@
-"""
-A fit larger than memory
-========================
+"""How do I fit a file that is larger than memory?
+===============================================
 
 The hidden layers of a compressed network are integers and cost next to nothing to
 compute again, and its ridge readout follows from sums over samples. So `fit` goes

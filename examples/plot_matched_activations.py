@@ -39,17 +39,18 @@ plt.show()
 # the activation: 1 adds no noise. Two levels can have the moments, at the price of
 # several times the noise, and for tanh they cannot have them all:
 
-print("activation  levels       m1        m2         f    matched")
+print("activation  levels     |m1|      |m2|         f    matched")
 for name in names:
     target = matches[name, 8].target
-    print(f"{name:10}        {target.m1:9.5f} {target.m2:9.5f} {target.f:9.5f}")
+    print(f"{name:18}{abs(target.m1):9.5f} {abs(target.m2):9.5f} {target.f:9.5f}")
     for n_levels in levels:
-        match, a = matches[name, n_levels], matches[name, n_levels].achieved
-        print(f"{'':10}{n_levels:8}{a.m1:9.5f} {a.m2:9.5f} {a.f:9.5f}    {match.met}")
+        match = matches[name, n_levels]
+        m1, m2, f = abs(match.achieved.m1), abs(match.achieved.m2), match.achieved.f
+        print(f"{n_levels:18}{m1:9.5f} {m2:9.5f} {f:9.5f}    {match.met}")
 
 # %%
-# Signs of `m1` and `m2` may differ, since only their squares enter the kernel; in the
-# figure the staircases are turned to the side of the curve. A single match, or a layer
+# Signs of `m1` and `m2` do not matter, since only their squares enter the kernel; in
+# the figure the staircases are turned to the side of the curve. A single match, or a layer
 # of a fitted estimator, is drawn with its moments by
 # :class:`~sklearn_lossless.inspection.MomentDisplay`. The free one, `tau`, acts on the
 # kernel as a little more regularisation.

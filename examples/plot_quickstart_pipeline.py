@@ -34,7 +34,8 @@ models = {
     "Fourier + ridge": [fourier, RidgeClassifierCV(alphas=np.logspace(-3, 3, 7))],
     "MLPClassifier": [MLPClassifier((WIDTH,), learning_rate_init=0.01, random_state=0)],
 }
-compressed.fit(X_train, y_train)  # compiles once, before any clock runs
+# It compiles once, before any clock runs.
+network = compressed.fit(X_train, y_train).network_
 
 # %%
 # One line each, as in any comparison.
@@ -54,17 +55,17 @@ for name, steps in models.items():
 # seed and the readout in double precision. ``save`` with an 8-bit readout makes it
 # smaller still: see :ref:`sphx_glr_examples_plot_model_file_sizes.py`.
 
-network = compressed.network_
 print(f"{network.n_nonzeros:,} of {network.n_weights:,} hidden weights are not zero")
 
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained", sharey=True)
 titles = "test accuracy, %", "fit, seconds", "pickle, kB"
 columns = zip(*results.values(), strict=True)
-for ax, title, values in zip(axes, titles, columns, strict=True):
+formats = "{:.1f}", "{:.2f}", "{:,.0f}"
+for ax, title, fmt, values in zip(axes, titles, formats, columns, strict=True):
     bars = ax.barh(list(results), values, color=["C0", "0.7", "0.7"])
-    ax.bar_label(bars, fmt="%.3g", padding=3)
+    ax.bar_label(bars, fmt=fmt, padding=3)
     ax.set_title(title)
-    ax.margins(x=0.25)
+    ax.margins(x=0.3)
 axes[0].set_xlim(90, 101)
 axes[0].invert_yaxis()
 plt.show()

@@ -28,6 +28,10 @@ Row = dict[str, Any]
 COMMANDS = {
     "c_export_mnist": "benchmarks/c_export/mnist.py --data mnist.npz",
     "c_export_device": "benchmarks/c_export/device.py --data mnist.npz",
+    **{
+        name: f"benchmarks/{name}.py --data mnist.npz"
+        for name in ("accuracy", "fit_memory", "given_networks")
+    },
     "peers": "benchmarks/peers.py --data mnist.npz",
     "paper_figure3": "benchmarks/paper_figure3.py --data mnist.npz",
 }
@@ -241,6 +245,23 @@ def c_export_device(rows: list[Row]) -> str:
     )
 
 
+def given_networks(rows: list[Row]) -> str:
+    """Trained networks, and what is left of them."""
+    return table(
+        rows,
+        {
+            "given": "",
+            "its accuracy, %": lambda row: f"{100 * row['given_accuracy']:.2f}",
+            "its kB": lambda row: kilobytes(row["given_bytes"]),
+            "compressed": "",
+            "accuracy, %": lambda row: f"{100 * row['accuracy']:.2f}",
+            "agreement, %": lambda row: f"{100 * row['agreement']:.2f}",
+            "file, kB": lambda row: kilobytes(row["bytes"]),
+            "times smaller": lambda row: f"{row['given_bytes'] / row['bytes']:.0f}",
+        },
+    )
+
+
 def c_export_mnist(rows: list[Row]) -> str:
     """Accuracy by the bits of the readout."""
     bits = rows[0]["accuracy_by_bits"]
@@ -316,6 +337,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "peers": ("peers.json", peers),
     "peers-short": ("peers.json", peers_short),
     "forward": ("forward.json", forward),
+    "given_networks": ("given_networks.json", given_networks),
     "fit_memory": ("fit_memory.json", fit_memory),
     "paper_figure3": ("paper_figure3.csv", paper_figure3),
     "c_export_device": ("c_export_device.json", c_export_device),
@@ -360,7 +382,7 @@ class Results(SphinxDirective):
         self.env.note_dependency(str(path))
         if not path.exists():
             return []
-        return self.parse_text_to_nodes(show(read(path)) + command(path))
+        return self._tables(show(read(path)) + command(path))
 
     def _others(self) -> list[nodes.Node]:
         found: list[nodes.Node] = []
@@ -369,8 +391,15 @@ class Results(SphinxDirective):
                 title = _words(path.stem).capitalize()
                 text = f"\n**{title}**\n" + as_it_is(read(path)) + command(path)
                 self.env.note_dependency(str(path))
-                found += self.parse_text_to_nodes(text)
+                found += self._tables(text)
         return found
+
+    def _tables(self, text: str) -> list[nodes.Node]:
+        parsed = self.parse_text_to_nodes(text)
+        for node in parsed:
+            for each in node.findall(nodes.table):
+                each["classes"].append("results")
+        return parsed
 
 
 class ResultsFigure(SphinxDirective):
