@@ -26,7 +26,7 @@ from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from ._features import feature_line
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
-from .inspection import set_rows_aside
+from .inspection._report import set_rows_aside
 from .network import build_network, choose_quantizer, code_sums
 from .theory import Activation, get_activation, match_network
 
