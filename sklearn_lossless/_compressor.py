@@ -27,7 +27,7 @@ from ._features import feature_line
 from ._given import GivenNetwork, architecture
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
-from .inspection import set_rows_aside
+from .inspection._report import set_rows_aside
 from .network import (
     build_network,
     choose_quantizer,

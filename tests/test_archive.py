@@ -690,7 +690,7 @@ def test_pickles_hold_the_seed_and_not_the_weights(tmp_path):
     assert os.path.getsize(tmp_path / "wide.joblib") < 6000
     assert len(pickle.dumps(wide)) < 6000
     assert len(skops.io.dumps(wide, compression=zipfile.ZIP_DEFLATED)) < 20_000
-    assert len(to_bytes(wide)) < 1000
+    assert len(to_bytes(wide)) < 1200
 
 
 def test_exports():

@@ -33,9 +33,9 @@ from sklearn_lossless.inspection import (
     CompressionReport,
     MomentDisplay,
     SpectrumDisplay,
-    set_rows_aside,
 )
 from sklearn_lossless.inspection._kernels import dense_kernels, sample_rows
+from sklearn_lossless.inspection._report import set_rows_aside
 from sklearn_lossless.network import network_sizes
 from sklearn_lossless.theory import (
     Activation,

@@ -2,7 +2,7 @@
 
 from ._kernels import KernelDistance
 from ._moments import MomentDisplay
-from ._report import CompressionReport, LayerReport, set_rows_aside
+from ._report import CompressionReport, LayerReport
 from ._spectrum import SpectrumDisplay
 
 __all__ = [
@@ -11,5 +11,4 @@ __all__ = [
     "LayerReport",
     "MomentDisplay",
     "SpectrumDisplay",
-    "set_rows_aside",
 ]
