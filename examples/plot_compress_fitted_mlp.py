@@ -66,9 +66,9 @@ for name, (accuracy, agreement, n_bytes) in results.items():
     )
 
 # %%
-# Random weights cost no bytes, and on digits no accuracy either. Where training has found
-# features that random ones lack, as on MNIST, fitted weights are worth theirs: see
-# :doc:`the table </guide/given_networks>`.
+# Random weights cost no bytes, and on digits no accuracy either. Where training has
+# found features that random ones lack, as on MNIST, fitted weights are worth theirs:
+# see :doc:`the table </guide/given_networks>`.
 
 figure, ax = plt.subplots(layout="constrained")
 for number, (name, (accuracy, _, n_bytes)) in enumerate(results.items()):

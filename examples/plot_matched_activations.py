@@ -50,8 +50,8 @@ for name in names:
 
 # %%
 # Signs of `m1` and `m2` do not matter, since only their squares enter the kernel; in
-# the figure the staircases are turned to the side of the curve. A single match, or a layer
-# of a fitted estimator, is drawn with its moments by
+# the figure the staircases are turned to the side of the curve. A single match, or a
+# layer of a fitted estimator, is drawn with its moments by
 # :class:`~sklearn_lossless.inspection.MomentDisplay`. The free one, `tau`, acts on the
 # kernel as a little more regularisation.
 
