@@ -106,17 +106,17 @@ def binary_layer(n_inputs, n_outputs, eps):
 
 def packed_layer(codes, layer):
     """Return a function that runs `layer` on `codes`, packed in planes beforehand."""
-    from sklearn_lossless.network._engine import bitsliced, blocks, packing, vector
+    from sklearn_lossless.network._engine import bitsliced, blocks, counter, packing
 
     n_rows_in, n_rows_out = blocks._padded(2000), blocks._padded(2000)
-    tile = vector.aligned_zeros(packing.TILE, np.uint64)
-    counter = vector.aligned_zeros(bitsliced.COUNTER_WORDS, np.uint64)
-    out = vector.aligned_zeros(n_rows_out * blocks.N_WORDS, np.uint64)
+    tile = blocks.aligned_zeros(packing.TILE, np.uint64)
+    scratch = blocks.aligned_zeros(counter.COUNTER_WORDS, np.uint64)
+    out = blocks.aligned_zeros(n_rows_out * blocks.N_WORDS, np.uint64)
     packed = []
     for start in range(0, len(codes), packing.BLOCK):
-        padded = vector.aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
+        padded = blocks.aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
         padded.reshape(packing.BLOCK, -1)[:, :2000] = codes[start : start + 512]
-        packed.append(vector.aligned_zeros(n_rows_in * blocks.N_WORDS, np.uint64))
+        packed.append(blocks.aligned_zeros(n_rows_in * blocks.N_WORDS, np.uint64))
         packing.pack(padded, 1, tile, packed[-1])
 
     def run():
@@ -130,7 +130,7 @@ def packed_layer(codes, layer):
                 layer.flips,
                 layer.first_level,
                 layer.sum_bits,
-                counter,
+                scratch,
                 1,
                 out,
             )

@@ -212,7 +212,7 @@ class CompressedNetwork:
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
 
-        n_threads = effective_n_jobs(n_jobs)
+        n_threads = effective_n_jobs(n_jobs) if n_samples > 1 else 1
         step = _CHUNK_ROWS if n_samples > n_threads * _CHUNK_ROWS else _CHUNK_ROWS // 2
 
         def run(start: int) -> None:

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .bitsliced import COUNTER_WORDS, layer_on_planes
-from .lanes import layer_on_lanes, layer_on_pairs_to_planes, layer_on_sample
-from .layer import N_WORDS, PreparedLayer
+from .bitsliced import layer_on_planes
+from .counter import COUNTER_WORDS
+from .lanes import layer_on_lanes, layer_on_pairs_to_planes
+from .layer import GROUP, N_WORDS, PreparedLayer, aligned_zeros
 from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, spread_pairs, unpack
-from .vector import aligned_zeros
+from .sample import SAMPLE_WORDS, layer_on_sample
 
 __all__ = ["run"]
+
+#: Up to this many samples are faster one by one than side by side in lanes.
+_MAX_SINGLE = 8
 
 #: First layers of codes longer than this are faster on lanes than on planes.
 _MAX_PLANES = 4
@@ -30,8 +34,8 @@ def run(
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
     n_samples = len(codes)
-    if n_samples == 1:
-        _run_sample(codes, layers, outs)
+    if n_samples <= _MAX_SINGLE:
+        _run_samples(codes, layers, outs)
         return
     n_taps = [layer.rows.size for layer in layers]
     n_plane_taps = sum(layer.rows.size * layer.input_bits for layer in layers)
@@ -158,24 +162,19 @@ def _run_lanes(
             out[start : start + len(chunk)] = by_feature[: out.shape[1], : len(chunk)].T
 
 
-def _run_sample(
+def _run_samples(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
 ) -> None:
-    values = np.zeros(layers[0].n_inputs + 1, dtype=np.int64)
-    values[:-1] = codes[0]
-    for layer, out in zip(layers, outs, strict=True):
-        result = np.zeros(layer.n_outputs + 1, dtype=np.int64)
-        layer_on_sample(
-            values,
-            layer.largest_code,
-            layer.rows,
-            layer.n_minus,
-            layer.thresholds,
-            layer.flips,
-            layer.first_level,
-            result,
-        )
-        out[0] = result[: out.shape[1]]
-        values = result
+    n_rows = max((x.input_bits + 1) * (x.n_inputs + GROUP) for x in layers)
+    rows = np.empty(n_rows, dtype=np.int32)
+    scratch = np.empty(SAMPLE_WORDS, dtype=np.uint64)
+    for sample, values in enumerate(codes):
+        for layer, out in zip(layers, outs, strict=True):
+            n_outputs = layer.n_outputs
+            result = np.empty(-(-n_outputs // BLOCK) * BLOCK // 8, dtype=np.uint64)
+            layer_on_sample(values, *layer.for_samples, rows, scratch, result)
+            values = result.view(np.uint8)[:n_outputs]
+            if out.shape[1]:
+                out[sample] = values

@@ -20,7 +20,6 @@ from .vector import (
     kernel,
     lane_mask,
     load_row,
-    load_value,
     shift_lanes_left,
     shift_lanes_right,
     shift_left,
@@ -28,7 +27,7 @@ from .vector import (
     sub_lanes,
 )
 
-__all__ = ["layer_on_lanes", "layer_on_pairs_to_planes", "layer_on_sample"]
+__all__ = ["layer_on_lanes", "layer_on_pairs_to_planes"]
 
 
 @kernel
@@ -127,27 +126,3 @@ def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
             at = b * plane_size + 16 * o + part
             out[at] = lane_mask(values, shift_left(low, 15 - b))
             out[at + 1] = lane_mask(values, shift_left(high, 15 - b))
-
-
-@kernel
-def layer_on_sample(  # type: ignore[no-untyped-def]
-    values, largest_code, rows, n_minus, thresholds, flips, first_level, out
-):
-    """Fill `out` with the codes that a layer makes of one sample.
-
-    `values` and `out` are int64, so that `rows` holds their offsets in bytes. The
-    other parameters are those of `PreparedLayer`.
-    """
-    n_outputs, n_taps = rows.shape
-    flat_rows = rows.reshape(rows.size)
-    for o in range(n_outputs):
-        start = o * n_taps
-        total = np.int64(largest_code) * n_minus[o]
-        for position in range(start, start + n_minus[o]):
-            total -= load_value(values, flat_rows, position)
-        for position in range(start + n_minus[o], start + n_taps):
-            total += load_value(values, flat_rows, position)
-        code = first_level
-        for t in range(flips.size):
-            code ^= flips[t] * (total >= thresholds[o, t])
-        out[o] = code

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GROUP", "N_WORDS", "PreparedLayer", "prepare_layer"]
+__all__ = ["GROUP", "N_WORDS", "PreparedLayer", "aligned_zeros", "prepare_layer"]
 
 #: Inputs that are added together; those of a neuron are padded to a multiple.
 GROUP = 8
@@ -17,7 +19,19 @@ GROUP = 8
 N_WORDS = 8
 
 
-class PreparedLayer(NamedTuple):
+def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return a flat array that starts at a cache line.
+
+    A vector is a cache line. Loads that straddle two lines cost a sixth of the speed.
+    """
+    n_bytes = size * np.dtype(dtype).itemsize
+    buffer = np.zeros(n_bytes + 64, dtype=np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + n_bytes].view(dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedLayer:
     """A layer in the arrangement that the kernels read.
 
     Every sum of codes is kept as the nonnegative ``sum + largest_code * n_minus``,
@@ -64,6 +78,68 @@ class PreparedLayer(NamedTuple):
     def largest_code(self) -> int:
         """Largest input code."""
         return 2**self.input_bits - 1
+
+    @cached_property
+    def for_samples(self) -> tuple[Any, ...]:
+        """What `layer_on_sample` takes from the layer, in its order."""
+        return (
+            self.weight_planes,
+            self.flips,
+            self.first_level,
+            self.input_bits,
+            self.sum_bits,
+            self.output_bits,
+        )
+
+    @property
+    def weight_planes(self) -> npt.NDArray[np.uint64]:
+        """Weights and thresholds with the neurons along vectors.
+
+        For each block of `64 * N_WORDS` neurons: a row of `N_WORDS` words for each
+        input and one of zeros, with a bit for each neuron that adds it; as many for
+        those that subtract it; for each threshold the complements of its
+        ``sum_bits + 1`` bits, where sums are kept as ``sum + 2**sum_bits - 1``.
+        """
+        n_rows = self.n_inputs + 1
+        n_bits = self.sum_bits + 1
+        n_thresholds = self.thresholds.shape[1]
+        n_blocks = -(-self.n_outputs // (64 * N_WORDS))
+        n_words = n_blocks * (2 * n_rows + n_thresholds * n_bits) * N_WORDS
+        flat = aligned_zeros(n_words, np.uint64)
+        blocks = flat.reshape(n_blocks, -1, N_WORDS)
+        offset = self.largest_code * self.n_minus.astype(np.int64)
+        reached_from = self.thresholds + (2**self.sum_bits - 1 - offset)[:, np.newaxis]
+        taps = np.arange(self.rows.shape[1])
+        for first in range(0, self.n_outputs, 64):
+            neurons = slice(first, first + 64)
+            block, word = divmod(first // 64, N_WORDS)
+            inputs = self.rows[neurons] // N_WORDS
+            is_minus = taps < self.n_minus[neurons, np.newaxis]
+            parts = [_bits_of_neurons(n_rows, inputs, ~is_minus)]
+            parts += [_bits_of_neurons(n_rows, inputs, is_minus)]
+            for threshold in reached_from[neurons].T:
+                parts += [threshold >> np.arange(n_bits)[:, np.newaxis] & 1 == 0]
+            blocks[block, :, word] = _words(np.concatenate(parts))
+        return flat
+
+
+def _bits_of_neurons(
+    n_rows: int, inputs: npt.NDArray[np.int32], taken: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Mark the inputs of each neuron that are `taken`; the last row is padding."""
+    bits = np.zeros((n_rows, len(inputs)), dtype=bool)
+    neuron, tap = np.nonzero(taken)
+    bits[inputs[neuron, tap], neuron] = True
+    bits[-1] = False
+    return bits
+
+
+def _words(bits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
+    """Pack rows of up to 64 bits, the lowest first."""
+    packed = np.zeros((len(bits), 8), dtype=np.uint8)
+    part = np.packbits(bits, axis=1, bitorder="little")
+    packed[:, : part.shape[1]] = part
+    return packed.view(np.uint64)[:, 0]
 
 
 def prepare_layer(

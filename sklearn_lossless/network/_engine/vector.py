@@ -15,8 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba.core import types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
@@ -28,7 +26,6 @@ __all__ = [
     "N_WORDS",
     "above_lanes",
     "add_lanes",
-    "aligned_zeros",
     "broadcast",
     "broadcast_lanes",
     "exact_sums",
@@ -36,7 +33,6 @@ __all__ = [
     "lane_mask",
     "load",
     "load_row",
-    "load_value",
     "shift_lanes_left",
     "shift_lanes_right",
     "shift_left",
@@ -65,17 +61,6 @@ def exact_sums(function: Callable[..., Any]) -> Any:
     Such sums are exact in any order, so the compiler may choose a fast one.
     """
     return kernel(function, fastmath={"reassoc"})
-
-
-def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return a flat array that starts at a cache line.
-
-    A vector is a cache line. Loads that straddle two lines cost a sixth of the speed.
-    """
-    n_bytes = size * np.dtype(dtype).itemsize
-    buffer = np.zeros(n_bytes + 64, dtype=np.uint8)
-    start = -buffer.ctypes.data % 64
-    return buffer[start : start + n_bytes].view(dtype)
 
 
 _WORDS = ir.VectorType(ir.IntType(64), N_WORDS)
@@ -270,21 +255,3 @@ def lane_mask(typingctx, like, value):  # type: ignore[no-untyped-def]
         return builder.zext(bits, ir.IntType(64))
 
     return types.uint64(like, _vector), codegen
-
-
-@intrinsic
-def load_value(typingctx, values, rows, position):  # type: ignore[no-untyped-def]
-    """Read the 64-bit integer `rows[position]` bytes after the start of `values`."""
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        values, rows, position = args
-        data = context.make_array(sig.args[0])(context, builder, values).data
-        start = builder.bitcast(data, ir.IntType(8).as_pointer())
-        data = context.make_array(sig.args[1])(context, builder, rows).data
-        row = builder.load(builder.gep(data, [position]), align=4)
-        address = builder.gep(start, [builder.sext(row, ir.IntType(64))])
-        return builder.load(
-            builder.bitcast(address, ir.IntType(64).as_pointer()), align=8
-        )
-
-    return types.int64(values, rows, types.intp), codegen
