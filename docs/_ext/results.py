@@ -33,6 +33,7 @@ COMMANDS = {
         for name in ("accuracy", "fit_memory", "given_networks")
     },
     "peers": "benchmarks/peers.py --data mnist.npz",
+    "paper_figure2": "benchmarks/paper_figure2.py --data mnist.npz",
     "paper_figure3": "benchmarks/paper_figure3.py --data mnist.npz",
 }
 
@@ -227,6 +228,33 @@ def paper_figure3(rows: list[Row]) -> str:
     return table(lines, columns)
 
 
+def paper_figure2(rows: list[Row]) -> str:
+    """Isolated eigenvalues and their vectors, as shares of the exact ones."""
+    return table(
+        rows,
+        {
+            "data": "",
+            "kernel": "",
+            "eigenvalue / exact": lambda row: _value(row["ratios of eigenvalues"]),
+            "abs(cosine)": lambda row: _value(row["cosines"]),
+            "spectral error": ".3f",
+        },
+    )
+
+
+def convergence(rows: list[Row]) -> str:
+    """Errors by dimension, and the fitted power."""
+    columns: dict[str, Any] = {
+        "activation": "",
+        "layers": "",
+        "relative error of": lambda row: row["what"],
+    }
+    for i, p in enumerate(rows[0]["sizes"]):
+        columns[f"p = {p}"] = lambda row, i=i: f"{row['error'][i]:.4f}"
+    columns["slope"] = lambda row: f"{row['slope']:+.2f}"
+    return table(rows, columns)
+
+
 def c_export_device(rows: list[Row]) -> str:
     """Flash, RAM and instructions on a Cortex-M0."""
     return table(
@@ -339,6 +367,8 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "forward": ("forward.json", forward),
     "given_networks": ("given_networks.json", given_networks),
     "fit_memory": ("fit_memory.json", fit_memory),
+    "convergence": ("convergence.json", convergence),
+    "paper_figure2": ("paper_figure2.json", paper_figure2),
     "paper_figure3": ("paper_figure3.csv", paper_figure3),
     "c_export_device": ("c_export_device.json", c_export_device),
     "c_export_mnist": ("c_export_mnist.json", c_export_mnist),

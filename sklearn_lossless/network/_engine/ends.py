@@ -43,12 +43,20 @@ def read_out(codes, weights, out):  # type: ignore[no-untyped-def]
         Whole numbers, such that no sum reaches 2**53.
     out : ndarray of shape (n_samples, n_targets), dtype float64
     """
-    row = np.empty(codes.shape[1])
-    for i in range(codes.shape[0]):
-        for j in range(row.size):
-            row[j] = codes[i, j]
-        for target in range(weights.shape[0]):
-            total = 0.0
-            for j in range(row.size):
-                total += row[j] * weights[target, j]
-            out[i, target] = total
+    n_samples, n_features = codes.shape
+    rows = np.empty((2, n_features))
+    for i in range(0, n_samples, 2):
+        # Two samples share each weight that is loaded; an odd last one goes twice.
+        last = min(i + 1, n_samples - 1)
+        first_row, second_row = rows[0], rows[1]
+        for j in range(n_features):
+            first_row[j] = codes[i, j]
+            second_row[j] = codes[last, j]
+        for target in range(len(weights)):
+            row = weights[target]
+            first = second = 0.0
+            for j in range(n_features):
+                first += first_row[j] * row[j]
+                second += second_row[j] * row[j]
+            out[i, target] = first
+            out[last, target] = second
