@@ -33,9 +33,13 @@ SIZES = (200, 400, 800, 1600)
 ACTIVATIONS = ("relu", "leaky_relu", "gelu")
 N_DRAWS = 3
 
-#: Neurons whose products are averaged in one half; at once, of one draw.
-NEURONS = 60_000
+#: Neurons of one draw of weights.
 _AT_ONCE = 2_000
+
+
+def n_neurons(p):
+    """In one half: the noise falls as their root and has to stay below the error."""
+    return round(max(150_000, 1.25 * p**2) / _AT_ONCE) * _AT_ONCE
 
 
 def mixture(p, seed):
@@ -52,16 +56,19 @@ def ternary_ck(X, name, tau, eps, seed):
     """Average of the products of many sparse ternary neurons."""
     p = X.shape[1]
     k = n_nonzeros(p, eps)
-    centre = gaussian_moments(name, tau).mean
+    scaled = (X * np.sqrt(p / k)).astype(np.float32)
+    centre = np.float32(gaussian_moments(name, tau).mean)
     kernel = np.zeros((len(X), len(X)))
-    for number in range(NEURONS // _AT_ONCE):
+    W = np.zeros((_AT_ONCE, p), dtype=np.float32)
+    n_draws = n_neurons(p) // _AT_ONCE
+    for number in range(n_draws):
         drawn = ternary_weights(seed, number, p, _AT_ONCE, k)
-        W = np.zeros((p, _AT_ONCE))
-        signs = np.where(np.arange(k) < drawn.n_plus[:, np.newaxis], 1.0, -1.0)
-        W[drawn.indices.ravel(), np.repeat(np.arange(_AT_ONCE), k)] = signs.ravel()
-        Z = get_activation(name)(X @ W * np.sqrt(p / k)) - centre
+        signs = np.where(np.arange(k) < drawn.n_plus[:, np.newaxis], 1, -1)
+        W[:] = 0
+        np.put_along_axis(W, drawn.indices, signs.astype(np.float32), axis=1)
+        Z = get_activation(name)(scaled @ W.T) - centre
         kernel += Z @ Z.T
-    return kernel / NEURONS
+    return kernel / (n_draws * _AT_ONCE)
 
 
 def errors(p, name, n_layers, seed):

@@ -202,7 +202,7 @@ def compare(data, X_train, X_test, y_train, y_test):
     for name, model in models().items():
         if sparse.issparse(X_train) and "Boosting" in name:
             continue  # takes dense arrays only
-        model = prepare(model, X_train)
+        model = prepare(clone(model), X_train)
         start = time.perf_counter()
         model.fit(X_train, y_train)
         seconds = time.perf_counter() - start
