@@ -40,6 +40,9 @@ from sklearn_lossless.datasets import load_mnist
 ALPHAS = np.logspace(-3, 3, 7)
 N_JOBS = 2
 
+MLP = "MLPClassifier((500,))"
+GIVEN = "ours, from that MLP"
+
 
 # --- data -----------------------------------------------------------------------
 
@@ -144,7 +147,10 @@ def models():
         "ours (500,)": CompressedMLPClassifier((500,), **ours),
         "ours (2000,)": CompressedMLPClassifier((2000,), **ours),
         "ours (6000,)": CompressedMLPClassifier((6000,), **ours),
-        "MLPClassifier((500,))": mlp,
+        MLP: mlp,
+        GIVEN: CompressedMLPClassifier(
+            estimator=mlp, hidden_weights="fitted", readout="logistic", **ours
+        ),
         "the same, pruned to 10 %": PrunedMLP(mlp),
         "RBFSampler(2000) + ridge": make_pipeline(
             RBFSampler(gamma="scale", n_components=2000, random_state=0), ridge
@@ -204,6 +210,8 @@ def compare(data, X_train, X_test, y_train, y_test):
             continue  # takes dense arrays only
         model = prepare(clone(model), X_train)
         start = time.perf_counter()
+        if name == GIVEN:
+            model.set_params(estimator=clone(model.estimator).fit(X_train, y_train))
         model.fit(X_train, y_train)
         seconds = time.perf_counter() - start
         with tempfile.TemporaryDirectory() as folder:
@@ -254,7 +262,7 @@ def plot(rows, path):
         2, len(names), figsize=(4 * len(names), 7), layout="constrained", squeeze=False
     )
     labels = list(dict.fromkeys(row["model"] for row in rows))
-    markers = "oooXPsD^v<>"
+    markers = "oooX*PsD^v<>"
     for column, data in enumerate(names):
         for row in rows:
             if row["data"] != data:
@@ -273,6 +281,8 @@ def plot(rows, path):
                     label=row["model"],
                 )
                 ax.set(xscale="log", yscale="log")
+                ax.yaxis.set_major_formatter("{x:g}")
+                ax.yaxis.set_minor_formatter("{x:g}")
         axes[0, column].set(title=data, xlabel="model file, kB")
         axes[1, column].set(xlabel="microseconds per prediction")
     for ax in axes[:, 0]:

@@ -16,7 +16,7 @@ from sklearn_lossless import NTKCompressor
 from sklearn_lossless.datasets import load_mnist
 from sklearn_lossless.inspection import CompressionReport, SpectrumDisplay
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description="The first experiment on digits")
 parser.add_argument("--data", help="npz file of MNIST; default: scikit-learn's digits")
 arguments = parser.parse_args()
 
