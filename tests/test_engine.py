@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -186,8 +187,21 @@ def test_layers_must_fit_together():
         engine.forward(codes, [other])
 
 
+AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+bmi2,+popcnt"}
+
+
 @pytest.mark.parametrize(
-    "setting", [{"NUMBA_CPU_NAME": "generic"}, {"NUMBA_DISABLE_JIT": "1"}]
+    "setting",
+    [
+        pytest.param(
+            AVX2,
+            marks=pytest.mark.skipif(
+                platform.machine() not in ("x86_64", "AMD64"), reason="an x86 processor"
+            ),
+        ),
+        {"NUMBA_CPU_NAME": "generic"},
+        {"NUMBA_DISABLE_JIT": "1"},
+    ],
 )
 def test_other_targets(setting, tmp_path):
     """Run one test in a process that compiles for another processor, or not."""

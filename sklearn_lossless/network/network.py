@@ -163,14 +163,12 @@ class CompressedNetwork:
         ndarray of shape (n_samples, n_features_out)
         """
         out = np.empty((X.shape[0], self.n_features_out), dtype=dtype)
-
         first, unit = first.astype(dtype), unit.astype(dtype)
 
         def finish(codes: npt.NDArray[Any], rows: slice) -> None:
-            codes *= unit
-            codes += first
+            _engine.decode(codes, first, unit, out[rows])
 
-        self._for_chunks(X, n_jobs, out, finish)
+        self._for_chunks(X, n_jobs, None, finish)
         return out
 
     def scores(

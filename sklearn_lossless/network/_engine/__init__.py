@@ -18,12 +18,19 @@ import numpy.typing as npt
 from .layer import PreparedLayer, prepare_layer
 
 if numba.config.DISABLE_JIT:
-    from .fallback import quantize, read_out, run
+    from .fallback import decode, quantize, read_out, run
 else:
     from .blocks import run
-    from .ends import quantize, read_out
+    from .ends import decode, quantize, read_out
 
-__all__ = ["PreparedLayer", "forward", "prepare_layer", "quantize", "read_out"]
+__all__ = [
+    "PreparedLayer",
+    "decode",
+    "forward",
+    "prepare_layer",
+    "quantize",
+    "read_out",
+]
 
 
 def forward(

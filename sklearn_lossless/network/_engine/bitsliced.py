@@ -2,32 +2,37 @@
 
 Subtracted inputs. Adding NOT x instead of subtracting x turns every sum into
 ``sum + (largest code) * (number of subtracted inputs)``, never negative, and the
-constant goes into the thresholds. A full adder whose three inputs are complemented
-puts out the complements of its outputs; so, rather than complementing each input
-of a run of subtracted ones, the kernel complements the counter before and after.
+constant goes into the thresholds.
 """
 
 from __future__ import annotations
 
 from .counter import (
     FIRST_BASE,
-    GROUP_LEVEL,
     MASKS,
+    MEMORY_LEVEL,
     ONES,
     ZEROS,
     add_carry,
     add_eight,
-    complement,
+    add_sixteen,
+    double,
     eight_rows,
     final_sum,
 )
 from .layer import GROUP, N_WORDS
-from .vector import broadcast, kernel, load, store
+from .vector import broadcast, inlined, kernel, load, majority, store
 
 __all__ = ["layer_on_planes"]
 
 
-@kernel
+@inlined
+def _complement(x):  # type: ignore[no-untyped-def]
+    """Complement eight vectors."""
+    return ~x[0], ~x[1], ~x[2], ~x[3], ~x[4], ~x[5], ~x[6], ~x[7]
+
+
+@inlined
 def _complement_first(x, n_minus):  # type: ignore[no-untyped-def]
     """Complement the first `n_minus` of eight vectors."""
     return (
@@ -42,14 +47,14 @@ def _complement_first(x, n_minus):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel
+@inlined
 def _at_least(counter, base, width, threshold, masks):  # type: ignore[no-untyped-def]
     """Return where the sum reaches a threshold, from the lowest bit upwards."""
     reached = broadcast(ONES)
     for level in range(base, base + width):
         not_bit = broadcast(masks[threshold & 1])
         bit = load(counter, level * N_WORDS)
-        reached = (bit & not_bit) | ((bit | not_bit) & reached)
+        reached = majority(bit, not_bit, reached)
         threshold >>= 1
     return reached
 
@@ -87,48 +92,48 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
     out_words = out.size // n_out_bits
     zero = broadcast(ZEROS)
     for o in range(n_outputs):
-        n_mixed = n_minus[o] % GROUP
-        minus_stop = o * n_taps + n_minus[o] - n_mixed
+        stop = (o + 1) * n_taps
+        minus_stop = o * n_taps + n_minus[o]
         base = FIRST_BASE
-        for level in range(base + GROUP_LEVEL, base + sum_bits):
-            store(counter, level * N_WORDS, ~zero)
-        ones = twos = fours = ~zero
-        n_groups = 0
+        for level in range(base + MEMORY_LEVEL, base + sum_bits):
+            store(counter, level * N_WORDS, zero)
+        low = zero, zero, zero, zero
+        n_carries = 0
         for bit in range(n_bits - 1, -1, -1):
             plane = bit * plane_words
-            level = base + GROUP_LEVEL
             position = o * n_taps
-            # The counter is complemented here.
-            while position < minus_stop:
+            while position < stop - GROUP:
+                # Three times the same with and without complements: rows that are
+                # added where they are read need no registers to wait in.
+                n_left = minus_stop - position
+                if n_left <= 0:
+                    x = eight_rows(planes, plane, flat_rows, position)
+                    y = eight_rows(planes, plane, flat_rows, position + GROUP)
+                    low, carry = add_sixteen(x, y, low)
+                elif n_left >= 2 * GROUP:
+                    x = eight_rows(planes, plane, flat_rows, position)
+                    y = eight_rows(planes, plane, flat_rows, position + GROUP)
+                    low, carry = add_sixteen(_complement(x), _complement(y), low)
+                else:
+                    x = eight_rows(planes, plane, flat_rows, position)
+                    y = eight_rows(planes, plane, flat_rows, position + GROUP)
+                    x = _complement_first(x, n_left)
+                    y = _complement_first(y, n_left - GROUP)
+                    low, carry = add_sixteen(x, y, low)
+                add_carry(counter, base, n_carries, carry)
+                n_carries += 1
+                position += 2 * GROUP
+            if position < stop:
                 x = eight_rows(planes, plane, flat_rows, position)
-                ones, twos, fours, eight = add_eight(x, ones, twos, fours)
-                add_carry(counter, level, n_groups, eight)
-                n_groups += 1
-                position += GROUP
-            complement(counter, level, base + sum_bits)
-            ones, twos, fours = ~ones, ~twos, ~fours
-            if n_mixed:
-                x = _complement_first(
-                    eight_rows(planes, plane, flat_rows, position), n_mixed
-                )
-                ones, twos, fours, eight = add_eight(x, ones, twos, fours)
-                add_carry(counter, level, n_groups, eight)
-                n_groups += 1
-                position += GROUP
-            while position < (o + 1) * n_taps:
-                x = eight_rows(planes, plane, flat_rows, position)
-                ones, twos, fours, eight = add_eight(x, ones, twos, fours)
-                add_carry(counter, level, n_groups, eight)
-                n_groups += 1
-                position += GROUP
+                x = _complement_first(x, minus_stop - position)
+                low, carry = add_eight(x, low)
+                add_carry(counter, base, n_carries, carry)
+                n_carries += 1
             if bit:
-                # Double the counter: one level up, for the next lower plane.
-                store(counter, (level - 1) * N_WORDS, fours)
-                ones, twos, fours = ~zero, ~ones, ~twos
+                low = double(counter, base, low)
                 base -= 1
-                n_groups *= 2
-                complement(counter, base + GROUP_LEVEL, base + sum_bits)
-        final_sum(counter, base, sum_bits, n_groups, ones, twos, fours)
+                n_carries *= 2
+        final_sum(counter, base, sum_bits, low, n_carries)
         for b in range(n_out_bits):
             first = broadcast(MASKS[1 - ((first_level >> b) & 1)])
             store(out, b * out_words + o * N_WORDS, first)

@@ -1,4 +1,4 @@
-"""The two ends of the forward pass: real inputs -> codes, and codes -> scores."""
+"""The ends of the forward pass: inputs to codes, codes to features or scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from .vector import exact_sums, kernel
 
-__all__ = ["quantize", "read_out"]
+__all__ = ["decode", "quantize", "read_out"]
 
 
 @kernel
@@ -30,6 +30,23 @@ def quantize(X, inv_step, shift, max_code, out):  # type: ignore[no-untyped-def]
         for j in range(X.shape[1]):
             cell = np.floor(np.float64(X[i, j]) * inv_step + shift[j])
             out[i, j] = min(max(cell, 0.0), max_code)
+
+
+@kernel
+def decode(codes, first, unit, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with ``first + unit * codes``.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_features), dtype uint8
+    first, unit : ndarray of shape (n_features,)
+        Of the type of `out`.
+    out : ndarray of shape (n_samples, n_features)
+        Floating-point numbers.
+    """
+    for i in range(codes.shape[0]):
+        for j in range(codes.shape[1]):
+            out[i, j] = first[j] + unit[j] * codes[i, j]
 
 
 @exact_sums

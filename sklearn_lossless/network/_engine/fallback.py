@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .layer import N_WORDS, PreparedLayer
 
-__all__ = ["quantize", "read_out", "run"]
+__all__ = ["decode", "quantize", "read_out", "run"]
 
 
 def quantize(
@@ -22,6 +22,16 @@ def quantize(
 ) -> None:
     """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``."""
     out[:] = np.clip(np.floor(X.astype(np.float64) * inv_step + shift), 0, max_code)
+
+
+def decode(
+    codes: npt.NDArray[np.uint8],
+    first: npt.NDArray[Any],
+    unit: npt.NDArray[Any],
+    out: npt.NDArray[Any],
+) -> None:
+    """Fill `out` with ``first + unit * codes``."""
+    out[:] = first + unit * codes
 
 
 def read_out(

@@ -14,7 +14,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .vector import N_WORDS, broadcast, kernel, load, shift_left, shift_right, store
+from .vector import (
+    N_WORDS,
+    broadcast,
+    inlined,
+    kernel,
+    load,
+    shift_left,
+    shift_right,
+    store,
+)
 
 __all__ = ["BLOCK", "TILE", "TILE_FEATURES", "pack", "spread", "spread_pairs", "unpack"]
 
@@ -31,7 +40,7 @@ _LOWEST_BYTE = np.uint64(0xFF)
 _LOWEST_BITS = np.uint64(0x0101010101010101)
 
 
-@kernel
+@inlined
 def _transpose_bytes(tile):  # type: ignore[no-untyped-def]
     """Swap, in each word of the 8 vectors of `tile`, vector number and byte number."""
     for distance, mask in (

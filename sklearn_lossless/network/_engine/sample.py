@@ -17,19 +17,20 @@ import numpy as np
 from .counter import (
     COUNTER_WORDS,
     FIRST_BASE,
-    GROUP_LEVEL,
     LEVELS,
     MASKS,
+    MEMORY_LEVEL,
     ONES,
     ZEROS,
     add_carry,
     add_eight,
+    add_sixteen,
+    double,
     eight_rows,
     final_sum,
-    majority,
 )
 from .layer import GROUP, N_WORDS
-from .vector import broadcast, kernel, load, store
+from .vector import broadcast, inlined, kernel, load, majority, store
 
 __all__ = ["SAMPLE_WORDS", "layer_on_sample"]
 
@@ -41,7 +42,7 @@ _DIAGONAL = np.uint64(0x8040201008040201)
 _SEVEN_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
-@kernel
+@inlined
 def _list_rows(codes, n_bits, rows, ends):  # type: ignore[no-untyped-def]
     """List, from the highest bit to the lowest, the rows of codes with that bit set.
 
@@ -63,35 +64,39 @@ def _list_rows(codes, n_bits, rows, ends):  # type: ignore[no-untyped-def]
         ends[bit] = position
 
 
-@kernel
+@inlined
 def _count(planes, first_row, rows, ends, width, counter):  # type: ignore[no-untyped-def]
     """Sum the listed rows, times the values of their bits; return the lowest level."""
     zero = broadcast(ZEROS)
     base = FIRST_BASE
-    for level in range(base + GROUP_LEVEL, LEVELS):
+    for level in range(base + MEMORY_LEVEL, LEVELS):
         store(counter, level * N_WORDS, zero)
-    ones = twos = fours = zero
-    n_groups = 0
+    low = zero, zero, zero, zero
+    n_carries = 0
     position = 0
     for bit in range(ends.size - 1, -1, -1):
-        level = base + GROUP_LEVEL
-        while position < ends[bit]:
+        while position < ends[bit] - GROUP:
             x = eight_rows(planes, first_row, rows, position)
-            ones, twos, fours, eight = add_eight(x, ones, twos, fours)
-            add_carry(counter, level, n_groups, eight)
-            n_groups += 1
+            y = eight_rows(planes, first_row, rows, position + GROUP)
+            low, carry = add_sixteen(x, y, low)
+            add_carry(counter, base, n_carries, carry)
+            n_carries += 1
+            position += 2 * GROUP
+        if position < ends[bit]:
+            x = eight_rows(planes, first_row, rows, position)
+            low, carry = add_eight(x, low)
+            add_carry(counter, base, n_carries, carry)
+            n_carries += 1
             position += GROUP
         if bit:
-            # Double the counter: one level up, for the next lower bit.
-            store(counter, (level - 1) * N_WORDS, fours)
-            ones, twos, fours = zero, ones, twos
+            low = double(counter, base, low)
             base -= 1
-            n_groups *= 2
-    final_sum(counter, base, width, n_groups, ones, twos, fours)
+            n_carries *= 2
+    final_sum(counter, base, width, low, n_carries)
     return base
 
 
-@kernel
+@inlined
 def _subtract(plus, minus, base, width):  # type: ignore[no-untyped-def]
     """Leave ``plus - minus + 2**width - 1`` in `plus`: add the complement."""
     carry = broadcast(ZEROS)
@@ -102,18 +107,18 @@ def _subtract(plus, minus, base, width):  # type: ignore[no-untyped-def]
     store(plus, (base + width) * N_WORDS, carry)
 
 
-@kernel
+@inlined
 def _at_least(counter, base, n_levels, complements, first):  # type: ignore[no-untyped-def]
     """Return where the sums reach thresholds, each with its own."""
     reached = broadcast(ONES)
     for level in range(n_levels):
         bit = load(counter, (base + level) * N_WORDS)
         not_bit = load(complements, first + level * N_WORDS)
-        reached = (bit & not_bit) | ((bit | not_bit) & reached)
+        reached = majority(bit, not_bit, reached)
     return reached
 
 
-@kernel
+@inlined
 def _unpack(planes, n_bits, codes):  # type: ignore[no-untyped-def]
     """Fill `codes`, eight at a time, from planes of one bit each."""
     for i in range(codes.size):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numba
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -29,10 +29,12 @@ __all__ = [
     "broadcast",
     "broadcast_lanes",
     "exact_sums",
+    "inlined",
     "kernel",
     "lane_mask",
     "load",
     "load_row",
+    "majority",
     "shift_lanes_left",
     "shift_lanes_right",
     "shift_left",
@@ -53,6 +55,15 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
         return numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:
         return numba.njit(nogil=True, **options)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile `function` as a part of the kernels that call it.
+
+    A call would pass vectors through memory. So would a function with loops of its
+    own that takes arrays, as Numba then counts references to them.
+    """
+    return numba.njit(nogil=True, forceinline=True)(function)
 
 
 def exact_sums(function: Callable[..., Any]) -> Any:
@@ -97,6 +108,28 @@ _register_operator(operator.and_, 2, "and_")
 _register_operator(operator.or_, 2, "or_")
 _register_operator(operator.xor, 2, "xor")
 _register_operator(operator.invert, 1, "not_")
+
+
+@intrinsic
+def majority(typingctx, a, b, c):  # type: ignore[no-untyped-def]
+    """Return the bits that at least two of three vectors have set."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        _, _, features = context.codegen().magic_tuple()
+        if "+avx512f" in features.split(","):
+            # One instruction for any function of three bits, which LLVM does not
+            # find by itself; 0xE8 is the majority's table.
+            table = ir.IntType(32)(0xE8)
+            function_type = ir.FunctionType(_WORDS, [_WORDS] * 3 + [table.type])
+            function = cgutils.get_or_insert_function(
+                builder.module, function_type, "llvm.x86.avx512.pternlog.q.512"
+            )
+            return builder.call(function, [*args, table])
+        a, b, c = args
+        differ = builder.xor(a, b)
+        return builder.or_(builder.and_(a, b), builder.and_(differ, c))
+
+    return _vector(a, b, c), codegen
 
 
 def _splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
