@@ -247,11 +247,7 @@ class NTKCompressor(
         self, X: Any, sample_weight: npt.NDArray[np.float64] | None
     ) -> Self:
         """Fit without another look at parameters and data."""
-        rows = X[
-            np.linspace(0, X.shape[0] - 1, min(X.shape[0], _FITTED_ROWS)).astype(int)
-        ]
-        rows = rows.toarray() if sparse.issparse(rows) else rows
-        self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1], rows)
+        self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1], X)
         set_rows_aside(self, X, sample_weight)
         return self
 

@@ -11,16 +11,132 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 
 from ._readout import Report, log_loss_sum, row_blocks
 
-__all__ = ["LogisticReadout", "StreamedLogistic"]
+__all__ = ["LogisticReadout", "StreamedLogistic", "fit_logistic"]
 
 Array = npt.NDArray[Any]
+
+#: Regularisations tried; the first where classes are small.
+_ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
+
+#: The fifth of the samples by which the regularisation is chosen.
+_HELD_OUT = StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
+
+#: Coefficients up to which Newton's method, with its dense Hessian, is the solver.
+_NEWTON_SIZE = 2000
+
+#: Bytes of float64 features up to which they are held in memory; beyond, every
+#: iteration computes them again.
+_DENSE_BYTES = 2**28
 
 #: The solver stops where no derivative of the mean loss is larger.
 _TOLERANCE = 1e-4
 _MAX_ITERATIONS = 1000
+
+
+def fit_logistic(
+    codes: Any,
+    labels: npt.NDArray[np.intp],
+    n_classes: int,
+    *,
+    first: Array,
+    unit: Array,
+    scale: float,
+    alpha: float | None = None,
+    weight: Array | None = None,
+    report: Report | None = None,
+) -> tuple[LogisticRegression, float]:
+    """Fit a logistic regression on features ``first + unit * codes``.
+
+    Parameters
+    ----------
+    codes : LazyCodes of shape (n_samples, n_features)
+    labels : ndarray of shape (n_samples,), dtype intp
+        Index of the class of each sample.
+    n_classes : int
+    first, unit : ndarray of shape (n_features,), dtype float64
+        Feature of code 0, and the step from code to code.
+    scale : float
+        Typical size of a feature; the solvers work on features of size 1.
+    alpha : float or None, default=None
+        L2 regularisation of the coefficients. None: that of least log-loss on a
+        held-out fifth of the samples.
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Weights of the samples.
+    report : callable or None, default=None
+        Takes lines of text about the progress.
+
+    Returns
+    -------
+    readout : LogisticRegression
+        Of the features, with labels as its classes.
+    alpha : float
+        The regularisation used.
+    """
+    alphas: tuple[float, ...] = _ALPHAS
+    if alpha is not None:
+        alphas = (alpha,)
+    elif np.bincount(labels).min() < 5:
+        alphas = _ALPHAS[:1]
+    if 8 * codes.shape[0] * codes.shape[1] > _DENSE_BYTES:
+        solver = StreamedLogistic(
+            codes, labels, n_classes, first=first, unit=unit, scale=scale, report=report
+        )
+        return _fit_streamed(solver, labels, alphas, weight)
+    return _fit_dense(codes.features(first, unit), labels, scale, alphas, weight)
+
+
+def _fit_dense(
+    Z: Array,
+    labels: npt.NDArray[np.intp],
+    scale: float,
+    alphas: tuple[float, ...],
+    weight: Array | None,
+) -> tuple[LogisticRegression, float]:
+    """Fit to features in memory; choose from `alphas` if there are several."""
+    n_classes = len(np.unique(labels))
+    size = Z.shape[1] * (n_classes if n_classes > 2 else 1)
+    solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
+    readout = LogisticRegression(solver=solver, max_iter=1000)
+    options = {} if weight is None else {"sample_weight": weight}
+    if len(alphas) > 1:
+        search = GridSearchCV(
+            readout,
+            {"C": scale**2 / np.asarray(alphas)},
+            scoring="neg_log_loss",
+            cv=_HELD_OUT,
+        )
+        readout = search.fit(Z / scale, labels, **options).best_estimator_
+    else:
+        readout.set_params(C=scale**2 / alphas[0]).fit(Z / scale, labels, **options)
+    readout.coef_ /= scale
+    return readout, scale**2 / readout.C
+
+
+def _fit_streamed(
+    solver: StreamedLogistic,
+    labels: npt.NDArray[np.intp],
+    alphas: tuple[float, ...],
+    weight: Array | None,
+) -> tuple[LogisticRegression, float]:
+    """Fit as `_fit_dense`, without the features in memory."""
+    weight = np.ones(len(labels)) if weight is None else weight
+    if len(alphas) > 1:
+        _, held_out = next(_HELD_OUT.split(labels, labels))
+        fitted, alpha = solver.choose(alphas, weight, held_out)
+    else:
+        alpha = alphas[0]
+        fitted = solver.fit(weight, alpha)
+    readout = LogisticRegression(C=solver.scale**2 / alpha, max_iter=_MAX_ITERATIONS)
+    readout.classes_ = np.unique(labels)
+    readout.n_features_in_ = fitted.coef.shape[1]
+    readout.coef_, readout.intercept_ = fitted.coef, fitted.intercept
+    readout.n_iter_ = np.array([fitted.n_iter])
+    return readout, alpha
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +191,7 @@ class StreamedLogistic:
     ) -> None:
         self._codes, self._labels = codes, labels
         self._n_scores = 1 if n_classes == 2 else n_classes
-        self._first, self._unit, self._scale = first / scale, unit / scale, scale
+        self._first, self._unit, self.scale = first / scale, unit / scale, scale
         self._report = report
 
     def fit(
@@ -99,8 +215,8 @@ class StreamedLogistic:
         n_features = self._codes.shape[1]
         x = np.zeros((self._n_scores, n_features + 1))
         if start is not None:
-            x[:, :-1], x[:, -1] = start.coef * self._scale, start.intercept
-        penalty = alpha / (self._scale**2 * weight.sum())
+            x[:, :-1], x[:, -1] = start.coef * self.scale, start.intercept
+        penalty = alpha / (self.scale**2 * weight.sum())
         found = optimize.minimize(
             lambda x: self._objective(x.reshape(-1, n_features + 1), weight, penalty),
             x.ravel(),
@@ -124,11 +240,11 @@ class StreamedLogistic:
                 f"logistic readout: alpha={alpha:.3g}, {found.nit} iterations, "
                 f"objective {found.fun:.4g}"
             )
-        return LogisticReadout(x[:, :-1] / self._scale, x[:, -1].copy(), found.nit)
+        return LogisticReadout(x[:, :-1] / self.scale, x[:, -1].copy(), found.nit)
 
     def log_loss(self, readout: LogisticReadout, weight: Array) -> float:
         """Return the weighted mean log-loss of a readout."""
-        x = np.column_stack([readout.coef * self._scale, readout.intercept])
+        x = np.column_stack([readout.coef * self.scale, readout.intercept])
         total = 0.0
         for rows in row_blocks(self._codes):
             if weight[rows].any():

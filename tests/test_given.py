@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -261,6 +262,19 @@ def test_binary_teacher_and_torch_teacher(digits):
     np.testing.assert_allclose(
         again.decision_function(X), clf.decision_function(X), atol=1e-8
     )
+
+
+@pytest.mark.parametrize("readout", ["ridge", "logistic", LogisticRegression()])
+def test_a_class_that_the_teacher_never_names(digits, mlp, readout):
+    X = digits[0][mlp.predict(digits[0]) != 3]
+    clf = CompressedMLPClassifier(
+        estimator=mlp, target="teacher", widen=5, readout=readout, random_state=0
+    ).fit(X)
+    said = mlp.predict(X)
+    assert np.mean(clf.predict(X) == said) == pytest.approx(clf.teacher_agreement_)
+    assert clf.teacher_agreement_ > 0.9
+    assert clf.predict_proba(X).shape == (len(X), len(clf.classes_))
+    assert (3 in clf.classes_) == (readout == "ridge")
 
 
 def test_regressor_follows_its_teacher(regressor):

@@ -54,7 +54,7 @@ def test_streamed_is_in_memory(digits, monkeypatch, n_classes, alpha):
         ).fit(X, y, sample_weight=1.0 + (y == 1))
 
     in_memory = fit()
-    monkeypatch.setattr("sklearn_lossless._mlp._DENSE_BYTES", 0)
+    monkeypatch.setattr("sklearn_lossless._logistic._DENSE_BYTES", 0)
     streamed = fit()
     assert streamed.alpha_ == pytest.approx(in_memory.alpha_)
     # Newton's method and L-BFGS stop at different places near the minimum.

@@ -1,0 +1,572 @@
+"""Compressed networks with a trained readout that names a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.utils import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from ._base import CompressedMLP
+from ._chunked import is_dask, over_chunks
+from ._compat import StrOptions, fit_context
+from ._compressor import (
+    given_architecture,
+    validate_input,
+    validate_weight,
+)
+from ._given import read_teacher
+from ._logistic import fit_logistic
+from ._readout import (
+    SignTargets,
+    all_scores,
+    fit_temperature,
+    product,
+    zero_one_loss,
+)
+from .network import LazyCodes
+
+__all__ = ["CompressedMLPClassifier"]
+
+
+def _has_partial_fit(self: Any) -> bool:
+    """Say whether the readout follows from sums over samples."""
+    if not (isinstance(self.readout, str) and self.readout == "ridge"):
+        raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
+    if isinstance(self.class_weight, str):
+        raise AttributeError(
+            f"class_weight={self.class_weight!r} needs the numbers of all classes, "
+            "which partial_fit does not have; give the weights as a dict"
+        )
+    return True
+
+
+def _delegates(method: str) -> Any:
+    """Say whether a readout that is an estimator of its own has `method`."""
+
+    def check(self: CompressedMLPClassifier) -> bool:
+        if isinstance(self.readout, str):
+            return True
+        return hasattr(getattr(self, "readout_", self.readout), method)
+
+    return available_if(check)
+
+
+class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
+    """Classifier of a sparse ternary network with a trained linear readout.
+
+    The hidden layers are those of :class:`NTKCompressor`: random, frozen, integer,
+    with the conjugate kernel of a wide dense network. Only the readout is trained.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(1000,)
+        Width of each hidden layer.
+    activation : str, callable or list of them, default="relu"
+        Activation of the given network, for all layers or one per layer.
+    eps : float, default=0.9
+        Share of zero weights, in [0, 1).
+    n_levels : int, default=8
+        Levels of the compressed activations, 2 to 16.
+    input_bits : int, default=8
+        Bits that each input feature is rounded to, 1 to 8.
+    readout_layers : {"last", "all"}, default="last"
+        Whether the readout sees the last layer, or all of them.
+    estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
+        A network, fitted or not: its widths and activations in place of
+        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`.
+    widen : int, default=1
+        Factor of the widths of `estimator`.
+    hidden_weights : {"random", "fitted"}, default="random"
+        "fitted": signs of the largest weights of the fitted `estimator`.
+    target : {"labels", "teacher", "both"}, default="labels"
+        What the readout is trained for: `y`; what the fitted `estimator` says of `X`,
+        for which `y` is not needed (of a classifier its scores, or for readouts that
+        take labels its predictions); or, with a ridge readout, the mean of both.
+    readout : {"ridge", "logistic"} or classifier, default="ridge"
+        How the readout is trained. "ridge": least squares on +-1 targets, in
+        closed form. "logistic": multinomial logistic regression. A scikit-learn
+        classifier is cloned and fitted on the features.
+    alpha : float or None, default=None
+        L2 regularisation of the readout, for the features that
+        :meth:`NTKCompressor.transform` gives. None: chosen by leave-one-out error rate
+        ("ridge") or by log-loss on a held-out fifth ("logistic").
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the readout's loss.
+    random_state : int, RandomState instance or None, default=None
+        Draws the 64-bit seed of the hidden weights.
+    n_jobs : int or None, default=None
+        Threads of the forward pass, as in joblib.
+    verbose : int, default=0
+        Whether to print what was matched and chosen.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    coef_ : ndarray of shape (n_classes, n_features_out), (1, ...) if binary
+        Coefficients of the features, of linear readouts.
+    intercept_ : ndarray of shape (n_classes,), (1,) if binary
+        Intercepts, of linear readouts.
+    alpha_ : float
+        Regularisation used by the ridge and the logistic readout.
+    alphas_, loo_losses_ : ndarray of shape (n_alphas,)
+        Regularisations tried by the ridge readout, and the share of samples that
+        each gets wrong when they are left out.
+    gcv_losses_ : ndarray of shape (n_alphas,)
+        In place of `loo_losses_` after :meth:`partial_fit`: the generalised
+        cross-validation of the squared error of each.
+    temperature_ : float
+        Factor of the scores in the softmax of :meth:`predict_proba`: calibrated on
+        leave-one-out scores ("ridge"), or 1, where one score serves two classes
+        1/2 ("logistic").
+    teacher_agreement_ : float
+        Share of the training samples for which the prediction is the teacher's, where
+        `target` is not "labels".
+    readout_ : classifier
+        The fitted readout, unless it is "ridge".
+    compressor_ : NTKCompressor
+        The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
+        :attr:`mean_` and :attr:`scale_` are its attributes.
+    network_ : CompressedNetwork
+        The integer network.
+    matching_ : NetworkMatch
+        Target and achieved moments, layer by layer.
+    report_ : CompressionReport
+        Moments, distance from the given network's kernel, and bytes.
+    mean_ : ndarray of shape (n_features,)
+        Mean of the quantised inputs.
+    scale_ : float
+        Factor that makes the mean squared norm of the centred inputs 1.
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the input features, where `X` has string names.
+
+    See Also
+    --------
+    NTKCompressor : The hidden layers alone, as a transformer.
+    CompressedMLPRegressor : The same for regression.
+    sklearn.neural_network.MLPClassifier : Dense, all layers trained.
+
+    References
+    ----------
+    Gu, Du, Zhang, Xie, Pu, Qiu, Liao, "'Lossless' Compression of Deep Neural
+    Networks: A High-dimensional Neural Tangent Kernel Approach", NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_lossless import CompressedMLPClassifier
+    >>> X_train, X_test, y_train, y_test = train_test_split(
+    ...     *load_digits(return_X_y=True), random_state=0)
+    >>> clf = CompressedMLPClassifier(eps=0.8, random_state=0).fit(X_train, y_train)
+    >>> clf.score(X_test, y_test) > 0.97
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CompressedMLP._parameter_constraints,
+        "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+    _of_readout = (*CompressedMLP._of_readout, "temperature_")
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Iterable[int] = (1000,),
+        activation: Any = "relu",
+        *,
+        eps: float = 0.9,
+        n_levels: int = 8,
+        input_bits: int = 8,
+        readout_layers: str = "last",
+        estimator: Any = None,
+        widen: int = 1,
+        hidden_weights: str = "random",
+        target: str = "labels",
+        readout: Any = "ridge",
+        alpha: float | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.eps = eps
+        self.n_levels = n_levels
+        self.input_bits = input_bits
+        self.readout_layers = readout_layers
+        self.estimator = estimator
+        self.widen = widen
+        self.hidden_weights = hidden_weights
+        self.target = target
+        self.readout = readout
+        self.alpha = alpha
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fix the hidden layers and train the readout.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels, numbers or strings. None serves if `target` is "teacher".
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPClassifier
+            Fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, if `X` is constant or has values that
+            are not finite, or if `y` has a single class.
+        """
+        given_architecture(self)
+        if is_dask(X, y, sample_weight):
+            from ._dask import fit_classifier
+
+            self._check_dask_target()
+            fit_classifier(self, X, y, sample_weight)
+            return self
+        if self.target == "teacher" and y is None:
+            X = validate_input(self, X)
+        else:
+            X, y = validate_input(self, X, y)
+            check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        self._check_readout(sample_weight)
+        scores = None
+        if self.target == "labels":
+            classes, labels = np.unique(y, return_inverse=True)
+        else:
+            classes, labels, scores = self._ask_teacher(X, y)
+            said = classes[all_scores(scores).argmax(axis=1)]
+            if self.readout != "ridge":
+                # Such readouts know the classes that occur.
+                occurring, labels = np.unique(labels, return_inverse=True)
+                classes = classes[occurring]
+        self._check_several(classes)
+
+        codes = self._fit_compressor(X, sample_weight)
+        self.classes_ = classes
+        costs = self._sample_costs(labels, sample_weight)
+        if self.readout == "ridge":
+            self._fit_ridge_classifier(codes, labels, sample_weight, costs, scores)
+        else:
+            self._fit_estimator(codes, labels, product(sample_weight, costs))
+        self.__dict__.pop("teacher_agreement_", None)
+        if scores is not None:
+            agrees = self.predict(X) == said
+            self.teacher_agreement_ = float(np.average(agrees, weights=sample_weight))
+        return self
+
+    def _ask_teacher(
+        self, X: Any, y: Any
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Return the classes, each sample's label, and the teacher's scores."""
+        if self.target == "both" and self.readout != "ridge":
+            raise ValueError(
+                "target='both' needs readout='ridge', which takes any scores as "
+                f"targets, got readout={self.readout!r}."
+            )
+        teacher, scores = read_teacher(self.estimator, X, self.target, classifier=True)
+        n_classes = all_scores(scores[:1]).shape[1]
+        classes = teacher.classes
+        if classes is None:
+            classes = np.arange(n_classes) if y is None else np.unique(y)
+        if len(classes) != n_classes:
+            raise ValueError(
+                f"estimator {teacher.name} has {n_classes} classes, y has "
+                f"{len(classes)}."
+            )
+        unseen = np.setdiff1d(classes if y is None else y, classes)
+        if len(unseen):
+            raise ValueError(
+                f"y has labels that estimator {teacher.name} does not know: "
+                f"{unseen!r}; expected some of {classes!r}."
+            )
+        if self.target == "teacher":
+            labels = all_scores(scores).argmax(axis=1)
+        else:
+            labels = np.searchsorted(classes, y)
+        return classes, labels, scores
+
+    @available_if(_has_partial_fit)
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Train the ridge readout on one more batch.
+
+        Batches add up: after all of them the readout is that of one fit on all the
+        samples, in whatever order and portions they came. The hidden layers are
+        fixed by the first batch, whose mean, scale and range should therefore be
+        typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
+        but not the readout. Without `alpha`, the regularisation is chosen by
+        generalised cross-validation of the squared error, which needs no sample
+        again; probabilities are calibrated on leave-one-out scores of 4096 samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels that will occur; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : CompressedMLPClassifier
+            Classifier of all batches so far. The readout is solved when it is
+            asked for, by a prediction or by an attribute.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`; if `classes` is missing in the first call or is not
+            the same later; or if `y` has other labels. The batches before stay as
+            they were.
+
+        Warns
+        -----
+        UserWarning
+            If the readout of an earlier :meth:`fit` is given up.
+        """
+        given_architecture(self)
+        X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
+        check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = validate_weight(sample_weight, X)
+        classes = self._check_classes(classes, y)
+        labels = np.searchsorted(classes, y)
+        online = self.__dict__.get("_online")
+        if online is None:
+            n_targets = 1 if len(classes) == 2 else len(classes)
+            online = self._start_online(
+                X, sample_weight, n_targets=n_targets, n_classes=len(classes)
+            )
+        self.classes_ = classes
+        online.update(
+            X,
+            SignTargets(labels, len(classes)),
+            sample_weight,
+            labels=labels,
+            costs=self._sample_costs(labels, sample_weight),
+            n_jobs=self.n_jobs,
+            report=self._report if self.verbose else None,
+        )
+        self._forget_readout()
+        self._online = online
+        return self
+
+    def _check_classes(self, classes: Any, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the sorted classes of all batches, or say what is wrong."""
+        known = getattr(self, "classes_", None)
+        if classes is None and known is None:
+            raise ValueError(
+                "classes must be given in the first call of partial_fit: all labels "
+                "that will occur."
+            )
+        classes = known if classes is None else np.unique(classes)
+        if known is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes={classes!r} is not the same as before: {known!r}."
+            )
+        self._check_several(classes)
+        unseen = np.setdiff1d(y, classes)
+        if len(unseen):
+            raise ValueError(
+                f"y has labels that are not in classes: {unseen!r}; expected some of "
+                f"{classes!r}."
+            )
+        return classes
+
+    def _check_several(self, classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return `classes`, or raise ValueError if there is one only."""
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes, but the "
+                f"data contains only one class: {classes[0]!r}."
+            )
+        return classes
+
+    def _sample_costs(
+        self, labels: npt.NDArray[np.intp], sample_weight: Any
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the weight of each sample's class."""
+        counts = np.bincount(labels, sample_weight, minlength=len(self.classes_))
+        of_class = self._class_costs(self.classes_, counts)
+        return None if of_class is None else of_class[labels]
+
+    def _class_costs(
+        self, classes: npt.NDArray[Any], counts: npt.NDArray[Any]
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the weight of each class that has `counts` samples."""
+        if self.class_weight is None:
+            return None
+        with np.errstate(divide="ignore"):  # a class without any weight
+            of_class = compute_class_weight(
+                self.class_weight, classes=classes, y=classes, sample_weight=counts
+            )
+        return np.where(np.isfinite(of_class), of_class, 0.0)
+
+    def _check_readout(self, sample_weight: Any) -> None:
+        """Raise ValueError before any long work if the readout cannot serve."""
+        if isinstance(self.readout, str):
+            return
+        if not is_classifier(self.readout):
+            raise ValueError(
+                "readout must be 'ridge', 'logistic' or a classifier, got "
+                f"{self.readout!r}."
+            )
+        weighted = sample_weight is not None or self.class_weight is not None
+        if weighted and not has_fit_parameter(self.readout, "sample_weight"):
+            raise ValueError(
+                "sample_weight or class_weight was given, but the readout "
+                f"{self.readout!r} does not take sample weights."
+            )
+
+    def _fit_ridge_classifier(
+        self,
+        codes: LazyCodes,
+        labels: npt.NDArray[np.intp],
+        sample_weight: Any,
+        costs: Any,
+        teacher: npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        Y: Any = SignTargets(labels, len(self.classes_))
+        if teacher is not None:
+            Y = teacher if self.target == "teacher" else (Y[:] + teacher) / 2
+        scores = self._fit_ridge(codes, Y, sample_weight, costs, zero_one_loss)
+        weight = product(sample_weight, costs)
+        self.temperature_ = fit_temperature(scores, labels, weight)
+
+    def _fit_estimator(
+        self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
+    ) -> None:
+        """Fit a readout that is an estimator of scikit-learn."""
+        first, unit = self.compressor_.feature_line_
+        alpha = None
+        if self.readout == "logistic":
+            taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
+            readout, alpha = fit_logistic(
+                codes,
+                labels,
+                len(self.classes_),
+                first=first,
+                unit=unit,
+                scale=float(np.sqrt(np.square(taus).sum() / codes.shape[1])),
+                alpha=self.alpha,
+                weight=weight,
+                report=self._report if self.verbose else None,
+            )
+        else:
+            options = {} if weight is None else {"sample_weight": weight}
+            Z = codes.features(first, unit)
+            readout = clone(self.readout).fit(Z, labels, **options)
+        self._forget_readout()
+        self.readout_ = readout
+        if alpha is not None:
+            self.alpha_ = alpha
+            # Half of [-s, s] has the logistic function of s as its softmax.
+            self.temperature_ = 0.5 if len(self.classes_) == 2 else 1.0
+        for name in ("coef_", "intercept_"):
+            if hasattr(self.readout_, name):
+                setattr(self, name, getattr(self.readout_, name))
+
+    @_delegates("decision_function")
+    @over_chunks
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the score of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Score of ``classes_[1]`` if binary, else one score per class.
+        """
+        if isinstance(self.readout, str):
+            scores = self._linear(X)
+            return scores.ravel() if scores.shape[1] == 1 else scores
+        return self._ask_readout("decision_function", X)
+
+    @over_chunks
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most likely class of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        if isinstance(self.readout, str):
+            labels = all_scores(self._linear(X)).argmax(axis=1)
+        else:
+            labels = self._ask_readout("predict", X)
+        return self.classes_[labels]
+
+    @_delegates("predict_proba")
+    @over_chunks
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`; rows sum to 1.
+        """
+        if isinstance(self.readout, str):
+            scores = all_scores(self._linear(X))
+            return special.softmax(self.temperature_ * scores, axis=1)
+        return self._ask_readout("predict_proba", X)
+
+    def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
+        """Call a method of the fitted readout on the features of `X`."""
+        check_is_fitted(self)
+        X = validate_input(self, X, reset=False)
+        line = self.compressor_.feature_line_
+        Z = self.network_.features(X, *line, n_jobs=self.n_jobs)
+        return getattr(self.readout_, method)(Z)
