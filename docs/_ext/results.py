@@ -144,6 +144,7 @@ def peers_short(result: Any) -> str:
         "ours (2000,)": "**CompressedMLPClassifier((2000,))**",
         "RBFSampler(2000) + ridge": "RBFSampler(2000) + RidgeClassifierCV",
         "MLPClassifier((500,))": "MLPClassifier((500,))",
+        "ours, from that MLP": "**the same, compressed**",
     }
     labels = {"digits": "digits", "MNIST": f"MNIST, {result['mnist_rows']:,} rows"}
     rows = [
