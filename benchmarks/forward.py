@@ -30,6 +30,9 @@ from sklearn.neural_network import MLPClassifier
 
 from sklearn_lossless import CompressedMLPClassifier, NTKCompressor
 from sklearn_lossless.network import _engine, ternary_weights
+from sklearn_lossless.network._engine import bitsliced, blocks, counter, packing
+from sklearn_lossless.network._engine.counter import eight_rows
+from sklearn_lossless.network._engine.vector import broadcast, kernel, store
 
 N_JOBS = 2
 
@@ -104,10 +107,8 @@ def binary_layer(n_inputs, n_outputs, eps):
     )
 
 
-def packed_layer(codes, layer):
+def packed_layer(codes, layer, *, read_only=False):
     """Return a function that runs `layer` on `codes`, packed in planes beforehand."""
-    from sklearn_lossless.network._engine import bitsliced, blocks, counter, packing
-
     n_rows_in, n_rows_out = blocks._padded(2000), blocks._padded(2000)
     tile = blocks.aligned_zeros(packing.TILE, np.uint64)
     scratch = blocks.aligned_zeros(counter.COUNTER_WORDS, np.uint64)
@@ -121,6 +122,9 @@ def packed_layer(codes, layer):
 
     def run():
         for planes in packed:
+            if read_only:
+                read_rows(planes, layer.rows, out)
+                continue
             bitsliced.layer_on_planes(
                 planes,
                 1,
@@ -138,6 +142,19 @@ def packed_layer(codes, layer):
     return run
 
 
+@kernel
+def read_rows(planes, rows, out):
+    """Read the inputs of each neuron and do next to nothing with them."""
+    flat_rows = rows.reshape(rows.size)
+    for o in range(len(rows)):
+        a = b = broadcast(np.uint64(0))
+        for position in range(o * rows.shape[1], (o + 1) * rows.shape[1], 8):
+            x = eight_rows(planes, 0, flat_rows, position)
+            a = a ^ ((x[0] ^ x[1]) ^ (x[2] ^ x[3]))
+            b = b ^ ((x[4] ^ x[5]) ^ (x[6] ^ x[7]))
+        store(out, o * 8, a ^ b)
+
+
 def on_threads(runs):
     with ThreadPoolExecutor(len(runs) - 1) as pool:
         others = [pool.submit(run) for run in runs[1:]]
@@ -147,7 +164,10 @@ def on_threads(runs):
 
 
 def hidden_layer(report, n_rows):
-    """One 2000 -> 2000 layer of binary codes; also from planes to planes."""
+    """One 2000 -> 2000 layer of binary codes, from planes to planes and with packing.
+
+    "Reading alone" bounds it: the same inputs are read, but not added.
+    """
     rng = np.random.default_rng(0)
     n_rows = n_rows // (512 * N_JOBS) * 512 * N_JOBS
     codes = rng.integers(0, 2, (n_rows, 2000)).astype(np.uint8)
@@ -157,14 +177,17 @@ def hidden_layer(report, n_rows):
         layer = binary_layer(2000, 2000, eps)
         from_codes = [partial(_engine.forward, part, [layer]) for part in parts]
         from_planes = [packed_layer(part, layer) for part in parts]
+        reading = [packed_layer(part, layer, read_only=True) for part in parts]
         taken = take_turns(
             {
                 "BLAS": lambda: X @ W,
                 "ours": lambda runs=from_planes: on_threads(runs),
                 "with packing": lambda runs=from_codes: on_threads(runs),
+                "reading alone": lambda runs=reading: on_threads(runs),
             }
         )
         report("hidden 2000-2000, binary planes", f"eps={eps}", "BLAS", taken)
+        report("hidden 2000-2000, binary planes", f"eps={eps}", "reading alone", taken)
         taken["ours"] = taken["with packing"]
         report("hidden 2000-2000, binary, row-major", f"eps={eps}", "BLAS", taken)
 

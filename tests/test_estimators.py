@@ -36,6 +36,31 @@ def digits():
     return train_test_split(*load_digits(return_X_y=True), random_state=0)
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda X, y: (X, y[:-1]),
+        lambda X, y: (X[:0], y[:0]),
+        lambda X, y: (np.ones((10, 7)), y[:10]),
+        lambda X, y: (X[:, :7] * np.nan, y),
+    ],
+    ids=["lengths", "empty", "constant", "nan"],
+)
+def test_a_fit_that_fails_leaves_the_fitted_estimator_as_it_was(estimator, bad, digits):
+    X, _, y, _ = digits
+    fitted = estimator((20,), random_state=0).fit(X, y)
+    ask = fitted.predict if hasattr(fitted, "predict") else fitted.transform
+    before = ask(X)
+    X_bad, y_bad = bad(X, y)
+    if estimator is NTKCompressor and len(X_bad) > len(y_bad):
+        return  # y is not looked at
+    with pytest.raises(ValueError, match=r"."):
+        fitted.fit(X_bad, y_bad)
+    np.testing.assert_array_equal(ask(X), before)
+    assert fitted.n_features_in_ == X.shape[1]
+
+
 def classifier(**parameters):
     return CompressedMLPClassifier(**{"random_state": 0, **parameters})
 

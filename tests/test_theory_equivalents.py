@@ -162,7 +162,16 @@ def test_compare_spectra():
             "must be symmetric",
         ),
         (lambda X, y: equivalent_ck(X[0], ["relu"]), "X must be a matrix"),
+        (
+            lambda X, y: equivalent_ck(X, ["relu"], mixture_statistics(X[:, :3], y)),
+            r"shape \(10, 3\), got shape \(10, 4\)",
+        ),
+        (
+            lambda X, y: equivalent_ck(X[:9], ["relu"], mixture_statistics(X, y)),
+            r"shape \(10, 4\), got shape \(9, 4\)",
+        ),
         (lambda X, y: equivalent_ntk(X, ["sign"]), "does not exist for steps"),
+        (lambda X, y: spectral_error(np.eye(3), np.tri(3)), "B must be symmetric"),
         (lambda X, y: spectral_error(X, X), "must be square"),
         (lambda X, y: spectral_error(np.eye(2), np.zeros((2, 2))), "B is zero"),
         (lambda X, y: compare_spectra(np.eye(2), np.eye(2), 3), "1 to 2, got 3"),

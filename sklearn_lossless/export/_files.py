@@ -9,8 +9,17 @@ __all__ = ["write_whole"]
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Put `data` at `path`; an old file stays until the new one is whole."""
-    path = os.path.realpath(path)
+    """Put `data` at `path`; an old file stays until the new one is whole.
+
+    Errors name `path`, not the temporary file beside it.
+    """
+    try:
+        _write_whole(os.path.realpath(path), data)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def _write_whole(path: str, data: bytes) -> None:
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

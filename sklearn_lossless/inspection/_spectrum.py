@@ -111,7 +111,7 @@ class SpectrumDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If the matrices are not square and of one shape, `y` is of another
+            If the matrices are not square, symmetric and of one shape, `y` is of another
             length, or `n_vectors` is out of range.
         """
         import_pyplot(f"{cls.__name__}.from_kernels")

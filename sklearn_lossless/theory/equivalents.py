@@ -150,12 +150,15 @@ class MixtureStatistics:
         ``tr(S_a S_b)``, the paper's ``T_ab / p``.
     labels : ndarray of shape (n_samples,), dtype intp
         Class of each sample.
+    n_features : int
+        Of the samples.
     """
 
     tau0: float
     norm_deviation: FloatArray
     overlap: FloatArray
     labels: npt.NDArray[np.intp]
+    n_features: int
 
 
 def mixture_statistics(
@@ -230,7 +233,11 @@ def mixture_statistics(
         overlap = np.array([[_trace(a, b) for b in S] for a in S])
     mean_trace = counts @ traces / counts.sum()
     return MixtureStatistics(
-        math.sqrt(mean_trace), norms - mean_trace, overlap, labels.astype(np.intp)
+        math.sqrt(mean_trace),
+        norms - mean_trace,
+        overlap,
+        labels.astype(np.intp),
+        X.shape[1],
     )
 
 
@@ -337,10 +344,11 @@ def _equivalent(
         quadratic = G * G
         diagonal -= tau0**4 * c3
     else:
-        if len(statistics.labels) != len(X):
+        expected = len(statistics.labels), statistics.n_features
+        if expected != X.shape:
             raise ValueError(
-                f"X has {len(X)} samples, the statistics are of "
-                f"{len(statistics.labels)}."
+                f"X must be the samples that the statistics are of, of shape "
+                f"{expected}, got shape {X.shape}."
             )
         r = statistics.norm_deviation
         quadratic = statistics.overlap[np.ix_(statistics.labels, statistics.labels)]
@@ -369,7 +377,7 @@ def spectral_error(
     Raises
     ------
     ValueError
-        If the matrices are not square and of one shape, or `B` is zero.
+        If the matrices are not square, symmetric and of one shape, or `B` is zero.
 
     Examples
     --------
@@ -428,7 +436,7 @@ def compare_spectra(
     Raises
     ------
     ValueError
-        If the matrices are not square and of one shape.
+        If the matrices are not square, symmetric and of one shape.
 
     Examples
     --------
@@ -462,6 +470,12 @@ def _pair(A: npt.ArrayLike, B: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         raise ValueError(
             f"A and B must be square and of one shape, got {A.shape} and {B.shape}."
         )
+    probe = np.random.default_rng(0).standard_normal(len(A))
+    for name, matrix in (("A", A), ("B", B)):
+        product = matrix @ probe
+        # A matrix from products in float32 is symmetric to seven digits.
+        if np.abs(product - matrix.T @ probe).max() > 1e-5 * np.abs(product).max():
+            raise ValueError(f"{name} must be symmetric.")
     return A, B
 
 
