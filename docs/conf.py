@@ -54,7 +54,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_lossless",),
     "reference_url": {"sklearn_lossless": None},
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "gallery.Order",
     "remove_config_comments": True,
     "show_memory": False,
     "download_all_examples": False,

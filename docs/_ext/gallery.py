@@ -1,0 +1,25 @@
+"""The order of the examples: first what most people come for."""
+
+ORDER = (
+    "plot_quickstart_pipeline.py",
+    "plot_grid_search_eps.py",
+    "plot_why_eight_levels.py",
+    "plot_matched_activations.py",
+    "plot_speed.py",
+    "plot_model_file_sizes.py",
+    "plot_model_in_c.py",
+    "plot_compress_fitted_mlp.py",
+    "plot_fit_larger_than_memory.py",
+    "plot_experiment1_gaussian_mixture.py",
+    "plot_experiment1_digits.py",
+)
+
+
+class Order:
+    """Sort key of sphinx-gallery; a file that is not listed is an error."""
+
+    def __init__(self, src_dir):
+        self.src_dir = src_dir
+
+    def __call__(self, filename):
+        return ORDER.index(filename) if filename.startswith("plot_") else len(ORDER)
