@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_lossless.network import code_statistics, fit_quantizer
+from sklearn_lossless.network import Quantizer, code_statistics, fit_quantizer
 
 
 @pytest.fixture
@@ -111,3 +111,16 @@ def test_constant_input():
 def test_infinite_range():
     with pytest.raises(ValueError, match="range of X is not a finite double"):
         fit_quantizer(np.array([[-1e308], [1e308]]), 8)
+
+
+@pytest.mark.parametrize("shift", [0, 128, 255, 256, -1])
+@pytest.mark.parametrize("inv_step", [1.0, 0.5])
+def test_bytes_have_the_codes_of_the_same_numbers(shift, inv_step):
+    X = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 3)
+    quantizer = Quantizer(inv_step, np.array([128, shift, 0]), 8)
+    codes = quantizer.codes(X[:, ::-1][:, ::-1])
+    assert codes.flags.c_contiguous
+    np.testing.assert_array_equal(codes, quantizer.codes(X.astype(np.float64)))
+    assert (codes is X or np.shares_memory(codes, X)) == (
+        inv_step == 1 and 0 <= shift < 256
+    )

@@ -111,8 +111,8 @@ class SpectrumDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If the matrices are not square, symmetric and of one shape, `y` is of another
-            length, or `n_vectors` is out of range.
+            If the matrices are not square, symmetric and of one shape, `y` is of
+            another length, or `n_vectors` is out of range.
         """
         import_pyplot(f"{cls.__name__}.from_kernels")
         comparison = compare_spectra(theory, practice, n_vectors)

@@ -206,28 +206,33 @@ class CompressedNetwork:
         out: npt.NDArray[Any] | None,
         finish: Callable[[npt.NDArray[Any], slice], None],
     ) -> None:
-        """Put codes into rows of `out`, or a scratch array, and `finish` them."""
+        """Put codes into rows of `out`, or an array of each thread; `finish` them."""
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
 
         n_threads = effective_n_jobs(n_jobs) if n_samples > 1 else 1
         step = _CHUNK_ROWS if n_samples > n_threads * _CHUNK_ROWS else _CHUNK_ROWS // 2
 
-        def run(start: int) -> None:
-            rows = slice(start, min(start + step, n_samples))
-            codes = self.quantizer.codes(X[rows])
-            part = None if out is None else out[rows]
-            all_layers = self.readout_layers == "all"
-            codes = _engine.forward(codes, prepared, part, all_layers=all_layers)
-            finish(codes, rows)
-
         chunks = range(0, n_samples, step)
         n_threads = min(n_threads, len(chunks))
         starts = iter(chunks)
 
         def run_what_is_left() -> None:
+            scratch = _engine.Scratch()
+            if out is None:
+                shape = min(step, n_samples), self.n_features_out
+                own = np.empty(shape, dtype=np.uint8)
             for start in starts:
-                run(start)
+                rows = slice(start, min(start + step, n_samples))
+                codes = self.quantizer.codes(X[rows])
+                codes = _engine.forward(
+                    codes,
+                    prepared,
+                    own[: len(codes)] if out is None else out[rows],
+                    all_layers=self.readout_layers == "all",
+                    scratch=scratch,
+                )
+                finish(codes, rows)
 
         if n_threads <= 1:
             run_what_is_left()

@@ -81,15 +81,25 @@ class Quantizer:
         Returns
         -------
         ndarray of shape (n_samples, n_features), dtype uint8 or uint16
-            C-contiguous codes; uint16 where `n_bits` is over 8.
+            C-contiguous codes; uint16 where `n_bits` is over 8. `X` itself where it
+            holds codes already.
         """
         if not sparse.issparse(X):
-            return self._cells(np.asarray(X), self.shift)
+            X = np.asarray(X)
+            if X.dtype == np.uint8 and self._bytes_are_codes:
+                return np.ascontiguousarray(X)
+            return self._cells(X, self.shift)
         zero = self._cells(np.zeros((1, self.n_features)), self.shift)
         codes = np.repeat(zero, X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         codes[rows, X.indices] = self._cells(X.data, self.shift[X.indices])
         return codes
+
+    @property
+    def _bytes_are_codes(self) -> bool:
+        """Whether each whole number of 8 bits is a cell of its own."""
+        in_cell = (self.shift >= 0) & (self.shift < SHIFT_UNIT)
+        return self.n_bits == 8 and self.inv_step == 1 and bool(in_cell.all())
 
     def _cells(
         self, x: npt.NDArray[Any], shift: npt.NDArray[np.int64]

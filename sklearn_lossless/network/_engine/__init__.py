@@ -15,7 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from .layer import PreparedLayer, prepare_layer
+from .layer import PreparedLayer, Scratch, prepare_layer
 
 if numba.config.DISABLE_JIT:
     from .fallback import decode, quantize, read_out, run
@@ -25,6 +25,7 @@ else:
 
 __all__ = [
     "PreparedLayer",
+    "Scratch",
     "decode",
     "forward",
     "prepare_layer",
@@ -39,6 +40,7 @@ def forward(
     out: npt.NDArray[Any] | None = None,
     *,
     all_layers: bool = False,
+    scratch: Scratch | None = None,
 ) -> npt.NDArray[Any]:
     """Run codes through layers.
 
@@ -54,6 +56,8 @@ def forward(
     all_layers : bool, default=False
         Whether to put out the codes of all layers, side by side, the first one
         first, instead of those of the last one.
+    scratch : Scratch, optional
+        Memory that one thread uses again from call to call, with the same layers.
 
     Returns
     -------
@@ -80,5 +84,6 @@ def forward(
     ends = list(accumulate([*hidden, layers[-1].n_outputs], initial=0))
     if out is None:
         out = np.empty((len(codes), ends[-1]), dtype=np.uint8)
-    run(codes, layers, [out[:, start:stop] for start, stop in pairwise(ends)])
+    outs = [out[:, start:stop] for start, stop in pairwise(ends)]
+    run(codes, layers, outs, scratch or Scratch())
     return out

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .bitsliced import layer_on_planes
 from .counter import COUNTER_WORDS
 from .lanes import layer_on_lanes, layer_on_pairs_to_planes
-from .layer import GROUP, N_WORDS, PreparedLayer, aligned_zeros
+from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
 from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, spread_pairs, unpack
 from .sample import SAMPLE_WORDS, layer_on_sample
 
@@ -31,6 +31,7 @@ def run(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
+    scratch: Scratch,
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
     n_samples = len(codes)
@@ -47,10 +48,11 @@ def run(
         n_in_lanes = 0
     n_in_blocks = n_samples - n_in_lanes
     if n_in_blocks:
-        _run_blocks(codes[:n_in_blocks], layers, [out[:n_in_blocks] for out in outs])
+        first = [out[:n_in_blocks] for out in outs]
+        _run_blocks(codes[:n_in_blocks], layers, first, scratch)
     if n_in_lanes:
         rest = [out[n_in_blocks:] for out in outs]
-        _run_lanes(codes[n_in_blocks:], layers, rest, lanes)
+        _run_lanes(codes[n_in_blocks:], layers, rest, scratch, lanes)
 
 
 def _padded(n_features: int) -> int:
@@ -68,22 +70,23 @@ def _run_blocks(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
+    scratch: Scratch,
 ) -> None:
     first, last = layers[0], layers[-1]
     n_bits = [layer.input_bits for layer in layers] + [last.output_bits]
     n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
     planes = [
-        aligned_zeros(bits * rows * N_WORDS, np.uint64)
-        for bits, rows in zip(n_bits, n_rows, strict=True)
+        scratch.zeros(("planes", i), bits * rows * N_WORDS, np.uint64)
+        for i, (bits, rows) in enumerate(zip(n_bits, n_rows, strict=True))
     ]
-    tile = aligned_zeros(TILE, np.uint64)
-    counter = aligned_zeros(COUNTER_WORDS, np.uint64)
-    codes_in = aligned_zeros(BLOCK * n_rows[0], np.uint8)
-    codes_out = aligned_zeros(BLOCK * max(n_rows[1:]), np.uint8)
+    tile = scratch.zeros("tile", TILE, np.uint64)
+    counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
+    codes_in = scratch.zeros("codes in", BLOCK * n_rows[0], np.uint8)
+    codes_out = scratch.zeros("codes out", BLOCK * max(n_rows[1:]), np.uint8)
     lanes = np.dtype(np.int16)
     first_on_lanes = first.input_bits > _MAX_PLANES and _lane_type([first]) == lanes
     if first_on_lanes:
-        words = aligned_zeros(n_rows[0] * N_WORDS, np.uint64)
+        words = scratch.zeros("pairs", n_rows[0] * N_WORDS, np.uint64)
         pairs = words.view(lanes)
         parts = planes[1].view(np.uint32)
     for start in range(0, len(codes), BLOCK):
@@ -134,14 +137,18 @@ def _run_lanes(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
+    scratch: Scratch,
     lanes: np.dtype[Any],
 ) -> None:
     first = layers[0]
     n_lanes = 8 * N_WORDS // lanes.itemsize
     n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
-    values = [aligned_zeros(rows * n_lanes, lanes) for rows in n_rows]
-    tile = aligned_zeros(TILE, np.uint64)
-    codes_in = aligned_zeros(n_lanes * n_rows[0], np.uint8)
+    values = [
+        scratch.zeros(("lanes", i), rows * n_lanes, lanes)
+        for i, rows in enumerate(n_rows)
+    ]
+    tile = scratch.zeros("tile", TILE, np.uint64)
+    codes_in = scratch.zeros("codes in lanes", n_lanes * n_rows[0], np.uint8)
     for start in range(0, len(codes), n_lanes):
         chunk = codes[start : start + n_lanes]
         codes_in.reshape(n_lanes, -1)[: len(chunk), : first.n_inputs] = chunk

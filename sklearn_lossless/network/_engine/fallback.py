@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .layer import N_WORDS, PreparedLayer
+from .layer import N_WORDS, PreparedLayer, Scratch
 
 __all__ = ["decode", "quantize", "read_out", "run"]
 
@@ -47,6 +47,7 @@ def run(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
+    scratch: Scratch,
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
     for layer, out in zip(layers, outs, strict=True):

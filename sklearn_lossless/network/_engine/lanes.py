@@ -14,9 +14,10 @@ import numpy as np
 
 from .layer import N_WORDS
 from .vector import (
-    above_lanes,
     add_lanes,
+    at_least_lanes,
     broadcast_lanes,
+    inlined,
     kernel,
     lane_mask,
     load_row,
@@ -30,28 +31,15 @@ from .vector import (
 __all__ = ["layer_on_lanes", "layer_on_pairs_to_planes"]
 
 
-@kernel
-def _code(values, total, thresholds, flips, first_level):  # type: ignore[no-untyped-def]
-    """Return the codes of sums."""
+@inlined
+def _code(values, total, thresholds, o, flips, first_level):  # type: ignore[no-untyped-def]
+    """Return the codes of the sums of neuron `o`."""
     code = broadcast_lanes(values, np.int64(first_level))
     for t in range(flips.size):
-        below = broadcast_lanes(values, np.int64(thresholds[t]) - 1)
+        threshold = broadcast_lanes(values, np.int64(thresholds[o, t]))
         flip = broadcast_lanes(values, np.int64(flips[t]))
-        code = code ^ (above_lanes(values, total, below) & flip)
+        code = code ^ (at_least_lanes(values, total, threshold) & flip)
     return code
-
-
-@kernel
-def _codes(  # type: ignore[no-untyped-def]
-    values, largest_code, rows, start, n_minus, n_taps, thresholds, flips, first_level
-):
-    """Return the codes that one neuron puts out."""
-    total = broadcast_lanes(values, np.int64(largest_code) * n_minus)
-    for position in range(start, start + n_minus):
-        total = sub_lanes(values, total, load_row(values, 0, rows, position))
-    for position in range(start + n_minus, start + n_taps):
-        total = add_lanes(values, total, load_row(values, 0, rows, position))
-    return _code(values, total, thresholds, flips, first_level)
 
 
 @kernel
@@ -66,17 +54,14 @@ def layer_on_lanes(  # type: ignore[no-untyped-def]
     flat_rows = rows.reshape(rows.size)
     n_lanes = 8 * N_WORDS // values.itemsize
     for o in range(n_outputs):
-        code = _codes(
-            values,
-            largest_code,
-            flat_rows,
-            o * n_taps,
-            n_minus[o],
-            n_taps,
-            thresholds[o],
-            flips,
-            first_level,
-        )
+        start, stop = o * n_taps, (o + 1) * n_taps
+        plus_start = start + n_minus[o]
+        total = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
+        for position in range(start, plus_start):
+            total = sub_lanes(values, total, load_row(values, 0, flat_rows, position))
+        for position in range(plus_start, stop):
+            total = add_lanes(values, total, load_row(values, 0, flat_rows, position))
+        code = _code(values, total, thresholds, o, flips, first_level)
         store(out, o * n_lanes, code)
 
 
@@ -119,8 +104,8 @@ def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
         offset = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
         low = add_lanes(values, low, offset)
         high = add_lanes(values, high, offset)
-        low = _code(values, low, thresholds[o], flips, first_level)
-        high = _code(values, high, thresholds[o], flips, first_level)
+        low = _code(values, low, thresholds, o, flips, first_level)
+        high = _code(values, high, thresholds, o, flips, first_level)
         for b in range(n_out_bits):
             # Bit b becomes the sign; sixteen parts of 32 samples make a row.
             at = b * plane_size + 16 * o + part

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GROUP", "N_WORDS", "PreparedLayer", "aligned_zeros", "prepare_layer"]
+__all__ = [
+    "GROUP",
+    "N_WORDS",
+    "PreparedLayer",
+    "Scratch",
+    "aligned_zeros",
+    "prepare_layer",
+]
 
 #: Inputs that are added together; those of a neuron are padded to a multiple.
 GROUP = 8
@@ -28,6 +35,23 @@ def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     buffer = np.zeros(n_bytes + 64, dtype=np.uint8)
     start = -buffer.ctypes.data % 64
     return buffer[start : start + n_bytes].view(dtype)
+
+
+class Scratch:
+    """Arrays that one thread makes once and uses for all its blocks of samples.
+
+    Fresh memory is handed out page by page, which takes longer than the arithmetic of
+    a narrow layer. Arrays begin as zeros and keep what is written to them.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[Any, npt.NDArray[Any]] = {}
+
+    def zeros(self, name: Any, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return the array `name`, which always has the same size and dtype."""
+        if name not in self._arrays:
+            self._arrays[name] = aligned_zeros(size, dtype)
+        return self._arrays[name]
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,8 @@ from .layer import N_WORDS
 
 __all__ = [
     "N_WORDS",
-    "above_lanes",
     "add_lanes",
+    "at_least_lanes",
     "broadcast",
     "broadcast_lanes",
     "exact_sums",
@@ -239,9 +239,9 @@ def _on_lanes(emit: Callable[..., Any]) -> Any:
 
 add_lanes = _on_lanes(lambda builder, a, b, lanes: builder.add(a, b))
 sub_lanes = _on_lanes(lambda builder, a, b, lanes: builder.sub(a, b))
-#: All bits of a lane are set where ``a > b``.
-above_lanes = _on_lanes(
-    lambda builder, a, b, lanes: builder.sext(builder.icmp_signed(">", a, b), lanes)
+#: All bits of a lane are set where ``a >= b``.
+at_least_lanes = _on_lanes(
+    lambda builder, a, b, lanes: builder.sext(builder.icmp_signed(">=", a, b), lanes)
 )
 
 
