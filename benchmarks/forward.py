@@ -32,6 +32,7 @@ from sklearn_lossless import CompressedMLPClassifier, NTKCompressor
 from sklearn_lossless.network import _engine, ternary_weights
 from sklearn_lossless.network._engine import bitsliced, blocks, counter, packing
 from sklearn_lossless.network._engine.counter import eight_rows
+from sklearn_lossless.network._engine.layer import aligned_zeros
 from sklearn_lossless.network._engine.vector import broadcast, kernel, store
 
 N_JOBS = 2
@@ -110,14 +111,14 @@ def binary_layer(n_inputs, n_outputs, eps):
 def packed_layer(codes, layer, *, read_only=False):
     """Return a function that runs `layer` on `codes`, packed in planes beforehand."""
     n_rows_in, n_rows_out = blocks._padded(2000), blocks._padded(2000)
-    tile = blocks.aligned_zeros(packing.TILE, np.uint64)
-    scratch = blocks.aligned_zeros(counter.COUNTER_WORDS, np.uint64)
-    out = blocks.aligned_zeros(n_rows_out * blocks.N_WORDS, np.uint64)
+    tile = aligned_zeros(packing.TILE, np.uint64)
+    scratch = aligned_zeros(counter.COUNTER_WORDS, np.uint64)
+    out = aligned_zeros(n_rows_out * blocks.N_WORDS, np.uint64)
     packed = []
     for start in range(0, len(codes), packing.BLOCK):
-        padded = blocks.aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
+        padded = aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
         padded.reshape(packing.BLOCK, -1)[:, :2000] = codes[start : start + 512]
-        packed.append(blocks.aligned_zeros(n_rows_in * blocks.N_WORDS, np.uint64))
+        packed.append(aligned_zeros(n_rows_in * blocks.N_WORDS, np.uint64))
         packing.pack(padded, 1, tile, packed[-1])
 
     def run():
@@ -155,12 +156,15 @@ def read_rows(planes, rows, out):
         store(out, o * 8, a ^ b)
 
 
+#: Beside the calling thread; like those of BLAS they are there before the clock runs.
+THREADS = ThreadPoolExecutor(N_JOBS - 1)
+
+
 def on_threads(runs):
-    with ThreadPoolExecutor(len(runs) - 1) as pool:
-        others = [pool.submit(run) for run in runs[1:]]
-        runs[0]()
-        for other in others:
-            other.result()
+    others = [THREADS.submit(run) for run in runs[1:]]
+    runs[0]()
+    for other in others:
+        other.result()
 
 
 def hidden_layer(report, n_rows):

@@ -190,7 +190,7 @@ class CompressedNetwork:
         -------
         ndarray of shape (n_samples, n_targets), dtype float64
         """
-        by_target = np.ascontiguousarray(weights.T)
+        by_target = _engine.prepare_readout(weights)
         out = np.empty((X.shape[0], len(by_target)))
 
         def finish(codes: npt.NDArray[Any], rows: slice) -> None:

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from .layer import PreparedLayer, Scratch, prepare_layer
+from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
 
 if numba.config.DISABLE_JIT:
     from .fallback import decode, quantize, read_out, run
@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "forward",
     "prepare_layer",
+    "prepare_readout",
     "quantize",
     "read_out",
 ]

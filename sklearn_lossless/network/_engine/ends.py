@@ -51,28 +51,31 @@ def decode(codes, first, unit, out):  # type: ignore[no-untyped-def]
 
 @exact_sums
 def read_out(codes, weights, out):  # type: ignore[no-untyped-def]
-    """Fill `out` with ``codes @ weights.T``.
+    """Fill `out` with the products of codes and weights.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_features), dtype uint8
-    weights : ndarray of shape (n_targets, n_features), dtype float64
-        Whole numbers, such that no sum reaches 2**53.
+    weights : ndarray of shape (n_targets, n_padded), dtype float64
+        Whole numbers, such that no sum reaches 2**53, as by `prepare_readout`.
     out : ndarray of shape (n_samples, n_targets), dtype float64
     """
     n_samples, n_features = codes.shape
-    rows = np.empty((2, n_features))
+    n_targets, n_padded = weights.shape
+    # Two samples share each weight that is loaded; an odd last one goes twice.
+    buffer = np.zeros(2 * n_padded + 8)
+    start = (-buffer.ctypes.data % 64) // 8
+    first_row = buffer[start : start + n_padded]
+    second_row = buffer[start + n_padded : start + 2 * n_padded]
     for i in range(0, n_samples, 2):
-        # Two samples share each weight that is loaded; an odd last one goes twice.
         last = min(i + 1, n_samples - 1)
-        first_row, second_row = rows[0], rows[1]
         for j in range(n_features):
             first_row[j] = codes[i, j]
             second_row[j] = codes[last, j]
-        for target in range(len(weights)):
+        for target in range(n_targets):
             row = weights[target]
             first = second = 0.0
-            for j in range(n_features):
+            for j in range(n_padded):
                 first += first_row[j] * row[j]
                 second += second_row[j] * row[j]
             out[i, target] = first

@@ -39,8 +39,8 @@ def read_out(
     weights: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Fill `out` with ``codes @ weights.T``."""
-    out[:] = codes.astype(np.float64) @ weights.T
+    """Fill `out` with the products of codes and weights."""
+    out[:] = codes.astype(np.float64) @ weights[:, : codes.shape[1]].T
 
 
 def run(

@@ -16,6 +16,7 @@ __all__ = [
     "Scratch",
     "aligned_zeros",
     "prepare_layer",
+    "prepare_readout",
 ]
 
 #: Inputs that are added together; those of a neuron are padded to a multiple.
@@ -219,3 +220,23 @@ def prepare_layer(
         output_bits=max(1, int(levels.max()).bit_length()),
         sum_bits=(largest_sum + 1).bit_length(),
     )
+
+
+def prepare_readout(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Arrange a readout for `read_out`: each target's weights fill whole cache lines.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_features, n_targets), dtype float64
+        Whole numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_targets, n_padded), dtype float64
+    """
+    n_features, n_targets = weights.shape
+    n_padded = -(-n_features // 8) * 8
+    by_target = aligned_zeros(n_targets * n_padded, np.float64)
+    by_target = by_target.reshape(n_targets, n_padded)
+    by_target[:, :n_features] = weights.T
+    return by_target
