@@ -135,6 +135,8 @@ def plot(rows, path):
             sizes = dict.fromkeys(
                 row["sizes"] for row in mine if ("-" in row["sizes"]) == deep
             )
+            if not sizes:
+                continue
             for ax, key, unit in ((axes[0], "paper_bits", 1), (axes[1], "bytes", 1e-3)):
                 points = [
                     (
@@ -152,11 +154,15 @@ def plot(rows, path):
     for network, points in PUBLISHED.items():
         axes[0].plot(*zip(*points, strict=True), "x:", color="0.6", lw=1)
         axes[0].annotate(network, points[-1], fontsize=7, color="0.4")
-    axes[0].set(xlabel="bits of the hidden layers, as the paper counts (x: published)")
+    axes[0].set(xlabel="bits of the hidden layers, as the paper counts")
     axes[1].set(xlabel="kB of the whole model as it is stored")
     for ax in axes:
         ax.set(xscale="log", ylabel="test accuracy, %", ylim=(60, 100))
         ax.grid(alpha=0.3)
+    figure.suptitle(
+        "MNIST; circles: three hidden layers, squares: one; crosses: the paper",
+        fontsize=10,
+    )
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4
     )

@@ -151,7 +151,7 @@ def models():
         GIVEN: CompressedMLPClassifier(
             estimator=mlp, hidden_weights="fitted", readout="logistic", **ours
         ),
-        "the same, pruned to 10 %": PrunedMLP(mlp),
+        "that MLP, pruned to 10 %": PrunedMLP(mlp),
         "RBFSampler(2000) + ridge": make_pipeline(
             RBFSampler(gamma="scale", n_components=2000, random_state=0), ridge
         ),
