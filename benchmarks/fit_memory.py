@@ -111,7 +111,9 @@ def main():
     parser.add_argument("--data", help="npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--rows", type=int, default=1_000_000, help="0: MNIST only")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="JSON file for the results")
+    parser.add_argument(
+        "--output", type=Path, default=Path("benchmarks/results/fit_memory.json")
+    )
     parser.add_argument("--fit", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -142,9 +144,9 @@ def main():
         with tempfile.TemporaryDirectory() as name:
             save_rows(Path(name), data, arguments.rows)
             rows.append(run(COMPRESSED, Path(name)))
-    if arguments.output:
-        result = {"width": WIDTH, "rows": rows, "ratios": ratios}
-        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    result = {"width": WIDTH, "rows": rows, "ratios": ratios}
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
