@@ -39,6 +39,9 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         "target": [StrOptions({"labels", "teacher", "both"})],
     }
 
+    #: Attributes that tell how near the student is to its teacher.
+    _of_teacher: ClassVar[tuple[str, ...]] = ("teacher_agreement_",)
+
     #: Attributes of the readout; after `partial_fit` they are computed when asked for.
     _of_readout: ClassVar[tuple[str, ...]] = (
         "coef_",
@@ -58,7 +61,10 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         parameters = {
             name: getattr(self, name) for name in NTKCompressor._get_param_names()
         }
-        return NTKCompressor(**parameters)
+        compressor = NTKCompressor(**parameters)
+        if hasattr(self, "feature_names_in_"):
+            compressor.feature_names_in_ = self.feature_names_in_
+        return compressor
 
     def _keep_compressor(self, compressor: NTKCompressor) -> None:
         self.compressor_ = compressor
@@ -67,15 +73,16 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         self.mean_ = compressor.mean_
         self.scale_ = compressor.scale_
 
-    def _check_dask_target(self) -> None:
+    def _check_labels_are_the_target(self, what: str) -> None:
         if self.target != "labels":
             raise ValueError(
-                f"target={self.target!r} needs samples in memory, got dask arrays."
+                f"target={self.target!r} needs all samples at once, in memory; {what}."
             )
 
     def _forget_readout(self) -> None:
         """Remove what an earlier fit has left."""
-        for name in (*self._of_readout, "loo_losses_", "readout_", "_online"):
+        names = *self._of_readout, *self._of_teacher, "loo_losses_", "readout_"
+        for name in (*names, "_online"):
             self.__dict__.pop(name, None)
 
     def _report(self, text: str) -> None:
@@ -183,10 +190,13 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         self._solve_online()
         return self.__dict__[name]
 
-    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the linear readout of `X`, shape (n_samples, n_targets)."""
+    def _validated(self, X: Any) -> Any:
+        """Return the `X` of a prediction, checked against that of the fit."""
         check_is_fitted(self)
-        X = validate_input(self, X, reset=False)
+        return validate_input(self, X, reset=False)
+
+    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the linear readout of validated `X`, (n_samples, n_targets)."""
         weights, grid, offset = self._exact_readout()
         scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
         return scores * grid + offset

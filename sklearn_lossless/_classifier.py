@@ -17,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
 from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
@@ -135,6 +135,9 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
     teacher_agreement_ : float
         Share of the training samples for which the prediction is the teacher's, where
         `target` is not "labels".
+    training_accuracy_ : float
+        Share of the training samples that are predicted right, where `target` is not
+        "labels" and `y` is given.
     readout_ : classifier
         The fitted readout, unless it is "ridge".
     compressor_ : NTKCompressor
@@ -184,6 +187,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     _of_readout = (*CompressedMLP._of_readout, "temperature_")
+    _of_teacher = (*CompressedMLP._of_teacher, "training_accuracy_")
 
     def __init__(
         self,
@@ -250,7 +254,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         if is_dask(X, y, sample_weight):
             from ._dask import fit_classifier
 
-            self._check_dask_target()
+            self._check_labels_are_the_target("X or y is a dask array")
             fit_classifier(self, X, y, sample_weight)
             return self
         if self.target == "teacher" and y is None:
@@ -280,10 +284,15 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             self._fit_ridge_classifier(codes, labels, sample_weight, costs, scores)
         else:
             self._fit_estimator(codes, labels, product(sample_weight, costs))
-        self.__dict__.pop("teacher_agreement_", None)
         if scores is not None:
-            agrees = self.predict(X) == said
-            self.teacher_agreement_ = float(np.average(agrees, weights=sample_weight))
+            predicted = self._predict_validated(X)
+            self.teacher_agreement_ = float(
+                np.average(predicted == said, weights=sample_weight)
+            )
+            if y is not None:
+                self.training_accuracy_ = float(
+                    np.average(predicted == y, weights=sample_weight)
+                )
         return self
 
     def _ask_teacher(
@@ -295,7 +304,13 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
                 "target='both' needs readout='ridge', which takes any scores as "
                 f"targets, got readout={self.readout!r}."
             )
-        teacher, scores = read_teacher(self.estimator, X, self.target, classifier=True)
+        teacher, scores = read_teacher(
+            self.estimator,
+            X,
+            self.target,
+            classifier=True,
+            feature_names=getattr(self, "feature_names_in_", None),
+        )
         n_classes = all_scores(scores[:1]).shape[1]
         classes = teacher.classes
         if classes is None:
@@ -361,6 +376,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
+        self._check_labels_are_the_target("partial_fit has batches")
         given_architecture(self)
         X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
         check_classification_targets(y)
@@ -518,6 +534,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Score of ``classes_[1]`` if binary, else one score per class.
         """
+        X = self._validated(X)
         if isinstance(self.readout, str):
             scores = self._linear(X)
             return scores.ravel() if scores.shape[1] == 1 else scores
@@ -537,6 +554,9 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         ndarray of shape (n_samples,)
             Class labels.
         """
+        return self._predict_validated(self._validated(X))
+
+    def _predict_validated(self, X: Any) -> npt.NDArray[Any]:
         if isinstance(self.readout, str):
             labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
@@ -558,15 +578,14 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`; rows sum to 1.
         """
+        X = self._validated(X)
         if isinstance(self.readout, str):
             scores = all_scores(self._linear(X))
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
-        """Call a method of the fitted readout on the features of `X`."""
-        check_is_fitted(self)
-        X = validate_input(self, X, reset=False)
+        """Call a method of the fitted readout on the features of validated `X`."""
         line = self.compressor_.feature_line_
         Z = self.network_.features(X, *line, n_jobs=self.n_jobs)
         return getattr(self.readout_, method)(Z)

@@ -260,7 +260,11 @@ class NTKCompressor(
         """Fit to data in parts; `total` adds up a function of ``X, sample_weight``."""
         sizes, activations, given = given_architecture(self)
         if given is not None and self.hidden_weights == "fitted":
-            given.check_fitted("hidden_weights='fitted'", n_features)
+            given.check_fitted(
+                "hidden_weights='fitted'",
+                n_features,
+                getattr(self, "feature_names_in_", None),
+            )
             if X is None:
                 raise ValueError(
                     "hidden_weights='fitted' needs samples in memory, got dask arrays."

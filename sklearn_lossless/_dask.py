@@ -305,7 +305,11 @@ def _checked(X: Any, y: Any, weight: Any, n_features: int, labels: bool) -> Part
             )
     if weight is not None:
         weight = check_sample_weight(
-            weight, X, dtype=np.float64, ensure_non_negative=True
+            weight,
+            X,
+            dtype=np.float64,
+            ensure_non_negative=True,
+            allow_all_zero_weights=True,  # in one chunk, not in all
         )
     return Part(X, y, weight)
 

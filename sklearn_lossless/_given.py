@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -45,6 +46,10 @@ class GivenNetwork:
         Class labels of a fitted classifier, where it knows them.
     is_classifier : bool or None
         None where the network does not say.
+    ending : str
+        Activation of the output layer, a key of `_ENDINGS`.
+    feature_names : ndarray of shape (n_features,) or None
+        Names of its inputs, where it knows them.
     """
 
     name: str
@@ -54,13 +59,15 @@ class GivenNetwork:
     biases: list[Array] | None = None
     classes: npt.NDArray[Any] | None = None
     is_classifier: bool | None = None
+    ending: str = "identity"
+    feature_names: npt.NDArray[Any] | None = None
 
     @property
     def n_features_in(self) -> int | None:
         """Number of input features, where it is known."""
         return None if self.weights is None else self.weights[0].shape[0]
 
-    def check_fitted(self, why: str, n_features: int) -> None:
+    def check_fitted(self, why: str, n_features: int, feature_names: Any) -> None:
         """Raise if there are no weights, or they are for other data."""
         if self.weights is None:
             raise NotFittedError(
@@ -72,6 +79,18 @@ class GivenNetwork:
                 f"X has {n_features} features, but estimator {self.name} was fitted "
                 f"with {self.n_features_in}."
             )
+        if feature_names is not None and self.feature_names is not None:
+            for number, (given, own) in enumerate(
+                zip(feature_names, self.feature_names, strict=True)
+            ):
+                if given != own:
+                    raise ValueError(
+                        f"feature {number} of X is {given!r}, but estimator "
+                        f"{self.name} was fitted with {own!r} there."
+                    )
+        assert self.biases is not None
+        if not all(np.isfinite(each).all() for each in [*self.weights, *self.biases]):
+            raise ValueError(f"estimator {self.name} has weights that are not finite.")
 
     def outputs(self, X: Any) -> Array:
         """Return the values of the output layer before its own activation.
@@ -100,7 +119,12 @@ class GivenNetwork:
 
 
 def read_teacher(
-    estimator: Any, X: Any, target: str, *, classifier: bool
+    estimator: Any,
+    X: Any,
+    target: str,
+    *,
+    classifier: bool,
+    feature_names: npt.NDArray[Any] | None = None,
 ) -> tuple[GivenNetwork, Array]:
     """Return a teacher and its scores, or say why it cannot teach.
 
@@ -114,19 +138,22 @@ def read_teacher(
         Value of the parameter, for messages.
     classifier : bool
         Whether the student is one.
+    feature_names : ndarray of shape (n_features,) or None, default=None
+        Names of the features of `X`.
 
     Returns
     -------
     teacher : GivenNetwork
     scores : ndarray of shape (n_samples, n_targets)
-        Outputs of a regressor. Of a classifier log-odds, one column for two classes,
-        else one for each class with mean zero; their root mean square is 1.
+        Outputs of a regressor, through its last activation. Of a classifier log-odds,
+        one column for two classes, else one for each class with mean zero; their root
+        mean square is 1.
     """
     why = f"target={target!r}"
     if estimator is None:
         raise ValueError(f"{why} needs a fitted estimator, got estimator=None.")
     teacher = read_network(estimator)
-    teacher.check_fitted(why, X.shape[1])
+    teacher.check_fitted(why, X.shape[1], feature_names)
     if teacher.is_classifier not in (None, classifier):
         kinds = ("regressor", "classifier")
         raise ValueError(
@@ -135,7 +162,7 @@ def read_teacher(
         )
     scores = teacher.outputs(X)
     if not classifier:
-        return teacher, scores
+        return teacher, _ENDINGS[teacher.ending](scores)
     if scores.shape[1] == 2:
         scores = scores[:, 1:] - scores[:, :1]
     elif scores.shape[1] > 2:
@@ -266,6 +293,8 @@ def _read_mlp(mlp: MLPClassifier | MLPRegressor) -> GivenNetwork:
         [np.asarray(b, dtype=np.float64) for b in mlp.intercepts_] if fitted else None,
         classes,
         isinstance(mlp, MLPClassifier),
+        getattr(mlp, "out_activation_", "identity"),
+        getattr(mlp, "feature_names_in_", None),
     )
 
 
@@ -283,7 +312,20 @@ _TORCH: dict[str, Callable[[Any], Activation]] = {
     "ELU": lambda layer: get_activation(partial(_elu, alpha=layer.alpha)),
     "Softplus": lambda layer: get_activation(partial(_softplus, beta=layer.beta)),
 }
-_AT_THE_END = ("Softmax", "LogSoftmax", "Sigmoid")
+_AT_THE_END = {
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Sigmoid": "logistic",
+}
+
+#: Activations of output layers; a classifier's do not change its largest output.
+_ENDINGS: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda Z: Z,
+    "exp": np.exp,
+    "logistic": special.expit,
+    "softmax": partial(special.softmax, axis=1),
+    "log_softmax": partial(special.log_softmax, axis=1),
+}
 
 
 def _elu(t: Array, *, alpha: float) -> Array:
@@ -301,8 +343,11 @@ def _read_torch(model: Any) -> GivenNetwork:
         if type(layer).__name__ not in _TRANSPARENT
     ]
     if len(layers) > 1 and layers[-1][0] in _AT_THE_END:
-        layers.pop()
-    weights, biases, activations = [], [], []
+        ending = _AT_THE_END[layers.pop()[0]]
+    else:
+        ending = "identity"
+    weights: list[Array] = []
+    biases, activations = [], []
     for number, (name, layer) in enumerate(layers):
         expected = list(_TORCH) if number % 2 else ["Linear"]
         if name not in expected:
@@ -313,13 +358,18 @@ def _read_torch(model: Any) -> GivenNetwork:
         if number % 2:
             activations.append(_TORCH[name](layer))
             continue
-        W = layer.weight.detach().cpu().numpy().astype(np.float64).T
+        W = layer.weight.detach().double().cpu().numpy().T
+        if weights and weights[-1].shape[1] != W.shape[0]:
+            raise ValueError(
+                f"a Linear layer of the torch.nn.Sequential takes {W.shape[0]} "
+                f"inputs, but the one before has {weights[-1].shape[1]} outputs."
+            )
         weights.append(W)
         bias = layer.bias
         biases.append(
             np.zeros(W.shape[1])
             if bias is None
-            else bias.detach().cpu().numpy().astype(np.float64)
+            else bias.detach().double().cpu().numpy()
         )
     if len(weights) < 2 or len(weights) != len(activations) + 1:
         raise ValueError(
@@ -327,4 +377,6 @@ def _read_torch(model: Any) -> GivenNetwork:
             f"them, at least one hidden layer and a Linear one at the end, got {model}."
         )
     sizes = [W.shape[1] for W in weights[:-1]]
-    return GivenNetwork("Sequential", sizes, activations, weights, biases)
+    return GivenNetwork(
+        "Sequential", sizes, activations, weights, biases, ending=ending
+    )

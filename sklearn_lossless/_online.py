@@ -113,9 +113,12 @@ class OnlineRidge:
             Threads of the forward pass.
         """
         codes = LazyCodes(self._network, X, n_jobs)
-        self._statistics.update(codes, Y, product(sample_weight, costs), report)
+        # Apart at first: where a batch breaks off, the sums before stay as they are.
+        batch = self._statistics.zeros()
+        batch.update(codes, Y, product(sample_weight, costs), report)
         if labels is not None:
             self._sample.update(X, labels, sample_weight, costs)
+        self._statistics.add(batch)
 
     def solve(self, scale: Array, alpha: float | None) -> Solution:
         """Return the readout of all batches so far.

@@ -173,7 +173,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         if is_dask(X, y, sample_weight):
             from ._dask import fit_regressor
 
-            self._check_dask_target()
+            self._check_labels_are_the_target("X or y is a dask array")
             fit_regressor(self, X, y, sample_weight)
             return self
         if self.target == "teacher" and y is None:
@@ -196,7 +196,13 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
 
     def _ask_teacher(self, X: Any, y: Any) -> npt.NDArray[np.float64]:
         """Return the teacher's outputs, or their mean with the targets."""
-        _, outputs = read_teacher(self.estimator, X, self.target, classifier=False)
+        _, outputs = read_teacher(
+            self.estimator,
+            X,
+            self.target,
+            classifier=False,
+            feature_names=getattr(self, "feature_names_in_", None),
+        )
         if y is None:
             return outputs.ravel() if outputs.shape[1] == 1 else outputs
         if np.reshape(y, (len(y), -1)).shape != outputs.shape:
@@ -295,5 +301,5 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             Predictions.
         """
-        predicted = self._linear(X)
+        predicted = self._linear(self._validated(X))
         return predicted.ravel() if self.coef_.ndim == 1 else predicted

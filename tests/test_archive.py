@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import errno
+import functools
 import json
 import math
 import os
@@ -425,6 +426,13 @@ HOSTILE = {
         data[:12], mutations.split(data)[1] * 2
     ),
     "section b'META' is missing": lambda data: mutations.joined(data[:12], []),
+    "nested deeper than 16": lambda data: with_meta(
+        data,
+        params={
+            **json.loads(dict(mutations.split(data)[1])[b"META"])["params"],
+            "class_weight": functools.reduce(lambda x, _: [x], range(500), []),
+        },
+    ),
     "section READ: 6 bytes": lambda data: resealed(data, READ=b""),
     "section READ: 4 bytes too many": lambda data: resealed(
         data, READ=dict(mutations.split(data)[1])[b"READ"] + b"1234"
@@ -556,6 +564,15 @@ BOMBS = {
         network_head(2**20)
         + integers(np.zeros(2**20))
         + struct.pack("<BIIqB", 0, 2**20, 2**20, 0, 2)
+        + bytes([0, 1])
+        + integers([0])
+        + integers([0]),
+    ),
+    "zero weights": (
+        "1099511627776 weights, over",
+        network_head(2**20)
+        + integers(np.zeros(2**20))
+        + struct.pack("<BIIqB", 0, 2**20, 1, 0, 2)
         + bytes([0, 1])
         + integers([0])
         + integers([0]),

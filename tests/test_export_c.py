@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 import re
 import shutil
@@ -570,16 +571,23 @@ def test_scores_too_far_apart_for_integers(digits, tmp_path):
     to_c(clf, tmp_path / "model.c", readout="float")
 
 
-def test_failed_write_leaves_old_files(deep, tmp_path, monkeypatch):
+@pytest.mark.parametrize("n_written", [1, 2])
+def test_failed_write_leaves_old_files(deep, tmp_path, monkeypatch, n_written):
     with pytest.raises(FileNotFoundError):
         to_c(deep, tmp_path / "missing" / "model.c")
     source, header = to_c(deep, tmp_path / "model.c")
     before = source.read_text(), header.read_text()
 
-    def no_space(descriptor):
-        raise OSError(28, "No space left on device")
+    sync, n_calls = os.fsync, 0
 
-    monkeypatch.setattr("os.fsync", no_space)
+    def no_space_for_the_second(descriptor):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == n_written:
+            raise OSError(28, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", no_space_for_the_second)
     with pytest.raises(OSError, match="No space left"):
         to_c(deep, source, weights="seed")
     assert (source.read_text(), header.read_text()) == before

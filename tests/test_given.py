@@ -3,8 +3,10 @@
 import pickle
 import sys
 import warnings
+from copy import deepcopy
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
@@ -275,6 +277,59 @@ def test_a_class_that_the_teacher_never_names(digits, mlp, readout):
     assert clf.teacher_agreement_ > 0.9
     assert clf.predict_proba(X).shape == (len(X), len(clf.classes_))
     assert (3 in clf.classes_) == (readout == "ridge")
+
+
+def test_a_regressor_learns_what_its_teacher_puts_out(digits):
+    X = digits[0] / 16
+    teacher = MLPRegressor(
+        "poisson", hidden_layer_sizes=(30,), max_iter=2000, tol=1e-3, random_state=0
+    )
+    teacher.fit(X, digits[2] + 1.0)
+    options = {"target": "teacher", "widen": 30, "eps": 0.5, "random_state": 0}
+    student = CompressedMLPRegressor(estimator=teacher, **options).fit(X)
+    said = teacher.predict(X)
+    assert np.corrcoef(student.predict(X), said)[0, 1] > 0.97
+    assert student.predict(X).mean() == pytest.approx(said.mean())
+
+
+def test_a_batch_does_not_have_a_teacher(digits, mlp):
+    clf = CompressedMLPClassifier(estimator=mlp, target="teacher")
+    with pytest.raises(ValueError, match="target='teacher' needs all samples at once"):
+        clf.partial_fit(digits[0], digits[2], classes=np.unique(digits[2]))
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"target": "teacher"}, {"hidden_weights": "fitted"}]
+)
+def test_names_of_features_have_to_be_the_teachers(digits, parameters):
+    X = pd.DataFrame(digits[0][:300]).add_prefix("p")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        named = MLPClassifier((20,), max_iter=3, random_state=0).fit(X, digits[2][:300])
+    clf = CompressedMLPClassifier(estimator=named, random_state=0, **parameters)
+    clf.fit(X, digits[2][:300])
+    with pytest.raises(ValueError, match="feature 0 of X is 'p63', but .* 'p0' there"):
+        clf.fit(X[X.columns[::-1]], digits[2][:300])
+    clone(clf).set_params(estimator=named).fit(digits[0][:300], digits[2][:300])
+
+
+def test_agreement_and_accuracy_are_of_the_last_fit(digits, mlp):
+    X, y = digits[0], digits[2]
+    clf = CompressedMLPClassifier(estimator=mlp, target="both", random_state=0)
+    clf.fit(X, y)
+    assert clf.training_accuracy_ == pytest.approx(clf.score(X, y))
+    clf.set_params(target="teacher").fit(X)
+    assert not hasattr(clf, "training_accuracy_")
+    clf.set_params(target="labels").fit(X, y)
+    assert not hasattr(clf, "teacher_agreement_")
+
+
+def test_weights_that_are_not_finite(digits, mlp):
+    broken = deepcopy(mlp)
+    broken.coefs_[0][0, 0] = np.nan
+    clf = CompressedMLPClassifier(estimator=broken, target="teacher")
+    with pytest.raises(ValueError, match="weights that are not finite"):
+        clf.fit(digits[0])
 
 
 def test_regressor_follows_its_teacher(regressor):

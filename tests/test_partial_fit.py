@@ -62,6 +62,26 @@ def test_order_does_not_matter_at_all(digits):
     np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
 
 
+def test_a_batch_that_breaks_off_leaves_the_sums_before(digits, monkeypatch):
+    X, y = digits
+    clf = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=np.unique(y))
+    before = clf.coef_.copy()
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RowSample, "update", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            clf.partial_fit(X[900:], y[900:])
+    clf._solve_online()
+    np.testing.assert_array_equal(clf.coef_, before)
+    again = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=np.unique(y))
+    for each in (clf, again):
+        each.partial_fit(X[900:], y[900:])
+    np.testing.assert_array_equal(clf.coef_, again.coef_)
+
+
 @pytest.mark.parametrize("sizes", SPLITS)
 def test_weights_and_costs(digits, sizes):
     X, y = digits

@@ -28,10 +28,10 @@ from ._coding import (
     unpack_weights,
 )
 
-__all__ = ["KINDS", "Model", "NotRestored", "decode", "encode"]
+__all__ = ["KINDS", "MAGIC", "Model", "NotRestored", "decode", "encode"]
 
 #: As in PNG: a byte above 127, the name, and line ends that careless copies change.
-_MAGIC = b"\x89LNN\r\n\x1a\n"
+MAGIC = b"\x89LNN\r\n\x1a\n"
 
 _VERSION = 1
 
@@ -47,7 +47,9 @@ _SECTIONS = (b"META", b"NETW", b"MTCH", b"READ", b"name")
 _MAX_FEATURES = 2**20
 _MAX_WIDTH = 2**20
 _MAX_LAYERS = 64
-_MAX_NONZEROS = 2**30
+_MAX_WEIGHTS = 2**32
+_MAX_NONZEROS = 2**27
+_MAX_DEPTH = 16
 _MAX_NAME_BYTES = 2**24
 
 _MOMENTS = ("mean", "m1", "m2", "f", "tau", "derivative_sq")
@@ -149,7 +151,7 @@ def encode(model: Model, readout_dtype: str) -> bytes:
     if model.feature_names is not None:
         names = _json([str(name) for name in model.feature_names])
         sections[b"name"] = zlib.compress(names, 9)
-    parts = [_MAGIC, struct.pack("<BBH", _VERSION, KINDS.index(model.kind), 0)]
+    parts = [MAGIC, struct.pack("<BBH", _VERSION, KINDS.index(model.kind), 0)]
     for tag, payload in sections.items():
         parts += [tag, struct.pack("<I", len(payload)), payload]
     data = b"".join(parts)
@@ -204,9 +206,9 @@ def decode(data: bytes) -> Model:
 def _sections(data: bytes) -> tuple[str, dict[bytes, memoryview]]:
     """Return the estimator's class and the sections of a file that is whole."""
     reader = Reader(data, "the file")
-    if data[: len(_MAGIC)] != _MAGIC:
-        raise reader.fail(f"it begins with {data[: len(_MAGIC)]!r}, not {_MAGIC!r}")
-    reader.take(len(_MAGIC))
+    if data[: len(MAGIC)] != MAGIC:
+        raise reader.fail(f"it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
+    reader.take(len(MAGIC))
     version, kind, reserved = reader.numbers("BBH")
     if version != _VERSION:
         raise reader.fail(
@@ -297,6 +299,9 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
     total = sum(spec.n_outputs * spec.n_nonzeros for spec in layers)
     if total > _MAX_NONZEROS:
         raise reader.fail(f"{total} weights that are not 0, over {_MAX_NONZEROS}")
+    total = sum(spec.n_outputs * spec.n_inputs for spec in layers)
+    if total > _MAX_WEIGHTS:
+        raise reader.fail(f"{total} weights, over {_MAX_WEIGHTS}")
     quantizer = Quantizer(inv_step, shift, n_bits)
     return CompressedNetwork(quantizer, tuple(layers), seed, _READOUT_LAYERS[which])
 
@@ -506,10 +511,13 @@ def _plain(value: Any) -> Any:
     return {"lost": f"the {kind} {name}".rstrip()}
 
 
-def _restored(reader: Reader, value: Any) -> Any:
+def _restored(reader: Reader, value: Any, depth: int = 0) -> Any:
     """Return what `_plain` was given."""
+    if depth > _MAX_DEPTH:
+        raise reader.fail(f"parameters nested deeper than {_MAX_DEPTH}")
+    depth += 1
     if isinstance(value, list):
-        return [_restored(reader, each) for each in value]
+        return [_restored(reader, each, depth) for each in value]
     if not isinstance(value, dict):
         return value
     if len(value) != 1:
@@ -520,13 +528,13 @@ def _restored(reader: Reader, value: Any) -> Any:
     if key == "lost" and isinstance(inner, str):
         return NotRestored(inner)
     if key == "tuple" and isinstance(inner, list):
-        return tuple(_restored(reader, each) for each in inner)
+        return tuple(_restored(reader, each, depth) for each in inner)
     if (
         key == "dict"
         and isinstance(inner, list)
         and all(isinstance(each, list) and len(each) == 2 for each in inner)
     ):
-        pairs = [[_restored(reader, each) for each in pair] for pair in inner]
+        pairs = [[_restored(reader, each, depth) for each in pair] for pair in inner]
         if all(isinstance(key, (bool, int, float, str)) for key, _ in pairs):
             return dict(pairs)
     raise reader.fail(f"a value of unknown kind {key!r}")

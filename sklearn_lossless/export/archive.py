@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._compat import validate_parameter_constraints
 from ._coding import READOUT_DTYPES
 from ._files import write_whole
-from ._sections import KINDS, Model, NotRestored, decode, encode
+from ._sections import KINDS, MAGIC, Model, NotRestored, decode, encode
 
 __all__ = ["NotRestored", "from_bytes", "load", "save", "to_bytes"]
 
@@ -107,7 +107,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     save : What is kept and what is not.
     """
     with open(path, "rb") as file:
-        return from_bytes(file.read())
+        data = file.read(len(MAGIC))
+        if data == MAGIC:  # of other files no more is read
+            data += file.read()
+        return from_bytes(data)
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:

@@ -27,7 +27,7 @@ from ._c_text import (
     select,
     signed,
 )
-from ._files import write_whole
+from ._files import write_all
 from ._model import (
     Model,
     exported_model,
@@ -153,8 +153,7 @@ def to_c(
     )
     program = _Program(model, options)
     texts = {header: program.text("model.h.in"), source: program.text("model.c.in")}
-    for file, text in texts.items():
-        write_whole(file, text.encode("utf-8"))
+    write_all({file: text.encode("utf-8") for file, text in texts.items()})
     return source, header
 
 

@@ -25,8 +25,8 @@ FIXED_POINT = 256
 #: A bias is `LayerSpec.bias_scale` times an integer of 18 bits, over this number.
 _BIAS_UNIT = 2**16
 
-#: Rows given to a thread at once, if there are many; else half of them.
-_CHUNK_ROWS = 1024
+#: Rows that a thread takes at once: a block of the engine.
+_CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,20 +210,17 @@ class CompressedNetwork:
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
 
-        n_threads = effective_n_jobs(n_jobs) if n_samples > 1 else 1
-        step = _CHUNK_ROWS if n_samples > n_threads * _CHUNK_ROWS else _CHUNK_ROWS // 2
-
-        chunks = range(0, n_samples, step)
-        n_threads = min(n_threads, len(chunks))
+        chunks = range(0, n_samples, _CHUNK_ROWS)
+        n_threads = min(effective_n_jobs(n_jobs), len(chunks)) if n_samples > 1 else 1
         starts = iter(chunks)
 
         def run_what_is_left() -> None:
             scratch = _engine.Scratch()
             if out is None:
-                shape = min(step, n_samples), self.n_features_out
+                shape = min(_CHUNK_ROWS, n_samples), self.n_features_out
                 own = np.empty(shape, dtype=np.uint8)
             for start in starts:
-                rows = slice(start, min(start + step, n_samples))
+                rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
                 codes = self.quantizer.codes(X[rows])
                 codes = _engine.forward(
                     codes,

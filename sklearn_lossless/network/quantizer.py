@@ -337,6 +337,8 @@ def choose_quantizer(
     """
     seen = total(value_range)
     low, high = seen.low, seen.high
+    if low.min() > high.max():
+        raise ValueError("sample_weight is zero for every sample.")
     with np.errstate(over="ignore"):
         width = high - low
     widest = float(width.max())
