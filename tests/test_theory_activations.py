@@ -13,9 +13,11 @@ from sklearn_lossless.theory import (
     Activation,
     GaussianMoments,
     StepActivation,
+    empirical_ntk,
     gaussian_moments,
     get_activation,
     leaky_relu,
+    neural_tangent_kernel,
 )
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
@@ -218,3 +220,13 @@ def test_infinite_moments_are_refused(function, tau):
 def test_slope_must_be_finite():
     with pytest.raises(ValueError, match="slope"):
         leaky_relu(math.nan)
+
+
+@pytest.mark.parametrize("step", [lambda t: (t > 0) * 1.0, np.round, np.sign])
+def test_jumps_of_functions_have_no_finite_slope(step):
+    """At 0 and at other whole numbers, where panels of the integration meet."""
+    assert gaussian_moments(step, 1.0).derivative_sq == np.inf
+    with pytest.raises(ValueError, match="does not exist"):
+        neural_tangent_kernel(np.eye(3), [step])
+    with pytest.raises(ValueError, match="does not exist"):
+        empirical_ntk(np.eye(3), [np.ones((5, 3))], np.ones(5), [step])

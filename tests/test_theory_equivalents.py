@@ -102,6 +102,44 @@ def test_coefficients_are_those_of_the_matching():
     assert np.isinf(steps.kappa[-1])
 
 
+def test_beta_and_kappa_of_relu_by_a_loop_of_their_own():
+    """theory: every layer adds its kernel to that from below, scaled by its slopes."""
+    tau2, kappa2 = 1.0, 1.0
+    a1, a3, b1, b3 = 1.0, 0.0, 1.0, 0.0
+    expected = []
+    for _ in range(3):
+        m1, m2 = 0.5, 1 / np.sqrt(2 * np.pi * tau2)
+        a3_new = m1**2 * a3 + m2**2 * a1**2 / 2
+        b3 = a3_new + m1**2 * b3 + m2**2 * a1 * b1
+        b1 = m1**2 * a1 + m1**2 * b1
+        a1, a3 = m1**2 * a1, a3_new
+        tau2 = tau2 * (0.5 - 1 / (2 * np.pi))
+        kappa2 = tau2 + kappa2 * 0.5
+        expected.append((b1, b3, kappa2))
+    found = equivalent_coefficients(["relu"] * 3, 1.0)
+    np.testing.assert_allclose(found.beta[-3:, 0], [each[0] for each in expected])
+    np.testing.assert_allclose(found.beta[-3:, 2], [each[1] for each in expected])
+    np.testing.assert_allclose(found.kappa[-3:] ** 2, [each[2] for each in expected])
+
+
+def test_errors_of_large_matrices_that_are_equal_or_zero():
+    eye = np.eye(600)
+    assert spectral_error(eye, eye) == 0
+    with pytest.raises(ValueError, match="B is zero"):
+        spectral_error(eye, 0 * eye)
+
+
+def test_norms_about_estimated_means_are_not_short():
+    rng = np.random.default_rng(0)
+    y = np.arange(2000) % 400
+    X = rng.normal(size=(2000, 50)) / 50**0.5
+    estimated = mixture_statistics(X, y).norm_deviation
+    known = mixture_statistics(X, y, np.zeros((400, 50)), [1 / 50] * 400)
+    assert estimated.mean() == pytest.approx(0, abs=1e-12)
+    assert estimated.std() == pytest.approx(known.norm_deviation.std(), rel=0.2)
+    assert mixture_statistics(X, y).tau0 == pytest.approx(1, rel=0.01)
+
+
 def test_beta_of_one_linear_layer_counts_both_layers():
     found = equivalent_coefficients(["identity"], 1.0)
     np.testing.assert_allclose(found.beta[-1], [2, 0, 0])
@@ -172,6 +210,12 @@ def test_compare_spectra():
         ),
         (lambda X, y: equivalent_ntk(X, ["sign"]), "does not exist for steps"),
         (lambda X, y: spectral_error(np.eye(3), np.tri(3)), "B must be symmetric"),
+        (
+            lambda X, y: mixture_statistics(X, np.r_[y[:-1], 7], None, [1.0] * 3),
+            "class 7 has one sample",
+        ),
+        (lambda X, y: mixture_statistics(X * np.nan, y), "not finite"),
+        (lambda X, y: spectral_error(np.eye(2) * np.nan, np.eye(2)), "A has values"),
         (lambda X, y: spectral_error(X, X), "must be square"),
         (lambda X, y: spectral_error(np.eye(2), np.zeros((2, 2))), "B is zero"),
         (lambda X, y: compare_spectra(np.eye(2), np.eye(2), 3), "1 to 2, got 3"),

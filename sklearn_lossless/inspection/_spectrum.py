@@ -177,6 +177,11 @@ class SpectrumDisplay:
         if n_samples < 2:
             raise ValueError(f"n_samples must be 2 or more, got {n_samples!r}.")
         compressor = fitted_compressor(estimator)
+        if any(spec.weights is not None for spec in compressor.network_.layers):
+            raise ValueError(
+                "there are layers with weights of their own, not random ones; theory "
+                "does not tell their kernel."
+            )
         X = validated(estimator, X)
         rows = sample_rows(X, n_samples)
         if y is not None:

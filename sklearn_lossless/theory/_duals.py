@@ -117,6 +117,9 @@ class Dual:
 
     def slope_square(self, variance: FloatArray) -> FloatArray:
         """Return ``E sigma'(u)^2``."""
+        largest = gaussian_moments(self.activation, math.sqrt(variance.max()))
+        if not math.isfinite(largest.derivative_sq):
+            raise _no_slope(self.activation)
         return self._moments(variance, lambda m: m.derivative_sq)
 
     def _moments(self, variance: FloatArray, function: Any) -> FloatArray:

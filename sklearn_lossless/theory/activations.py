@@ -282,6 +282,11 @@ def _quadrature(activation: Activation, tau: float) -> GaussianMoments:
     # What remains at a jump or a pole of the derivative does not shrink.
     if rest[5] > 1e-6 * (total[5] - rest[5]):
         total[5] = np.inf
+    # A jump at the edge of two panels is in neither of them.
+    gap = 1e-9 * (1 + np.abs(edges))
+    jumps = activation(tau * (edges + gap)) - activation(tau * (edges - gap))
+    if np.any(np.abs(jumps[1:-1]) > 1e-6 * math.sqrt(total[3])):
+        total[5] = np.inf
     excess, m1, m2, square, f, derivative_sq = map(float, total)
     m1, m2 = m1 / tau, m2 / tau**2
     return GaussianMoments(

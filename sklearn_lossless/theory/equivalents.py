@@ -200,6 +200,15 @@ def mixture_statistics(
             f"X must be a matrix and y a vector with one label per row, got shapes "
             f"{X.shape} and {labels.shape}."
         )
+    if not np.isfinite(X).all():
+        raise ValueError("X has values that are not finite.")
+    counts = np.bincount(labels)
+    if (means is None or covariances is None) and counts.min() < 2:
+        raise ValueError(
+            f"class {classes[counts.argmin()]} has one sample; its mean and covariance "
+            "cannot be estimated. Expected at least 2 samples of each class, or given "
+            "means and covariances."
+        )
     if means is None:
         means = np.stack([X[labels == a].mean(axis=0) for a in range(len(classes))])
         estimated = True
@@ -210,18 +219,12 @@ def mixture_statistics(
             f"means must have shape {(len(classes), X.shape[1])}, got {means.shape}."
         )
     centred = X - means[labels]
-    counts = np.bincount(labels)
     norms = np.einsum("ij,ij->i", centred, centred)
+    # Residuals about an estimated mean are short by one degree of freedom.
+    freedom = counts - 1 if estimated else counts
+    norms *= (counts / freedom)[labels]
     if covariances is None:
-        if counts.min() < 2:
-            raise ValueError(
-                f"class {classes[counts.argmin()]} has one sample; its covariance "
-                "cannot be estimated. Expected at least 2 samples of each class, or "
-                "given covariances."
-            )
-        # Residuals about an estimated mean are short by one degree of freedom.
-        freedom = counts - 1 if estimated else counts
-        traces = np.bincount(labels, norms) / freedom
+        traces = np.bincount(labels, norms) / counts
         overlap = _estimated_overlap(centred, labels, counts, freedom)
     else:
         if len(covariances) != len(classes):
@@ -472,6 +475,8 @@ def _pair(A: npt.ArrayLike, B: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         )
     probe = np.random.default_rng(0).standard_normal(len(A))
     for name, matrix in (("A", A), ("B", B)):
+        if not np.isfinite(matrix).all():
+            raise ValueError(f"{name} has values that are not finite.")
         product = matrix @ probe
         # A matrix from products in float32 is symmetric to seven digits.
         if np.abs(product - matrix.T @ probe).max() > 1e-5 * np.abs(product).max():
@@ -480,6 +485,8 @@ def _pair(A: npt.ArrayLike, B: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
 
 
 def _operator_norm(A: FloatArray) -> float:
+    if not A.any():
+        return 0.0
     if len(A) <= _DENSE_SIZE:
         return float(np.abs(np.linalg.eigvalsh(A)).max())
     start = np.random.default_rng(0).standard_normal(len(A))

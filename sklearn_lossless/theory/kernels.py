@@ -150,14 +150,19 @@ def empirical_ck(features: npt.ArrayLike, others: npt.ArrayLike | None = None) -
     Parameters
     ----------
     features : array-like of shape (n_samples, n_features_out)
-        Features of the last layer, centred and over sqrt(width), such as those of
-        :meth:`sklearn_lossless.NTKCompressor.transform`.
+        Features of the last layer, centred and over sqrt(width): of a compressed
+        network those of :meth:`sklearn_lossless.NTKCompressor.transform`.
     others : array-like of shape (n_others, n_features_out), default=None
         Features of other samples; None: `features`.
 
     Returns
     -------
     ndarray of shape (n_samples, n_others)
+
+    Raises
+    ------
+    ValueError
+        If the features are not finite matrices of one width.
 
     Examples
     --------
@@ -207,7 +212,7 @@ def empirical_ntk(
     Raises
     ------
     ValueError
-        If the shapes do not fit together.
+        If the shapes do not fit together, or an activation is a step.
 
     References
     ----------
@@ -239,6 +244,11 @@ def empirical_ntk(
             )
         activation = get_activation(activation)
         moments = gaussian_moments(activation, tau)
+        if not math.isfinite(moments.derivative_sq):
+            raise ValueError(
+                "the neural tangent kernel of activation "
+                f"{activation.name!r} does not exist: steps have no slope."
+            )
         preactivation = Z @ W.T
         inputs.append(Z)
         matrices.append(W)
