@@ -282,10 +282,16 @@ def _quadrature(activation: Activation, tau: float) -> GaussianMoments:
     # What remains at a jump or a pole of the derivative does not shrink.
     if rest[5] > 1e-6 * (total[5] - rest[5]):
         total[5] = np.inf
-    # A jump at the edge of two panels is in neither of them.
-    gap = 1e-9 * (1 + np.abs(edges))
-    jumps = activation(tau * (edges + gap)) - activation(tau * (edges - gap))
-    if np.any(np.abs(jumps[1:-1]) > 1e-6 * math.sqrt(total[3])):
+    # A jump at the edge of two panels is in neither of them. Unlike a slope it does
+    # not grow with the distance.
+    gap = 1e-9 * (1 + np.abs(edges[1:-1]))
+    near, far = (
+        np.abs(
+            activation(tau * (edges[1:-1] + d)) - activation(tau * (edges[1:-1] - d))
+        )
+        for d in (gap, 10 * gap)
+    )
+    if np.any((near > 1e-6 * math.sqrt(total[3])) & (2 * near > far)):
         total[5] = np.inf
     excess, m1, m2, square, f, derivative_sq = map(float, total)
     m1, m2 = m1 / tau, m2 / tau**2
