@@ -5,7 +5,8 @@
 Every network has random, frozen hidden layers and the same readout: ridge on +-1
 targets, its regularisation chosen by leave-one-out error rate on the training rows.
 `--data` names an npz with X_train, y_train, X_test, y_test; without it, MNIST comes
-from OpenML. Finished rows are kept in the CSV file, so that a run can be continued.
+from OpenML. Finished rows are kept in the CSV file, so that a run can be continued:
+give other data another `--output`. The paper's points are those of MNIST.
 
 Memory of the hidden layers, in bits, as the paper counts it: 32 for a float weight,
 2 for a ternary one, and nothing for zeros or for where the others are. Bytes of the
@@ -70,9 +71,10 @@ def n_weights(sizes, n_inputs):
 def measure_float(data, sizes, kind, seed):
     weights, activation, eps = FLOAT_KINDS[kind]
     accuracy = rn.accuracy(data, sizes, weights, activation, seed, eps)
+    n_classes = len(np.unique(data[1]))
     count = n_weights(sizes, data[0].shape[1])
     nonzeros = round(count * (1 - eps))
-    readout = 4 * 10 * sizes[-1]
+    readout = 4 * n_classes * sizes[-1]
     if weights is rn.ternary:
         # Five ternary digits to a byte.
         return accuracy, 2 * nonzeros, count // 5 + readout
@@ -160,7 +162,7 @@ def plot(rows, path):
         ax.set(xscale="log", ylabel="test accuracy, %", ylim=(60, 100))
         ax.grid(alpha=0.3)
     figure.suptitle(
-        "MNIST; circles: three hidden layers, squares: one; crosses: the paper",
+        "circles: three hidden layers, squares: one; crosses: the paper",
         fontsize=10,
     )
     figure.legend(
