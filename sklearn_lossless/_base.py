@@ -8,21 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import (
-    BaseEstimator,
-)
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import Interval, StrOptions
-from ._compressor import (
-    NTKCompressor,
-    validate_input,
-)
+from ._compressor import NTKCompressor, validate_input
 from ._online import OnlineRidge
-from ._readout import (
-    fit_ridge,
-)
+from ._readout import fit_ridge
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
 from .network import LazyCodes

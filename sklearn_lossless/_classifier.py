@@ -8,12 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from scipy import special
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    clone,
-    is_classifier,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.utils import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -22,11 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
 from ._compat import StrOptions, fit_context
-from ._compressor import (
-    given_architecture,
-    validate_input,
-    validate_weight,
-)
+from ._compressor import given_architecture, validate_input, validate_weight
 from ._given import read_teacher
 from ._logistic import fit_logistic
 from ._readout import (

@@ -87,21 +87,22 @@ def fit_logistic(
             codes, labels, n_classes, first=first, unit=unit, scale=scale, report=report
         )
         return _fit_streamed(solver, labels, alphas, weight)
-    return _fit_dense(codes.features(first, unit), labels, scale, alphas, weight)
+    Z = codes.features(first, unit)
+    return _fit_dense(Z, labels, n_classes, scale, alphas, weight)
 
 
 def _fit_dense(
     Z: Array,
     labels: npt.NDArray[np.intp],
+    n_classes: int,
     scale: float,
     alphas: tuple[float, ...],
     weight: Array | None,
 ) -> tuple[LogisticRegression, float]:
     """Fit to features in memory; choose from `alphas` if there are several."""
-    n_classes = len(np.unique(labels))
     size = Z.shape[1] * (n_classes if n_classes > 2 else 1)
     solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
-    readout = LogisticRegression(solver=solver, max_iter=1000)
+    readout = LogisticRegression(solver=solver, max_iter=_MAX_ITERATIONS)
     options = {} if weight is None else {"sample_weight": weight}
     if len(alphas) > 1:
         search = GridSearchCV(

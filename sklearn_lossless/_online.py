@@ -118,7 +118,7 @@ class OnlineRidge:
         batch.update(codes, Y, product(sample_weight, costs), report)
         if labels is not None:
             self._sample.update(X, labels, sample_weight, costs)
-        self._statistics.add(batch)
+        self._statistics = self._statistics + batch
 
     def solve(self, scale: Array, alpha: float | None) -> Solution:
         """Return the readout of all batches so far.

@@ -240,14 +240,6 @@ class RidgeStatistics:
             self.y_squares += (weighted * Y[rows]).sum(axis=0)
             self.weight += weight[rows].sum()
 
-    def add(self, other: RidgeStatistics) -> None:
-        """Add the sums of other samples, in place."""
-        for name, value in vars(other).items():
-            if isinstance(value, np.ndarray):
-                np.add(getattr(self, name), value, out=getattr(self, name))
-            else:
-                setattr(self, name, getattr(self, name) + value)
-
     def zeros(self) -> RidgeStatistics:
         """Return the sums of no samples."""
         return RidgeStatistics(*self.cross.shape)

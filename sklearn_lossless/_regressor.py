@@ -7,19 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import (
-    MultiOutputMixin,
-    RegressorMixin,
-)
+from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
 from ._compat import fit_context
-from ._compressor import (
-    given_architecture,
-    validate_input,
-    validate_weight,
-)
+from ._compressor import given_architecture, validate_input, validate_weight
 from ._given import read_teacher
 
 __all__ = ["CompressedMLPRegressor"]

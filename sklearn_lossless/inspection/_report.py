@@ -378,7 +378,7 @@ def _compare_kernels(
     compressor: Any, X: Any, n_samples: int, n_draws: int
 ) -> KernelDistance:
     network = compressor.network_
-    if any(spec.weights is not None for spec in network.layers):
+    if network.has_given_weights:
         raise _NotComparedError(
             "there are layers with weights of their own, not random ones."
         )

@@ -177,7 +177,7 @@ class SpectrumDisplay:
         if n_samples < 2:
             raise ValueError(f"n_samples must be 2 or more, got {n_samples!r}.")
         compressor = fitted_compressor(estimator)
-        if any(spec.weights is not None for spec in compressor.network_.layers):
+        if compressor.network_.has_given_weights:
             raise ValueError(
                 "there are layers with weights of their own, not random ones; theory "
                 "does not tell their kernel."

@@ -109,6 +109,11 @@ class CompressedNetwork:
         return self.layers if self.readout_layers == "all" else self.layers[-1:]
 
     @property
+    def has_given_weights(self) -> bool:
+        """Whether a layer has weights of its own, not drawn from the seed."""
+        return any(spec.weights is not None for spec in self.layers)
+
+    @property
     def n_weights(self) -> int:
         """Number of hidden weights, zeros included."""
         return sum(spec.n_inputs * spec.n_outputs for spec in self.layers)

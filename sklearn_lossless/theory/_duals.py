@@ -19,7 +19,7 @@ from . import activations as named
 from .activations import Activation, gaussian_moments, get_activation
 from .steps import StepActivation, normal_density
 
-__all__ = ["Dual", "get_dual"]
+__all__ = ["Dual", "get_dual", "no_slope"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -119,7 +119,7 @@ class Dual:
         """Return ``E sigma'(u)^2``."""
         largest = gaussian_moments(self.activation, math.sqrt(variance.max()))
         if not math.isfinite(largest.derivative_sq):
-            raise _no_slope(self.activation)
+            raise no_slope(self.activation)
         return self._moments(variance, lambda m: m.derivative_sq)
 
     def _moments(self, variance: FloatArray, function: Any) -> FloatArray:
@@ -172,14 +172,14 @@ class _StepDual(Dual):
         return total
 
     def slope(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
-        raise _no_slope(self.activation)
+        raise no_slope(self.activation)
 
     def square(self, variance: FloatArray) -> FloatArray:
         tau_mean = [self.step.moments(math.sqrt(q)) for q in variance]
         return np.array([m.tau**2 + m.mean**2 for m in tau_mean])
 
     def slope_square(self, variance: FloatArray) -> FloatArray:
-        raise _no_slope(self.activation)
+        raise no_slope(self.activation)
 
 
 class _ClosedDual(Dual):
@@ -200,7 +200,7 @@ class _ClosedDual(Dual):
 
     def slope(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
         if self._slope is None:
-            raise _no_slope(self.activation)
+            raise no_slope(self.activation)
         return self._slope(k, x.variance[:, np.newaxis], y.variance)
 
     def square(self, variance: FloatArray) -> FloatArray:
@@ -208,7 +208,7 @@ class _ClosedDual(Dual):
 
     def slope_square(self, variance: FloatArray) -> FloatArray:
         if self._slope is None:
-            raise _no_slope(self.activation)
+            raise no_slope(self.activation)
         slope = self._slope(variance, variance, variance)
         return np.broadcast_to(slope, variance.shape)
 
@@ -291,7 +291,8 @@ _CLOSED: dict[Any, tuple[Any, Any, Any]] = {
 }
 
 
-def _no_slope(activation: Activation) -> ValueError:
+def no_slope(activation: Activation) -> ValueError:
+    """Return the error of an activation without a neural tangent kernel."""
     return ValueError(
         f"the neural tangent kernel of activation {activation.name!r} does not exist: "
         "E sigma'(u)^2 is infinite for steps; ask for the conjugate kernel."

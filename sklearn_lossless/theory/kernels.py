@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 
-from ._duals import Dual, Side, get_dual
+from ._duals import Dual, Side, get_dual, no_slope
 from .activations import check_tau, gaussian_moments, get_activation
 
 __all__ = [
@@ -245,10 +245,7 @@ def empirical_ntk(
         activation = get_activation(activation)
         moments = gaussian_moments(activation, tau)
         if not math.isfinite(moments.derivative_sq):
-            raise ValueError(
-                "the neural tangent kernel of activation "
-                f"{activation.name!r} does not exist: steps have no slope."
-            )
+            raise no_slope(activation)
         preactivation = Z @ W.T
         inputs.append(Z)
         matrices.append(W)
