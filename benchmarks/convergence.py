@@ -4,9 +4,12 @@
 
 Two-class mixtures ("mixed"), as many samples as features. For each activation and
 depth: the relative spectral error of both forms of the equivalents against the exact
-infinite-width kernels, of the poster's form (which also subtracts tau_0^4 a3), and of
-the equivalent against the conjugate kernel of networks with sparse ternary weights,
-averaged over many neurons, with half the distance of two such averages as its noise.
+infinite-width kernels, and of the poster's form (which also subtracts tau_0^4 a3).
+
+Then the same of networks whose first layer has sparse ternary weights, infinitely wide
+too: of the equivalents with the fourth cumulants of the weights, and of the theorem's
+without. Their first kernel is an average over many neurons, whose noise is half the
+distance of two such averages.
 """
 
 import argparse
@@ -31,15 +34,13 @@ from sklearn_lossless.theory import (
 
 SIZES = (200, 400, 800, 1600)
 ACTIVATIONS = ("relu", "leaky_relu", "gelu")
+DEPTHS = (1, 3)
 N_DRAWS = 3
+EPS = (0.5, 0.9)
 
-#: Neurons of one draw of weights.
-_AT_ONCE = 2_000
-
-
-def n_neurons(p):
-    """In one half: the noise falls as their root and has to stay below the error."""
-    return round(max(150_000, 1.25 * p**2) / _AT_ONCE) * _AT_ONCE
+#: Neurons of one draw of weights, and of half an average.
+_AT_ONCE = 4_000
+N_NEURONS = {200: 200_000, 400: 200_000, 800: 200_000, 1600: 320_000}
 
 
 def mixture(p, seed):
@@ -52,33 +53,61 @@ def mixture(p, seed):
     return X, statistics
 
 
-def ternary_ck(X, name, tau, eps, seed):
-    """Average of the products of many sparse ternary neurons."""
+def ternary_cks(X, tau, eps, seed):
+    """First kernels of infinitely wide networks of sparse ternary weights.
+
+    Both signs of a neuron are equally likely, so the odd and the even part of an
+    activation do not mix; the odd part of these activations is linear, and its kernel
+    is known. Only the even part has to be averaged, which has far less noise.
+    """
     p = X.shape[1]
     k = n_nonzeros(p, eps)
     scaled = (X * np.sqrt(p / k)).astype(np.float32)
-    centre = np.float32(gaussian_moments(name, tau).mean)
-    kernel = np.zeros((len(X), len(X)))
+    activations = {name: get_activation(name) for name in ACTIVATIONS}
+    means = {name: gaussian_moments(name, tau).mean for name in ACTIVATIONS}
+    kernels = {name: np.zeros((len(X), len(X))) for name in ACTIVATIONS}
     W = np.zeros((_AT_ONCE, p), dtype=np.float32)
-    n_draws = n_neurons(p) // _AT_ONCE
+    n_draws = N_NEURONS[p] // _AT_ONCE
     for number in range(n_draws):
         drawn = ternary_weights(seed, number, p, _AT_ONCE, k)
         signs = np.where(np.arange(k) < drawn.n_plus[:, np.newaxis], 1, -1)
         W[:] = 0
         np.put_along_axis(W, drawn.indices, signs.astype(np.float32), axis=1)
-        Z = get_activation(name)(scaled @ W.T) - centre
-        kernel += Z @ Z.T
-    return kernel / (n_draws * _AT_ONCE)
+        inputs = np.abs(scaled @ W.T)
+        for name, activation in activations.items():
+            even = activation(inputs) - slope(activation) * inputs - means[name]
+            even = even.astype(np.float32)
+            kernels[name] += even @ even.T
+    gram = X @ X.T
+    return {
+        name: kernel / (n_draws * _AT_ONCE) + slope(activations[name]) ** 2 * gram
+        for name, kernel in kernels.items()
+    }
 
 
-def errors(p, name, n_layers, seed):
+def slope(activation):
+    """Slope of the odd part."""
+    right, left = activation([2.0, -2.0])
+    return float(right - left) / 4
+
+
+def deeper(kernel, name, n_layers, tau0):
+    """Kernel after further layers, which see the first one only by its products."""
+    tau = gaussian_moments(name, tau0).tau
+    if n_layers == 1:
+        return kernel
+    inputs = np.linalg.cholesky(kernel)
+    return conjugate_kernel(inputs, [name] * (n_layers - 1), tau0=tau)
+
+
+def dense_errors(p, name, n_layers, seed):
     X, statistics = mixture(p, seed)
     layers = [name] * n_layers
     K = conjugate_kernel(X, layers, tau0=statistics.tau0)
     T = neural_tangent_kernel(X, layers, tau0=statistics.tau0)
     classes = equivalent_ck(X, layers, statistics)
     a3 = equivalent_coefficients(layers, statistics.tau0).alpha[-1, 2]
-    found = {
+    return {
         "CK, classes": spectral_error(classes, K),
         "CK, data": spectral_error(equivalent_ck(X, layers), K),
         "CK, as printed": spectral_error(
@@ -87,14 +116,40 @@ def errors(p, name, n_layers, seed):
         "NTK, classes": spectral_error(equivalent_ntk(X, layers, statistics), T),
         "NTK, data": spectral_error(equivalent_ntk(X, layers), T),
     }
-    if n_layers == 1 and name == "relu" and seed == 0:
-        for eps in (0.5, 0.9):
-            halves = [
-                ternary_ck(X, name, statistics.tau0, eps, half) for half in (1, 2)
-            ]
-            average = (halves[0] + halves[1]) / 2
-            found[f"ternary CK, eps={eps}"] = spectral_error(classes, average)
-            found[f"ternary CK, eps={eps}, noise"] = spectral_error(*halves) / 2
+
+
+def ternary_errors(p, seed):
+    """Errors of all activations and depths, by (activation, depth)."""
+    X, statistics = mixture(p, seed)
+    found = {}
+    for eps in EPS:
+        k = n_nonzeros(p, eps)
+        halves = [
+            ternary_cks(X, statistics.tau0, eps, 2 * seed + half) for half in (1, 2)
+        ]
+        for name in ACTIVATIONS:
+            for n_layers in DEPTHS:
+                layers = [name] * n_layers
+                first, second, both = (
+                    deeper(kernel, name, n_layers, statistics.tau0)
+                    for kernel in (
+                        halves[0][name],
+                        halves[1][name],
+                        (halves[0][name] + halves[1][name]) / 2,
+                    )
+                )
+                what = f"ternary CK, eps={eps}"
+                errors = found.setdefault((name, n_layers), {})
+                errors[f"{what}, classes"] = spectral_error(
+                    equivalent_ck(X, layers, statistics, n_nonzeros=k), both
+                )
+                errors[f"{what}, data"] = spectral_error(
+                    equivalent_ck(X, layers, n_nonzeros=k), both
+                )
+                errors[f"{what}, without cumulants"] = spectral_error(
+                    equivalent_ck(X, layers, statistics), both
+                )
+                errors[f"{what}, noise"] = spectral_error(first, second) / 2
     return found
 
 
@@ -106,29 +161,33 @@ def main():
     )
     arguments = parser.parse_args()
     sizes = [p for p in SIZES if p <= arguments.largest]
+    errors = {(name, depth): [] for name in ACTIVATIONS for depth in DEPTHS}
+    for p in sizes:
+        draws = [ternary_errors(p, seed) for seed in range(N_DRAWS)]
+        for (name, n_layers), rows in errors.items():
+            found = [
+                {**dense_errors(p, name, n_layers, seed), **draw[name, n_layers]}
+                for seed, draw in enumerate(draws)
+            ]
+            rows.append({what: np.mean([e[what] for e in found]) for what in found[0]})
+        print(f"p = n = {p} done", flush=True)
     rows = []
-    for name in ACTIVATIONS:
-        for n_layers in (1, 3):
-            found = {}
-            for p in sizes:
-                draws = [errors(p, name, n_layers, seed) for seed in range(N_DRAWS)]
-                for what in draws[0]:
-                    values = [draw[what] for draw in draws if what in draw]
-                    found.setdefault(what, []).append(float(np.mean(values)))
-            for what, values in found.items():
-                slope = float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
-                rows.append(
-                    {
-                        "activation": name,
-                        "layers": n_layers,
-                        "what": what,
-                        "sizes": sizes,
-                        "error": values,
-                        "slope": slope,
-                    }
-                )
-                listed = " ".join(f"{value:.4f}" for value in values)
-                print(f"{name:11}L={n_layers} {what:30}{listed}  slope {slope:+.2f}")
+    for (name, n_layers), found in errors.items():
+        for what in found[0]:
+            values = [float(each[what]) for each in found]
+            rows.append(
+                {
+                    "activation": name,
+                    "layers": n_layers,
+                    "what": what,
+                    "sizes": sizes,
+                    "error": values,
+                    "slope": float(np.polyfit(np.log(sizes), np.log(values), 1)[0]),
+                }
+            )
+            listed = " ".join(f"{value:.4f}" for value in values)
+            slope_found = f"slope {rows[-1]['slope']:+.2f}"
+            print(f"{name:11}L={n_layers} {what:38}{listed}  {slope_found}")
     arguments.output.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
     header = " | ".join(f"p = n = {p}" for p in sizes)
     lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, signal
 from sklearn.utils import Bunch, check_random_state
+
+from .theory import AutoregressiveCovariance
+from .theory._checks import real_array
 
 __all__ = ["load_mnist", "make_gaussian_mixture"]
 
@@ -41,7 +45,8 @@ def load_mnist(
     Raises
     ------
     ValueError
-        If the file lacks one of the four arrays.
+        If the file is none of this kind, lacks one of the four arrays, or images and
+        digits differ in number.
     OSError
         If the file or the network cannot be read.
 
@@ -56,7 +61,13 @@ def load_mnist(
         X, y = fetch_openml("mnist_784", return_X_y=True, as_frame=False)
         X, y = X.astype(np.uint8), y.astype(np.int64)
         return X[:60_000], y[:60_000], X[60_000:], y[60_000:]
-    with np.load(path) as data:
+    try:
+        found = np.load(path)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} is no npz file: {error}") from error
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise ValueError(f"{os.fspath(path)!r} is no npz file, but one array.")
+    with found as data:
         missing = [name for name in _PARTS if name not in data]
         if missing:
             raise ValueError(
@@ -64,6 +75,12 @@ def load_mnist(
                 f"missing: {', '.join(missing)}."
             )
         X_train, y_train, X_test, y_test = (data[name] for name in _PARTS)
+    for part, X, y in (("train", X_train, y_train), ("test", X_test, y_test)):
+        if X.ndim < 2 or y.shape != (len(X),):
+            raise ValueError(
+                f"X_{part} must be images and y_{part} one digit each, got shapes "
+                f"{X.shape} and {y.shape}."
+            )
     return (
         X_train.reshape(len(X_train), -1),
         y_train,
@@ -100,7 +117,7 @@ def make_gaussian_mixture(
     Parameters
     ----------
     setting : {"iid", "means", "vars", "mixed"}, default="mixed"
-        Means and covariances, where none are given.
+        Means where none are given, and covariances where none are given.
     n_samples, n_features : int, default=1000, 500
         Size. Classes are of equal size, or differ by one; rows are in random order.
     n_classes : int, default=2
@@ -108,7 +125,8 @@ def make_gaussian_mixture(
     means : array-like of shape (n_classes, n_features), default=None
         The mu_a.
     covariances : sequence of n_classes array-likes, default=None
-        The C_a: matrices, vectors (diagonals) or numbers (times the identity).
+        The C_a: matrices, vectors (diagonals), numbers (times the identity), or
+        :class:`sklearn_lossless.theory.AutoregressiveCovariance`.
     random_state : int, RandomState instance or None, default=None
         Draws the sample.
 
@@ -117,7 +135,8 @@ def make_gaussian_mixture(
     Bunch
         ``data`` of shape (n_samples, n_features), ``target`` of shape (n_samples,),
         and of the rows as they are: ``means`` (n_classes, n_features), and
-        ``covariances``, a list of numbers, vectors or matrices.
+        ``covariances``, a list of what can be given for them, in the "mixed" setting
+        without p x p matrices.
 
     Raises
     ------
@@ -136,71 +155,85 @@ def make_gaussian_mixture(
     >>> mixture.data.shape, mixture.target[:5]
     ((200, 100), array([0, 0, 1, 0, 1]))
     """
-    for name, value in (("n_samples", n_samples), ("n_features", n_features)):
+    for name, value in (
+        ("n_samples", n_samples),
+        ("n_features", n_features),
+        ("n_classes", n_classes),
+    ):
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-    given = means if means is not None else covariances
-    n_classes = n_classes if given is None else len(list(given))  # type: ignore
     if setting not in ("iid", "means", "vars", "mixed"):
         raise ValueError(
             f"setting must be 'iid', 'means', 'vars' or 'mixed', got {setting!r}."
         )
-    if not 1 <= n_classes <= min(n_samples, n_features):
-        raise ValueError(
-            f"n_classes must be 1 to n_samples={n_samples} and at most n_features="
-            f"{n_features}, got {n_classes}."
-        )
-    rng = check_random_state(random_state)
     p = n_features
+    if means is not None:
+        mu = real_array(means, "means")
+        n_classes = len(mu) if mu.ndim else n_classes
+    elif covariances is not None:
+        n_classes = len(covariances)
+    if n_classes > min(n_samples, p):
+        raise ValueError(
+            f"n_classes must be at most n_samples={n_samples} and n_features={p}, got "
+            f"{n_classes}."
+        )
     if means is None:
-        apart = given is None and setting in ("means", "mixed")
-        mu = 4.0 * apart * np.eye(n_classes, p)
-    else:
-        mu = np.asarray(means, dtype=np.float64)
+        mu = 4.0 * (setting in ("means", "mixed")) * np.eye(n_classes, p)
     if mu.shape != (n_classes, p):
         raise ValueError(f"means must have shape {(n_classes, p)}, got {mu.shape}.")
-    structured = given is None and setting == "mixed"
-    if covariances is not None:
-        scales = list(covariances)
-        if len(scales) != n_classes:
-            raise ValueError(f"got {len(scales)} covariances for {n_classes} classes.")
-    else:
-        growth = {"vars": 8, "mixed": 4}.get(setting, 0) if given is None else 0
-        scales = [1 + growth * a / math.sqrt(p) for a in range(n_classes)]
+    if covariances is None:
+        covariances = _setting_covariances(setting, n_classes, p)
+    if len(covariances) != n_classes:
+        raise ValueError(f"got {len(covariances)} covariances for {n_classes} classes.")
 
+    rng = check_random_state(random_state)
     y = rng.permutation(np.arange(n_samples) % n_classes)
     X = rng.standard_normal((n_samples, p))
-    if structured:
-        X = _autoregressive(X)
-    for a, scale in enumerate(scales):
-        X[y == a] = _colour(X[y == a], scale)
-    X = (X + mu[y]) / math.sqrt(p)
-    if structured:
-        toeplitz = linalg.toeplitz(_CORRELATION ** np.arange(p))
-        scales = [scale * toeplitz for scale in scales]
-    scales = [np.asarray(scale, dtype=np.float64) / p for scale in scales]
-    return Bunch(data=X, target=y, means=mu / math.sqrt(p), covariances=scales)
+    scaled: list[Any] = []
+    for a, covariance in enumerate(covariances):
+        if isinstance(covariance, AutoregressiveCovariance):
+            scaled.append(replace(covariance, scale=covariance.scale / p))
+        else:
+            covariance = real_array(covariance, "a covariance")
+            scaled.append(covariance / p)
+        X[y == a] = _colour(X[y == a], covariance)
+    X += mu[y]
+    X /= math.sqrt(p)
+    return Bunch(data=X, target=y, means=mu / math.sqrt(p), covariances=scaled)
 
 
-def _autoregressive(noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return rows whose features have correlation 0.4^|i - j|, from white ones."""
-    innovation = math.sqrt(1 - _CORRELATION**2)
-    scaled = innovation * noise
+def _setting_covariances(setting: str, n_classes: int, p: int) -> list[Any]:
+    growth = {"vars": 8, "mixed": 4}.get(setting, 0)
+    scales = [1 + growth * a / math.sqrt(p) for a in range(n_classes)]
+    if setting != "mixed":
+        return scales
+    return [AutoregressiveCovariance(p, _CORRELATION, scale) for scale in scales]
+
+
+def _autoregressive(
+    noise: npt.NDArray[np.float64], covariance: AutoregressiveCovariance
+) -> npt.NDArray[np.float64]:
+    """Return rows with a covariance, from white ones, each feature by the last one."""
+    correlation = covariance.correlation
+    scaled = math.sqrt(1 - correlation**2) * noise
     scaled[:, 0] = noise[:, 0]
-    return signal.lfilter([1.0], [1.0, -_CORRELATION], scaled, axis=1)
+    filtered = signal.lfilter([1.0], [1.0, -correlation], scaled, axis=1)
+    return math.sqrt(covariance.scale) * filtered
 
 
 def _colour(
-    noise: npt.NDArray[np.float64], covariance: npt.ArrayLike
+    noise: npt.NDArray[np.float64],
+    C: npt.NDArray[np.float64] | AutoregressiveCovariance,
 ) -> npt.NDArray[np.float64]:
     """Give white rows a covariance."""
-    C = np.asarray(covariance, dtype=np.float64)
     p = noise.shape[1]
     if C.shape not in ((), (p,), (p, p)):
         raise ValueError(
             f"a covariance must be a number, a vector of {p} or a square matrix of "
             f"that size, got shape {C.shape}."
         )
+    if isinstance(C, AutoregressiveCovariance):
+        return _autoregressive(noise, C)
     if C.ndim == 2 and not np.allclose(C, C.T, rtol=1e-8, atol=1e-12 * np.abs(C).max()):
         raise ValueError("a covariance matrix must be symmetric.")
     values, vectors = (C, None) if C.ndim < 2 else linalg.eigh(C)

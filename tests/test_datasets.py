@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_lossless.datasets import load_mnist, make_gaussian_mixture
+from sklearn_lossless.theory import mixture_statistics
 
 
 @pytest.mark.parametrize("setting", ["iid", "means", "vars", "mixed"])
@@ -15,7 +16,7 @@ def test_sample_moments_are_the_population_ones(setting):
         assert len(X) == 20_000
         np.testing.assert_allclose(X.mean(axis=0), drawn.means[a], atol=0.02)
         C = drawn.covariances[a]
-        C = C if C.ndim == 2 else C * np.eye(p)
+        C = np.asarray(C) if C.ndim == 2 else C * np.eye(p)
         np.testing.assert_allclose(np.cov(X.T), C, atol=0.03 * C.max())
     apart = setting in ("means", "mixed")
     np.testing.assert_allclose(drawn.means, 4 * apart * np.eye(3, p) / np.sqrt(p))
@@ -40,6 +41,28 @@ def test_given_means_and_covariances():
     np.testing.assert_allclose(second.mean(axis=0), means[1] / np.sqrt(p), atol=0.02)
 
 
+def test_what_is_not_given_is_that_of_the_setting():
+    means = np.arange(600.0).reshape(2, 300)
+    drawn = make_gaussian_mixture("vars", 10, 300, means=means, random_state=0)
+    np.testing.assert_allclose(drawn.means, means / 300**0.5)
+    np.testing.assert_allclose(drawn.covariances[1], (1 + 8 / 300**0.5) / 300)
+    drawn = make_gaussian_mixture("means", 10, 300, covariances=[1, 2], random_state=0)
+    np.testing.assert_allclose(drawn.means, 4 * np.eye(2, 300) / 300**0.5)
+    np.testing.assert_allclose(drawn.covariances, [1 / 300, 2 / 300])
+
+
+def test_mixed_needs_no_matrix_of_the_features():
+    p = 100_000  # its matrix would take 80 GB
+    drawn = make_gaussian_mixture("mixed", 20, p, random_state=0)
+    found = mixture_statistics(drawn.data, drawn.target, drawn.means, drawn.covariances)
+    series = (1 + 0.4**2) / (1 - 0.4**2)
+    scales = np.array([1, 1 + 4 / p**0.5])
+    expected = np.outer(scales, scales) * series / p
+    np.testing.assert_allclose(found.overlap, expected, rtol=1e-4)
+    neighbours = np.mean(drawn.data[:, :-1] * drawn.data[:, 1:], axis=1) * p
+    np.testing.assert_allclose(neighbours, 0.4, atol=0.03)
+
+
 def test_same_seed_same_data():
     a, b = (make_gaussian_mixture(random_state=3, n_samples=20) for _ in range(2))
     np.testing.assert_array_equal(a.data, b.data)
@@ -57,6 +80,10 @@ def test_same_seed_same_data():
         ({"means": np.ones((2, 500)), "covariances": [1.0]}, "1 covariances for 2"),
         ({"covariances": [1.0, np.ones(3)]}, "a vector of 500"),
         ({"covariances": [1.0, -1.0]}, "positive semidefinite"),
+        ({"covariances": [1.0, "x"]}, "a covariance must be real numbers"),
+        ({"covariances": [1.0, 1j]}, "complex"),
+        ({"means": np.full((2, 500), np.nan)}, "means has values that are not finite"),
+        ({"n_classes": 1.5}, "n_classes must be a positive integer, got 1.5"),
         ({"covariances": [1.0, np.tri(500)]}, "symmetric"),
     ],
 )
@@ -75,3 +102,12 @@ def test_mnist_from_a_file(tmp_path):
     np.savez(path, X_train=images)
     with pytest.raises(ValueError, match="missing: y_train, X_test, y_test"):
         load_mnist(path)
+    np.savez(path, X_train=images, y_train=[1, 2], X_test=images, y_test=[1, 2, 3])
+    with pytest.raises(ValueError, match="y_train one digit each"):
+        load_mnist(path)
+    path.write_text("images")
+    with pytest.raises(ValueError, match="is no npz file"):
+        load_mnist(path)
+    np.save(tmp_path / "images.npy", images)
+    with pytest.raises(ValueError, match="is no npz file, but one array"):
+        load_mnist(tmp_path / "images.npy")

@@ -486,6 +486,30 @@ def test_spectrum_takes_axes():
         display.plot(axes[:2])
 
 
+def test_axes_placed_by_hand_are_divided():
+    A = np.diag(np.arange(1.0, 20))
+    for draw in (
+        lambda ax: SpectrumDisplay.from_kernels(A, A, ax=ax),
+        lambda ax: MomentDisplay.from_activation("tanh", ax=ax),
+    ):
+        figure = plt.figure()
+        ax = figure.add_axes([0.5, 0.5, 0.4, 0.4])
+        display = draw(ax)
+        assert display.figure_ is figure
+        for each in figure.axes:
+            x0, y0, x1, y1 = each.get_position().extents
+            assert min(x0, y0) > 0.49
+            assert max(x1, y1) < 0.91
+
+
+def test_display_remembers_its_bins():
+    A = np.diag(np.arange(1.0, 20))
+    display = SpectrumDisplay.from_kernels(A, A, bins=7)
+    n_corners = [len(patch.get_xy()) for patch in display.plot().ax_.patches]
+    assert n_corners == [len(p.get_xy()) for p in display.plot(bins=7).ax_.patches]
+    assert n_corners != [len(p.get_xy()) for p in display.plot(bins=9).ax_.patches]
+
+
 def test_moment_display_draws_what_was_matched(digits, compressor):
     display = MomentDisplay.from_estimator(compressor, layer=-1)
     assert display.match is compressor.matching_.layers[-1]
@@ -553,17 +577,31 @@ def test_bad_parameters(digits, compressor):
     X, y = digits
     with pytest.raises(ValueError, match="63 features, but NTKCompressor is expecting"):
         CompressionReport.from_estimator(compressor, X[:, 1:])
-    with pytest.raises(ValueError, match="n_samples must be 1 or more, got 0"):
+    with pytest.raises(
+        ValueError, match="n_samples must be an integer, 1 or more, got 0"
+    ):
         CompressionReport.from_estimator(compressor, X, n_samples=0)
-    with pytest.raises(ValueError, match="n_draws must be 1 or more, got -1"):
+    with pytest.raises(
+        ValueError, match="n_draws must be an integer, 1 or more, got -1"
+    ):
         CompressionReport.from_estimator(compressor, n_draws=-1)
     with pytest.raises(ValueError, match="theory must be 'exact' or 'equivalent'"):
         SpectrumDisplay.from_estimator(compressor, X, theory="x")
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SpectrumDisplay.from_estimator(compressor, X, y[1:])
-    with pytest.raises(ValueError, match="n_samples must be 2 or more, got 1"):
+    with pytest.raises(
+        ValueError, match="n_samples must be an integer, 2 or more, got 1"
+    ):
         SpectrumDisplay.from_estimator(compressor, X, n_samples=1)
-    with pytest.raises(ValueError, match="n_eigenvectors must be 1 to 3"):
+    for bins in (0, "auto", 2.5):
+        with pytest.raises(ValueError, match="bins must be an integer, 1 or more"):
+            SpectrumDisplay.from_kernels(np.eye(3), np.eye(3), bins=bins)
+    for names in (("a",), "ab"):
+        with pytest.raises(ValueError, match="names must be two"):
+            SpectrumDisplay.from_kernels(np.eye(3), np.eye(3), names=names)
+    with pytest.raises(ValueError, match=r"n_samples must be an integer.* got 2\.5"):
+        CompressionReport.from_estimator(compressor, X, n_samples=2.5)
+    with pytest.raises(ValueError, match="n_vectors must be an integer, from 1 to 3"):
         SpectrumDisplay.from_kernels(np.eye(3), np.eye(3), n_vectors=4)
     with pytest.raises(ValueError, match=r"layer must be 1 to 2 or -1, got 0"):
         MomentDisplay.from_estimator(compressor, 0)

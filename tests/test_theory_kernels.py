@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_lossless.theory import (
     ACTIVATIONS,
@@ -14,6 +15,8 @@ from sklearn_lossless.theory import (
     conjugate_kernel,
     empirical_ck,
     empirical_ntk,
+    equivalent_ck,
+    equivalent_ntk,
     gaussian_moments,
     get_activation,
     match_activation,
@@ -71,19 +74,89 @@ def test_closed_forms_equal_the_series(X, name):
     # Without its closed form, an activation is expanded.
     series = Activation(name, closed.function, closed.kinks, closed.parity)
     for kernel in (conjugate_kernel, neural_tangent_kernel):
-        expected = kernel(X, [closed])
-        found = kernel(X, [series])
-        rho = np.abs(np.corrcoef(X)) if kernel is neural_tangent_kernel else 0
-        scale = np.abs(expected).max()
-        kinked = bool(closed.kinks)
-        # Kinks: nearly parallel samples converge slowly.
-        norms = np.linalg.norm(X, axis=1)
-        rho = np.abs(X @ X.T) / np.outer(norms, norms)
-        apart = (rho < 0.9) | np.eye(len(X), dtype=bool)
-        atol = 1e-8 * scale
-        np.testing.assert_allclose(found[apart], expected[apart], atol=atol)
-        if not kinked:
-            np.testing.assert_allclose(found, expected, atol=atol)
+        expected = kernel(X, [closed] * 2)
+        found = kernel(X, [series] * 2)
+        atol = 1e-8 * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, atol=atol)
+
+
+def panels(edges):
+    """Nodes and weights, with the normal density, of Gauss-Legendre rules."""
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    low, half = edges[:-1, None], np.diff(edges)[:, None] / 2
+    xi = (low + half * (1 + nodes)).ravel()
+    return xi, (half * weights).ravel() * np.exp(-(xi**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def dual_by_panels(function, kink, s, t, rho):
+    """E f(s xi) f(t eta) by panels that end where either factor has its kink."""
+    spread = np.sqrt(1 - rho**2)
+    ridge = kink / (t * rho) + spread * np.linspace(-10, 10, 41)
+    edges = np.concatenate([np.linspace(-9, 9, 37), [kink / s], ridge])
+    total = 0.0
+    for x, weight in zip(*panels(np.unique(np.clip(edges, -9, 9))), strict=True):
+        at = np.clip((kink / t - rho * x) / spread, -9, 9)
+        z, weights = panels(np.unique(np.append(np.linspace(-9, 9, 19), at)))
+        total += (
+            weight * function(s * x) * (weights @ function(t * (rho * x + spread * z)))
+        )
+    return total
+
+
+KINKED = {
+    "relu": (lambda t: np.maximum(t, 0), lambda t: (t > 0) * 1.0, 0.0),
+    "bent": (
+        lambda t: np.where(t < 0.4, 0.2 * t, t - 0.32),
+        lambda t: np.where(t < 0.4, 0.2, 1.0),
+        0.4,
+    ),
+    "elu": (
+        lambda t: np.where(t > 0, t, np.expm1(np.minimum(t, 0))),
+        lambda t: np.exp(np.minimum(t, 0)),
+        0.0,
+    ),
+    "softsign": (
+        lambda t: t / (1 + np.abs(t)),
+        lambda t: 1 / (1 + np.abs(t)) ** 2,
+        0.0,
+    ),
+    "abs of tanh": (
+        lambda t: np.abs(np.tanh(t - 0.2)),
+        lambda t: np.sign(t - 0.2) / np.cosh(t - 0.2) ** 2,
+        0.2,
+    ),
+}
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.93, 0.999, -0.99])
+@pytest.mark.parametrize("name", sorted(KINKED))
+def test_kinks_of_functions_are_found_and_do_not_slow_the_series(name, rho):
+    """Also where samples are nearly parallel, where the series hardly converges."""
+    function, slope, kink = KINKED[name]
+    s, t = 0.8, 1.2
+    X = np.array([[s, 0.0], [t * rho, t * np.sqrt(1 - rho**2)]])
+    centre = gaussian_moments(function, 1.0).mean
+    means = [gaussian_moments(function, each).mean for each in (s, t)]
+    expected = dual_by_panels(function, kink, s, t, rho)
+    expected -= centre * (sum(means) - centre)
+    K = conjugate_kernel(X, [function], tau0=1.0)
+    np.testing.assert_allclose(K[0, 1], expected, rtol=0, atol=1e-8)
+    expected += rho * s * t * dual_by_panels(slope, kink, s, t, rho)
+    T = neural_tangent_kernel(X, [function], tau0=1.0)
+    np.testing.assert_allclose(T[0, 1], expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["elu", "tanh", "sign", STEP])
+def test_equal_samples_have_the_kernel_of_the_diagonal(name):
+    """The diagonal is integrated in one dimension, the rest by series."""
+    X = np.random.default_rng(3).normal(size=(3, 10)) / 10**0.5
+    smooth = name in ("elu", "tanh")
+    layers = [name] * 2 if smooth else [name]
+    kernels = (conjugate_kernel, neural_tangent_kernel)
+    for kernel in kernels if smooth else kernels[:1]:
+        one = kernel(X, layers)
+        two = kernel(X, layers, X.copy(), tau0=np.sqrt(np.square(X).sum() / 3))
+        np.testing.assert_allclose(one, two, rtol=0, atol=3e-8 * one.max())
 
 
 def test_steps_equal_bivariate_normal_probabilities(X):
@@ -114,7 +187,7 @@ def test_series_and_probabilities_of_steps_agree(X, monkeypatch):
     from sklearn_lossless.theory import _duals
 
     found = conjugate_kernel(X, [STEP, STEP])
-    monkeypatch.setattr(_duals, "_SERIES_LIMIT", -1.0)  # probabilities everywhere
+    monkeypatch.setattr(_duals, "_SERIES_LIMIT", -1.0)  # closed forms everywhere
     expected = conjugate_kernel(X, [STEP, STEP])
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
@@ -246,7 +319,8 @@ def test_steps_have_no_ntk(X, step):
         ((np.eye(3), ["relu"], np.eye(4)), "X has 3 features, Y has 4"),
         ((np.full((2, 2), np.nan), ["relu"]), "not finite"),
         ((np.diag([1.0, 0.0]), ["relu"]), "sample 1 is zero"),
-        ((np.ones((40_000, 1)), ["relu"]), "take a subsample"),
+        ((np.eye(2) * 1j, ["relu"]), "X must be real numbers: they are complex"),
+        ((["a", "b"], ["relu"]), "X must be real numbers"),
     ],
 )
 def test_bad_input(arguments, message):
@@ -254,6 +328,44 @@ def test_bad_input(arguments, message):
         conjugate_kernel(*arguments)
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda X: conjugate_kernel(X, ["relu"]),
+        lambda X: neural_tangent_kernel(X, ["relu"]),
+        lambda X: equivalent_ck(X, ["relu"]),
+        lambda X: equivalent_ntk(X, ["relu"]),
+        lambda X: empirical_ck(X),
+        lambda X: empirical_ntk(X, [np.ones((2, 1))], np.ones(2), ["relu"]),
+    ],
+)
+def test_kernels_beyond_memory_are_refused(run, monkeypatch):
+    from sklearn_lossless.theory import _checks
+
+    monkeypatch.setattr(_checks, "_memory", lambda: 2**20)
+    with pytest.raises(ValueError, match=r"400 x 400 samples takes .* a subsample"):
+        run(np.ones((400, 1)))
+    run(np.ones((200, 1)))
+
+
+def test_kernel_of_a_network_is_that_of_its_features(X):
+    from sklearn_lossless import NTKCompressor
+
+    compressor = NTKCompressor((50,), eps=0.5, random_state=0).fit(X)
+    Z = compressor.transform(X)
+    np.testing.assert_allclose(empirical_ck(compressor, X), Z @ Z.T)
+    np.testing.assert_allclose(empirical_ck(compressor, X, X[:3]), Z @ Z[:3].T)
+    np.testing.assert_allclose(empirical_ck(Z, Y=Z[:3]), Z @ Z[:3].T)
+    np.testing.assert_allclose(empirical_ck(sparse.csr_array(Z)), Z @ Z.T)
+    with pytest.raises(TypeError, match="needs samples X"):
+        empirical_ck(compressor)
+    with pytest.raises(TypeError, match="no network with a method transform"):
+        empirical_ck(Z, Z[:3])
+    with pytest.raises(ValueError, match="50 columns, the others 49"):
+        empirical_ck(Z, Y=Z[:, 1:])
+
+
 def test_activations_are_a_sequence(X):
-    with pytest.raises(TypeError, match="one per layer"):
-        conjugate_kernel(X, "relu")
+    for function in (conjugate_kernel, equivalent_ck):
+        with pytest.raises(TypeError, match="one per layer"):
+            function(X, "relu")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..theory import Activation, LayerMatch, get_activation, match_activation
+from ._axes import as_axes
 from ._kernels import given_activations
 from ._optional import import_pyplot
 from ._report import fitted_compressor
@@ -163,14 +164,7 @@ class MomentDisplay:
         pyplot = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
             _, ax = pyplot.subplots(figsize=(7.2, 3.2), layout="constrained")
-        if hasattr(ax, "get_subplotspec"):
-            ax.set_axis_off()
-            grid = ax.get_subplotspec().subgridspec(1, 2, width_ratios=[1.6, 1])
-            axes = [ax.figure.add_subplot(part) for part in grid]
-        else:
-            axes = list(np.ravel(np.asarray(ax, dtype=object)))
-            if len(axes) != 2:
-                raise ValueError(f"ax must be one Axes or 2, got {len(axes)}.")
+        axes = as_axes(ax, [1.6, 1.0], vertical=False)
         self.ax_, self.moment_ax_ = axes
         self.figure_ = self.ax_.figure
         self._plot_activations()

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..export.sizes import size_report
 from ..network import network_sizes
 from ..theory import MomentEquation
+from ..theory._checks import check_count
 from ._kernels import KernelDistance, kernel_distance, sample_rows
 from ._optional import import_pandas
 
@@ -175,8 +176,7 @@ class CompressionReport:
         """
         compressor = fitted_compressor(estimator)
         for name, value in (("n_samples", n_samples), ("n_draws", n_draws)):
-            if value < 1:
-                raise ValueError(f"{name} must be 1 or more, got {value!r}.")
+            check_count(name, value, 1)
         notes = compressor.matching_.unmet()
         if X is not None:
             X = validated(estimator, X)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_consistent_length
 
 from ..theory import SpectrumComparison, compare_spectra, equivalent_ck
+from ..theory._checks import check_count
+from ._axes import as_axes
 from ._kernels import (
     compressed_kernels,
     exact_kernels,
@@ -39,6 +41,8 @@ class SpectrumDisplay:
         What the kernels are.
     y : ndarray of shape (n_samples,) or None, default=None
         Classes; eigenvectors are drawn class by class.
+    bins : int, default=60
+        Bins of the histogram.
 
     Attributes
     ----------
@@ -68,10 +72,12 @@ class SpectrumDisplay:
         *,
         names: tuple[str, str] = ("theory", "practice"),
         y: npt.NDArray[Any] | None = None,
+        bins: int = 60,
     ) -> None:
         self.comparison = comparison
         self.names = names
         self.y = y
+        self.bins = bins
 
     @classmethod
     def from_kernels(
@@ -112,14 +118,16 @@ class SpectrumDisplay:
             If matplotlib is not installed.
         ValueError
             If the matrices are not square, symmetric and of one shape, `y` is of
-            another length, or `n_vectors` is out of range.
+            another length, there are not two names, or `n_vectors` or `bins` is out
+            of range.
         """
         import_pyplot(f"{cls.__name__}.from_kernels")
+        check_count("n_vectors", n_vectors, 1, len(np.asarray(theory)))
         comparison = compare_spectra(theory, practice, n_vectors)
         if y is not None:
             y = np.asarray(y)
             check_consistent_length(theory, y)
-        return cls(comparison, names=names, y=y).plot(ax, bins=bins)
+        return cls(comparison, names=names, y=y, bins=bins).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -174,8 +182,7 @@ class SpectrumDisplay:
         import_pyplot(f"{cls.__name__}.from_estimator")
         if theory not in ("exact", "equivalent"):
             raise ValueError(f"theory must be 'exact' or 'equivalent', got {theory!r}.")
-        if n_samples < 2:
-            raise ValueError(f"n_samples must be 2 or more, got {n_samples!r}.")
+        check_count("n_samples", n_samples, 2)
         compressor = fitted_compressor(estimator)
         if compressor.network_.has_given_weights:
             raise ValueError(
@@ -201,15 +208,15 @@ class SpectrumDisplay:
             kernel, practice, y, n_vectors=n_vectors, names=names, ax=ax, bins=bins
         )
 
-    def plot(self, ax: Any = None, *, bins: int = 60) -> Self:
+    def plot(self, ax: Any = None, *, bins: int | None = None) -> Self:
         """Draw the histogram and the eigenvectors.
 
         Parameters
         ----------
         ax : matplotlib Axes or sequence of 1 + n_vectors Axes, default=None
             One is divided; several take the histogram first. None: a new figure.
-        bins : int, default=60
-            Bins of the histogram.
+        bins : int or None, default=None
+            Bins of the histogram. None: as when the display was made.
 
         Returns
         -------
@@ -221,21 +228,19 @@ class SpectrumDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If there are neither one nor 1 + n_vectors Axes.
+            If there are neither one nor 1 + n_vectors Axes, or not two names, or
+            `bins` is not positive.
         """
+        bins = self.bins if bins is None else bins
+        check_count("bins", bins, 1)
+        if isinstance(self.names, str) or len(self.names) != 2:
+            raise ValueError(f"names must be two, got {self.names!r}.")
         pyplot = import_pyplot(f"{type(self).__name__}.plot")
         n_vectors = self.comparison.eigenvectors_a.shape[1]
         if ax is None:
             size = (6.4, 3.0 + 1.2 * n_vectors)
             _, ax = pyplot.subplots(figsize=size, layout="constrained")
-        if hasattr(ax, "get_subplotspec"):
-            axes = _divided(ax, n_vectors)
-        else:
-            axes = np.ravel(np.asarray(ax, dtype=object))
-            if len(axes) != 1 + n_vectors:
-                raise ValueError(
-                    f"ax must be one Axes or {1 + n_vectors}, got {len(axes)}."
-                )
+        axes = as_axes(ax, [2.2] + [1.0] * n_vectors, vertical=True)
         self.ax_, self.vector_axes_ = axes[0], axes[1:]
         self.figure_ = self.ax_.figure
         self._plot_histogram(bins)
@@ -294,11 +299,3 @@ class SpectrumDisplay:
         if len(self.vector_axes_):
             by = "sample" if self.y is None else "sample, class by class"
             self.vector_axes_[-1].set_xlabel(by)
-
-
-def _divided(ax: Any, n_vectors: int) -> npt.NDArray[Any]:
-    """Divide an Axes into one for the histogram and some below."""
-    ax.set_axis_off()
-    ratios = [2.2, *([1.0] * n_vectors)]
-    grid = ax.get_subplotspec().subgridspec(1 + n_vectors, 1, height_ratios=ratios)
-    return np.array([ax.figure.add_subplot(part) for part in grid], dtype=object)

@@ -10,14 +10,9 @@ from .activations import (
 )
 from .equivalents import (
     EquivalentCoefficients,
-    MixtureStatistics,
-    SpectrumComparison,
-    compare_spectra,
     equivalent_ck,
     equivalent_coefficients,
     equivalent_ntk,
-    mixture_statistics,
-    spectral_error,
 )
 from .kernels import (
     conjugate_kernel,
@@ -32,11 +27,18 @@ from .matching import (
     match_activation,
     match_network,
 )
+from .mixtures import (
+    AutoregressiveCovariance,
+    MixtureStatistics,
+    mixture_statistics,
+)
+from .spectra import SpectrumComparison, compare_spectra, spectral_error
 from .steps import StepActivation
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AutoregressiveCovariance",
     "EquivalentCoefficients",
     "GaussianMoments",
     "LayerMatch",

@@ -7,15 +7,17 @@ its slope in k, which by Price's theorem is ``E sigma'(u) sigma'(v)``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial import Chebyshev
-from scipy import special
+from numpy.polynomial import chebyshev
 
 from . import activations as named
+from ._kinks import Kinks
 from .activations import Activation, gaussian_moments, get_activation
 from .steps import StepActivation, normal_density
 
@@ -25,19 +27,25 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Terms of the Hermite series. Its rest is below 0.9**160 = 5e-8 of what is left of
 #: the variance, itself below 0.1, at correlations up to 0.9, whatever the activation.
+#: Beyond, what kinks have in the terms that are missing is added in closed form, and
+#: steep functions have more terms.
 _N_TERMS = 160
 _SERIES_LIMIT = 0.9
+_MAX_TERMS = 1280
+_REST = 1e-11
 
-#: Degree of the polynomials in the logarithm of the variance.
-_DEGREE = 24
+#: Degrees of polynomials in the logarithm of the variance.
+_DEGREES = (32, 64, 128)
 
-#: Where a standard normal ends, and the panels of the quadrature between two kinks.
-_END = 9.5
-_N_PANELS = 40
+#: Where the normal density is small even next to a Hermite polynomial, and the panels
+#: of the quadrature between two kinks.
+_END = 13.0
+_N_PANELS = 56
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
-#: Samples whose coefficients are integrated at once.
+#: Samples whose coefficients are integrated at once, and pairs beyond the limit.
 _CHUNK = 64
+_PAIRS = 2**14
 
 
 class Side(NamedTuple):
@@ -51,11 +59,20 @@ class Side(NamedTuple):
         Mean of the activation.
     coefficients : ndarray of shape (n_terms, n), or None
         Its Hermite coefficients, where the dual is a series.
+    kinked : ndarray of shape (n_terms, n), or None
+        Those of its kinks alone.
     """
 
     variance: FloatArray
     mean: FloatArray
-    coefficients: FloatArray | None
+    coefficients: FloatArray | None = None
+    kinked: FloatArray | None = None
+
+    def rows(self, rows: slice) -> Side:
+        """Return some of the samples."""
+        series = (self.coefficients, self.kinked)
+        parts = [None if each is None else each[:, rows] for each in series]
+        return Side(self.variance[rows], self.mean[rows], *parts)
 
 
 class Dual:
@@ -66,29 +83,41 @@ class Dual:
     (Mehler's formula).
     """
 
-    def __init__(self, activation: Activation) -> None:
-        self.activation = activation
+    def __init__(self, activation: Activation, tau: float) -> None:
+        self.kinks = Kinks.of(activation, tau)
+        points = tuple(self.kinks.points.tolist())
+        self.activation = replace(activation, kinks=points)
 
     def side(self, variance: FloatArray) -> Side:
         """Return what is needed of samples with these variances."""
-        coefficients = np.empty((_N_TERMS, len(variance)))
-        for start in range(0, len(variance), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            coefficients[:, rows] = self._coefficients(np.sqrt(variance[rows]))
-        return Side(variance, coefficients[0], coefficients)
+        n_terms = _N_TERMS
+        while True:
+            kinked = self.kinks.coefficients(np.sqrt(variance), n_terms)
+            smooth = _interpolated(partial(self._smooth, n_terms), variance)
+            coefficients = kinked + smooth
+            # The last eighth of the slope's series tells what is beyond it.
+            order = np.arange(n_terms)[:, np.newaxis]
+            size = np.abs(coefficients) + np.abs(kinked)
+            rest = (order * size * np.abs(smooth))[-(n_terms // 8) :].sum(axis=0)
+            whole = (order * size**2).sum(axis=0)
+            if n_terms == _MAX_TERMS or np.all(rest <= _REST * whole):
+                return Side(variance, coefficients[0], coefficients, kinked)
+            n_terms *= 2
 
-    def _coefficients(self, deviation: FloatArray) -> FloatArray:
-        xi, weight = _nodes(np.array(self.activation.kinks), deviation)
+    def _smooth(self, n_terms: int, variance: FloatArray) -> FloatArray:
+        """Return the coefficients without those of the kinks, by quadrature."""
+        deviation = np.sqrt(variance)
+        xi, weight = _nodes(self.kinks.points, deviation, n_terms)
         weighted = weight * self.activation(deviation[:, np.newaxis] * xi)
-        coefficients = np.empty((_N_TERMS, len(deviation)))
+        coefficients = np.empty((n_terms, len(variance)))
         h, previous = np.ones_like(xi), np.zeros_like(xi)
-        for k in range(_N_TERMS):
+        for k in range(n_terms):
             coefficients[k] = (weighted * h).sum(axis=1)
             h, previous = (
                 (xi * h - math.sqrt(k) * previous) / math.sqrt(k + 1),
                 h,
             )
-        return coefficients
+        return coefficients - self.kinks.coefficients(deviation, n_terms)
 
     def product(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
         """Return ``E sigma(u) sigma(v)`` for covariances `k` of shape (n_x, n_y)."""
@@ -98,6 +127,7 @@ class Dual:
         for a, b in zip(*_significant(x, y), strict=True):
             total *= rho
             total += np.outer(a, b)
+        self._add_rest(total, rho, x, y, self.kinks, slope=False)
         return total
 
     def slope(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
@@ -109,7 +139,42 @@ class Dual:
         for order, (a, b) in zip(orders, coefficients, strict=False):
             total *= rho
             total += order * np.outer(a, b)
-        return total / np.sqrt(np.outer(x.variance, y.variance))
+        total /= np.sqrt(np.outer(x.variance, y.variance))
+        self._add_rest(total, rho, x, y, self.kinks.derivative(), slope=True)
+        return total
+
+    def _add_rest(
+        self,
+        total: FloatArray,
+        rho: FloatArray,
+        x: Side,
+        y: Side,
+        kinks: Kinks,
+        *,
+        slope: bool,
+    ) -> None:
+        """Add what kinks have in the terms that the series of `total` leaves out."""
+        assert x.coefficients is not None
+        assert y.coefficients is not None
+        assert x.kinked is not None
+        assert y.kinked is not None
+        n_terms = min(len(x.kinked), len(y.kinked))
+        if not kinks and n_terms == _N_TERMS:
+            return
+        pairs = np.nonzero(np.abs(rho) > _SERIES_LIMIT)
+        for start in range(0, len(pairs[0]), _PAIRS):
+            i, j = (each[start : start + _PAIRS] for each in pairs)
+            s, t, r = np.sqrt(x.variance[i]), np.sqrt(y.variance[j]), rho[i, j]
+            rest = np.zeros_like(r)
+            for order in range(n_terms - 1, 0 if slope else -1, -1):
+                term = -x.kinked[order, i] * y.kinked[order, j]
+                if order >= _N_TERMS:
+                    term += x.coefficients[order, i] * y.coefficients[order, j]
+                rest *= r
+                rest += order * term if slope else term
+            if slope:
+                rest /= s * t
+            total[i, j] += rest + kinks.product(s, t, r)
 
     def square(self, variance: FloatArray) -> FloatArray:
         """Return ``E sigma(u)^2``."""
@@ -123,60 +188,30 @@ class Dual:
         return self._moments(variance, lambda m: m.derivative_sq)
 
     def _moments(self, variance: FloatArray, function: Any) -> FloatArray:
-        # Integrals are smooth in the variance: a few dozen make a polynomial.
-        low, high = math.log(variance.min()), math.log(variance.max() * (1 + 1e-12))
-
-        def at(log_variances: FloatArray) -> FloatArray:
-            deviations = np.exp(log_variances / 2)
+        def at(variances: FloatArray) -> FloatArray:
+            deviations = np.sqrt(variances)
             moments = [gaussian_moments(self.activation, t) for t in deviations]
-            return np.array([function(each) for each in moments])
+            return np.array([[function(each) for each in moments]])
 
-        polynomial = Chebyshev.interpolate(at, _DEGREE, domain=[low, high])
-        return polynomial(np.log(variance))
+        return _interpolated(at, variance)[0]
 
 
 class _StepDual(Dual):
-    """Dual of a step: the series, and bivariate normal probabilities beyond it."""
+    """Dual of a step, which is all kinks."""
 
     def __init__(self, activation: Activation, step: StepActivation) -> None:
-        super().__init__(activation)
-        self.step = step
-        self._jumps = step.scale * np.diff(step.levels).astype(np.float64)
+        self.activation = activation
+        jumps = step.scale * np.diff(step.levels).astype(np.float64)
+        self.kinks = Kinks(step.thresholds, jumps[:, np.newaxis])
         self._left = step.offset + step.scale * float(step.levels[0])
 
-    def _coefficients(self, deviation: FloatArray) -> FloatArray:
-        # E[h_k(xi) 1{xi >= u}] = phi(u) h_(k-1)(u) / sqrt(k).
-        u = self.step.thresholds / deviation[:, np.newaxis]
-        weighted = self._jumps * normal_density(u)
-        coefficients = np.empty((_N_TERMS, len(deviation)))
-        coefficients[0] = self._left + special.ndtr(-u) @ self._jumps
-        h, previous = np.ones_like(u), np.zeros_like(u)
-        for k in range(1, _N_TERMS):
-            coefficients[k] = (weighted * h).sum(axis=1) / math.sqrt(k)
-            h, previous = (u * h - math.sqrt(k - 1) * previous) / math.sqrt(k), h
+    def _smooth(self, n_terms: int, variance: FloatArray) -> FloatArray:
+        coefficients = np.zeros((n_terms, len(variance)))
+        coefficients[0] = self._left
         return coefficients
-
-    def product(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
-        total = super().product(k, x, y)
-        rho = _correlation(k, x, y)
-        i, j = np.nonzero(np.abs(rho) > _SERIES_LIMIT)
-        if len(i):
-            u = self.step.thresholds / np.sqrt(x.variance[i])[:, np.newaxis]
-            v = self.step.thresholds / np.sqrt(y.variance[j])[:, np.newaxis]
-            both = _both_above(u[:, :, None], v[:, None, :], rho[i, j, None, None])
-            total[i, j] = (
-                np.einsum("nij,i,j->n", both, self._jumps, self._jumps)
-                + self._left * (x.mean[i] + y.mean[j])
-                - self._left**2
-            )
-        return total
 
     def slope(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
         raise no_slope(self.activation)
-
-    def square(self, variance: FloatArray) -> FloatArray:
-        tau_mean = [self.step.moments(math.sqrt(q)) for q in variance]
-        return np.array([m.tau**2 + m.mean**2 for m in tau_mean])
 
     def slope_square(self, variance: FloatArray) -> FloatArray:
         raise no_slope(self.activation)
@@ -188,12 +223,12 @@ class _ClosedDual(Dual):
     def __init__(
         self, activation: Activation, mean: Any, product: Any, slope: Any
     ) -> None:
-        super().__init__(activation)
+        self.activation = activation
         self._mean, self._product, self._slope = mean, product, slope
 
     def side(self, variance: FloatArray) -> Side:
         mean = np.broadcast_to(self._mean(variance), variance.shape)
-        return Side(variance, mean, None)
+        return Side(variance, mean)
 
     def product(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
         return self._product(k, x.variance[:, np.newaxis], y.variance)
@@ -213,12 +248,14 @@ class _ClosedDual(Dual):
         return np.broadcast_to(slope, variance.shape)
 
 
-def get_dual(activation: Any) -> Dual:
+def get_dual(activation: Any, tau: float = 1.0) -> Dual:
     """Return the dual of an activation.
 
     Parameters
     ----------
     activation : str, callable, Activation or StepActivation
+    tau : float, default=1.0
+        Usual deviation of its inputs: kinks are looked for up to 40 of them.
 
     Returns
     -------
@@ -240,7 +277,7 @@ def get_dual(activation: Any) -> Dual:
         )
     if closed in _CLOSED:
         return _ClosedDual(activation, *_CLOSED[closed])
-    return Dual(activation)
+    return Dual(activation, tau)
 
 
 def _sign_sign(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
@@ -303,43 +340,60 @@ def _significant(x: Side, y: Side) -> tuple[FloatArray, FloatArray]:
     """Return the coefficients that count, the highest order first."""
     assert x.coefficients is not None
     assert y.coefficients is not None
-    size = np.abs(x.coefficients).max(axis=1) * np.abs(y.coefficients).max(axis=1)
+    first, second = x.coefficients[:_N_TERMS], y.coefficients[:_N_TERMS]
+    size = np.abs(first).max(axis=1) * np.abs(second).max(axis=1)
     rest = np.cumsum((np.arange(len(size)) * size)[::-1])[::-1]
     n_terms = max(2, int(np.count_nonzero(rest > 1e-12 * size.max())))
-    return x.coefficients[:n_terms][::-1], y.coefficients[:n_terms][::-1]
+    return first[:n_terms][::-1], second[:n_terms][::-1]
 
 
 def _correlation(k: FloatArray, x: Side, y: Side) -> FloatArray:
     rho = k / np.sqrt(np.outer(x.variance, y.variance))
-    return np.clip(rho, -1, 1, out=rho)
+    # Kernels of steps fall from 1 like a root, which would magnify rounding.
+    parallel = np.abs(rho) > 1 - 4e-15
+    rho[parallel] = np.sign(rho[parallel])
+    return rho
 
 
-def _nodes(kinks: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _interpolated(
+    function: Callable[[FloatArray], FloatArray], variance: FloatArray
+) -> FloatArray:
+    """Return a function's values, of shape (n_values, n_variances).
+
+    Integrals are smooth in the variance, so that a polynomial through a few dozen of
+    them often serves for all.
+    """
+    distinct, inverse = np.unique(variance, return_inverse=True)
+    log = np.log(distinct)
+    for degree in _DEGREES:
+        if degree >= len(distinct):
+            break
+        nodes = chebyshev.chebpts1(degree + 1)
+        half, middle = (log[-1] - log[0]) / 2, (log[-1] + log[0]) / 2
+        values = function(np.exp(middle + half * nodes))
+        weights = np.linalg.solve(chebyshev.chebvander(nodes, degree), values.T)
+        if np.abs(weights[-4:]).max() <= 1e-12 * np.abs(values).max():
+            return (chebyshev.chebvander((log - middle) / half, degree) @ weights)[
+                inverse
+            ].T
+    chunks = range(0, len(distinct), _CHUNK)
+    parts = [function(distinct[start : start + _CHUNK]) for start in chunks]
+    return np.concatenate(parts, axis=1)[:, inverse]
+
+
+def _nodes(
+    kinks: FloatArray, deviation: FloatArray, n_terms: int
+) -> tuple[FloatArray, FloatArray]:
     """Return Gauss-Legendre nodes between the kinks, and weights with the density."""
+    # Hermite polynomials oscillate by the root of their order.
+    n_panels = math.ceil(_N_PANELS * math.sqrt(n_terms / _N_TERMS))
     inner = np.clip(kinks / deviation[:, np.newaxis], -_END, _END)
     ends = np.full((len(deviation), 1), _END)
     edges = np.concatenate([-ends, np.sort(inner, axis=1), ends], axis=1)
-    share = np.linspace(0, 1, _N_PANELS + 1)
+    share = np.linspace(0, 1, n_panels + 1)
     low = edges[:, :-1, np.newaxis] + np.diff(edges)[..., np.newaxis] * share[:-1]
-    half = np.diff(edges)[..., np.newaxis, np.newaxis] / (2 * _N_PANELS)
+    half = np.diff(edges)[..., np.newaxis, np.newaxis] / (2 * n_panels)
     xi = low[..., np.newaxis] + half * (1 + _NODES)
     weight = half * _WEIGHTS * normal_density(xi)
     n_samples = len(deviation)
     return xi.reshape(n_samples, -1), weight.reshape(n_samples, -1)
-
-
-def _both_above(h: FloatArray, k: FloatArray, rho: FloatArray) -> FloatArray:
-    """Return P(xi >= h, eta >= k) of standard normals with correlation rho.
-
-    By Owen's T function (Owen, "Tables for computing bivariate normal probabilities",
-    Annals of Mathematical Statistics 1956, equation 2.1).
-    """
-    h, k, rho = np.broadcast_arrays(-h, -k, rho)
-    # T(0, a) is the limit of T(h, a); the signs of 0/0 do not matter then.
-    h, k = (np.where(np.abs(each) < 1e-200, 1e-200, each) for each in (h, k))
-    root = np.sqrt(np.maximum((1 - rho) * (1 + rho), 1e-300))
-    with np.errstate(over="ignore"):  # infinity is the right limit
-        t = special.owens_t(h, (k / h - rho) / root)
-        t += special.owens_t(k, (h / k - rho) / root)
-    both = (special.ndtr(h) + special.ndtr(k)) / 2 - t
-    return np.where(h * k < 0, both - 0.5, both)

@@ -15,27 +15,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ._checks import activation_list, check_count, check_memory, matrix
 from .activations import GaussianMoments, check_tau, gaussian_moments
+from .mixtures import MixtureStatistics
 
 __all__ = [
     "EquivalentCoefficients",
-    "MixtureStatistics",
-    "SpectrumComparison",
     "alpha_recursion",
-    "compare_spectra",
     "equivalent_ck",
     "equivalent_coefficients",
     "equivalent_ntk",
-    "mixture_statistics",
-    "spectral_error",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Matrices up to this size are decomposed whole, larger ones by Lanczos iterations.
-_DENSE_SIZE = 400
+#: Entries of a block of rows.
+_BLOCK_SIZE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +74,8 @@ def equivalent_coefficients(
     ------
     ValueError
         If `tau0` is not positive and finite.
+    TypeError
+        If `activations` is no sequence.
 
     Notes
     -----
@@ -96,7 +94,7 @@ def equivalent_coefficients(
     """
     tau0 = check_tau(tau0, "tau0")
     moments, tau = [], [tau0]
-    for activation in activations:
+    for activation in activation_list(activations):
         moments.append(gaussian_moments(activation, tau[-1]))
         tau.append(moments[-1].tau)
     alpha = alpha_recursion(moments)
@@ -135,119 +133,12 @@ def alpha_recursion(moments: Sequence[GaussianMoments]) -> FloatArray:
     return np.array(rows)
 
 
-@dataclass(frozen=True, eq=False)
-class MixtureStatistics:
-    """What the equivalents need to know of a mixture and its samples.
-
-    Parameters
-    ----------
-    tau0 : float
-        Root of the trace of the mean covariance.
-    norm_deviation : ndarray of shape (n_samples,)
-        ``||x_i - m_a||^2 - tr S``: m_a the mean of the sample's class, S the mean
-        covariance. The paper's ``t_a / sqrt(p) + psi_i``.
-    overlap : ndarray of shape (n_classes, n_classes)
-        ``tr(S_a S_b)``, the paper's ``T_ab / p``.
-    labels : ndarray of shape (n_samples,), dtype intp
-        Class of each sample.
-    n_features : int
-        Of the samples.
-    """
-
-    tau0: float
-    norm_deviation: FloatArray
-    overlap: FloatArray
-    labels: npt.NDArray[np.intp]
-    n_features: int
-
-
-def mixture_statistics(
-    X: npt.ArrayLike,
-    y: npt.ArrayLike,
-    means: npt.ArrayLike | None = None,
-    covariances: Sequence[npt.ArrayLike] | None = None,
-) -> MixtureStatistics:
-    """Take the statistics of a labelled mixture.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Samples.
-    y : array-like of shape (n_samples,)
-        Their classes.
-    means : array-like of shape (n_classes, n_features), default=None
-        Means of the classes, in sorted order. None: estimated.
-    covariances : sequence of n_classes array-likes, default=None
-        Covariances: matrices, vectors (diagonals) or numbers (times the identity).
-        None: ``tr(S_a S_b)`` is estimated without bias from products of different
-        samples, without any matrix of the size of the features.
-
-    Returns
-    -------
-    MixtureStatistics
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit together, a covariance is not symmetric or not
-        positive semidefinite, or a class whose covariance is estimated has a single
-        sample.
-    """
-    X = np.asarray(X, dtype=np.float64)
-    classes, labels = np.unique(y, return_inverse=True)
-    if X.ndim != 2 or labels.shape != (len(X),):
-        raise ValueError(
-            f"X must be a matrix and y a vector with one label per row, got shapes "
-            f"{X.shape} and {labels.shape}."
-        )
-    if not np.isfinite(X).all():
-        raise ValueError("X has values that are not finite.")
-    counts = np.bincount(labels)
-    if (means is None or covariances is None) and counts.min() < 2:
-        raise ValueError(
-            f"class {classes[counts.argmin()]} has one sample; its mean and covariance "
-            "cannot be estimated. Expected at least 2 samples of each class, or given "
-            "means and covariances."
-        )
-    if means is None:
-        means = np.stack([X[labels == a].mean(axis=0) for a in range(len(classes))])
-        estimated = True
-    else:
-        means, estimated = np.asarray(means, dtype=np.float64), False
-    if means.shape != (len(classes), X.shape[1]):
-        raise ValueError(
-            f"means must have shape {(len(classes), X.shape[1])}, got {means.shape}."
-        )
-    centred = X - means[labels]
-    norms = np.einsum("ij,ij->i", centred, centred)
-    # Residuals about an estimated mean are short by one degree of freedom.
-    freedom = counts - 1 if estimated else counts
-    norms *= (counts / freedom)[labels]
-    if covariances is None:
-        traces = np.bincount(labels, norms) / counts
-        overlap = _estimated_overlap(centred, labels, counts, freedom)
-    else:
-        if len(covariances) != len(classes):
-            raise ValueError(
-                f"got {len(covariances)} covariances for {len(classes)} classes."
-            )
-        S = [_covariance(each, X.shape[1]) for each in covariances]
-        traces = np.array([_trace(each, None) for each in S])
-        overlap = np.array([[_trace(a, b) for b in S] for a in S])
-    mean_trace = counts @ traces / counts.sum()
-    return MixtureStatistics(
-        math.sqrt(mean_trace),
-        norms - mean_trace,
-        overlap,
-        labels.astype(np.intp),
-        X.shape[1],
-    )
-
-
 def equivalent_ck(
     X: npt.ArrayLike,
     activations: Sequence[Any],
     statistics: MixtureStatistics | None = None,
+    *,
+    n_nonzeros: int | None = None,
 ) -> FloatArray:
     """Compute the random-matrix equivalent of the conjugate kernel.
 
@@ -259,10 +150,22 @@ def equivalent_ck(
         The activation of each layer.
     statistics : MixtureStatistics or None, default=None
         From :func:`mixture_statistics`. None: the form that needs no classes.
+    n_nonzeros : int or None, default=None
+        Nonzero weights of each neuron of the first layer, of networks with that many
+        ternary ones, as :class:`sklearn_lossless.NTKCompressor` draws them. None:
+        Gaussian weights.
 
     Returns
     -------
     ndarray of shape (n_samples, n_samples)
+
+    Raises
+    ------
+    ValueError
+        If `X` is not a finite matrix, is not what the statistics are of, has too many
+        samples for this machine, or `n_nonzeros` is not one of 1 to n_features.
+    TypeError
+        If `activations` is no sequence, or `statistics` are no such ones.
 
     Notes
     -----
@@ -274,6 +177,14 @@ def equivalent_ck(
     the term ``tau0^4 a3`` that the proceedings also subtract in the form with classes,
     whose diagonal does not hold it.
 
+    The theorem lets the weights have any fourth moment, but these do enter: the kernel
+    of the first layer has the term ``m2^2 / 4 sum_kl cum(w_k, w_k, w_l, w_l) x_k^2
+    y_l^2``, of the order of those in a2 and a3, which later layers pass on by their
+    m1^2. For a fixed number of nonzero weights it is close to ``-a3 tr(S_a) tr(S_b)``
+    at any sparsity: the length of such weights does not fluctuate. That is nearly a
+    constant, which an intercept takes up. It is ours, not the paper's; with
+    `n_nonzeros` it is added.
+
     Examples
     --------
     >>> import numpy as np
@@ -283,7 +194,7 @@ def equivalent_ck(
     >>> bool(np.abs(error).max() < 0.02)
     True
     """
-    return _equivalent(X, activations, statistics, tangent=False)
+    return _equivalent(X, activations, statistics, n_nonzeros, tangent=False)
 
 
 def equivalent_ntk(
@@ -310,26 +221,30 @@ def equivalent_ntk(
 
     Raises
     ------
-    ValueError
-        If an activation is a step, whose diagonal is infinite.
+    ValueError, TypeError
+        As :func:`equivalent_ck`, and if an activation is a step, whose diagonal is
+        infinite.
     """
-    return _equivalent(X, activations, statistics, tangent=True)
+    return _equivalent(X, activations, statistics, None, tangent=True)
 
 
 def _equivalent(
     X: npt.ArrayLike,
     activations: Sequence[Any],
     statistics: MixtureStatistics | None,
+    n_nonzeros: int | None,
     *,
     tangent: bool,
 ) -> FloatArray:
-    X = np.asarray(X, dtype=np.float64)
-    if X.ndim != 2 or 0 in X.shape:
-        raise ValueError(f"X must be a matrix, got shape {X.shape}.")
-    G = X @ X.T
-    square_norms = np.diagonal(G).copy()
-    tau0 = math.sqrt(square_norms.mean()) if statistics is None else statistics.tau0
-    found = equivalent_coefficients(activations, tau0)
+    X = matrix(X, "X")
+    layers = activation_list(activations)
+    check_memory(len(X), len(X))
+    square_norms = np.einsum("ij,ij->i", X, X)
+    tau0 = math.sqrt(square_norms.mean())
+    if statistics is not None:
+        _check_statistics(statistics, X)
+        tau0 = statistics.tau0
+    found = equivalent_coefficients(layers, tau0)
     if tangent:
         c1, c2, c3 = found.beta[-1]
         diagonal = found.kappa[-1] ** 2
@@ -344,203 +259,58 @@ def _equivalent(
     diagonal -= tau0**2 * c1
     if statistics is None:
         r = square_norms - square_norms.mean()
-        quadratic = G * G
         diagonal -= tau0**4 * c3
     else:
-        expected = len(statistics.labels), statistics.n_features
-        if expected != X.shape:
-            raise ValueError(
-                f"X must be the samples that the statistics are of, of shape "
-                f"{expected}, got shape {X.shape}."
-            )
         r = statistics.norm_deviation
-        quadratic = statistics.overlap[np.ix_(statistics.labels, statistics.labels)]
-    K = c1 * G + c2 * np.outer(r, r) + c3 * quadratic
+    squares = None
+    if n_nonzeros is not None:
+        single, pair = _fourth_cumulants(X.shape[1], n_nonzeros)
+        squares = X**2
+        # The second derivative of the first layer, slopes of the others.
+        factors = [gaussian_moments(layers[0], tau0).m2]
+        for activation, tau in zip(layers[1:], found.tau[1:-1], strict=True):
+            factors.append(gaussian_moments(activation, tau).m1)
+        weight = math.prod(factors) ** 2 / 4
+    K = np.empty((len(X), len(X)))
+    n_rows = max(1, _BLOCK_SIZE // len(X))
+    for start in range(0, len(X), n_rows):
+        rows = slice(start, start + n_rows)
+        G = X[rows] @ X.T
+        K[rows] = c1 * G + c2 * np.outer(r[rows], r)
+        if statistics is None:
+            K[rows] += c3 * G**2
+        else:
+            labels = statistics.labels
+            K[rows] += c3 * statistics.overlap[np.ix_(labels[rows], labels)]
+        if squares is not None:
+            norms = np.outer(square_norms[rows], square_norms)
+            K[rows] += weight * single * (squares[rows] @ squares.T)
+            K[rows] += weight * pair * (norms + 2 * G**2)
     K[np.diag_indices_from(K)] += diagonal
     return K
 
 
-def spectral_error(
-    A: npt.ArrayLike, B: npt.ArrayLike, *, relative: bool = True
-) -> float:
-    """Return the operator norm of ``A - B``.
+def _check_statistics(statistics: Any, X: FloatArray) -> None:
+    if not isinstance(statistics, MixtureStatistics):
+        raise TypeError(
+            "statistics must be what mixture_statistics returns, got "
+            f"{type(statistics).__name__}."
+        )
+    expected = len(statistics.labels), statistics.n_features
+    if expected != X.shape:
+        raise ValueError(
+            f"X must be the samples that the statistics are of, of shape "
+            f"{expected}, got shape {X.shape}."
+        )
 
-    Parameters
-    ----------
-    A, B : array-like of shape (n, n)
-        Symmetric matrices.
-    relative : bool, default=True
-        Whether to divide by the operator norm of `B`.
 
-    Returns
-    -------
-    float
-        By Lanczos iterations (ARPACK) where n is above 400.
+def _fourth_cumulants(n_inputs: int, n_nonzeros: Any) -> tuple[float, float]:
+    """Return how weights in fixed number, +-sqrt(p / k), differ from Gaussian ones.
 
-    Raises
-    ------
-    ValueError
-        If the matrices are not square, symmetric and of one shape, or `B` is zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_lossless.theory import spectral_error
-    >>> spectral_error(np.diag([3.0, 1.0]), np.diag([2.0, 1.0]))
-    0.5
+    With ``c = E w_i^2 w_j^2 - 1``: ``E w_i^4 - 3 - 3 c``, which multiplies sums over
+    one weight, and c, which multiplies those over pairs.
     """
-    A, B = _pair(A, B)
-    error = _operator_norm(A - B)
-    if not relative:
-        return error
-    norm = _operator_norm(B)
-    if norm == 0:
-        raise ValueError("B is zero, so no error is relative to it.")
-    return error / norm
-
-
-@dataclass(frozen=True, eq=False)
-class SpectrumComparison:
-    """Spectra of two matrices side by side.
-
-    Parameters
-    ----------
-    eigenvalues_a, eigenvalues_b : ndarray of shape (n,)
-        Largest first.
-    eigenvectors_a, eigenvectors_b : ndarray of shape (n, n_eigenvectors)
-        Dominant eigenvectors; the signs of the second ones fit the first ones.
-    cosines : ndarray of shape (n_eigenvectors,)
-        Absolute cosines between them.
-    """
-
-    eigenvalues_a: FloatArray
-    eigenvalues_b: FloatArray
-    eigenvectors_a: FloatArray
-    eigenvectors_b: FloatArray
-    cosines: FloatArray
-
-
-def compare_spectra(
-    A: npt.ArrayLike, B: npt.ArrayLike, n_eigenvectors: int = 2
-) -> SpectrumComparison:
-    """Compare the eigenvalues and the dominant eigenvectors of two matrices.
-
-    Parameters
-    ----------
-    A, B : array-like of shape (n, n)
-        Symmetric matrices.
-    n_eigenvectors : int, default=2
-        Number of dominant eigenvectors.
-
-    Returns
-    -------
-    SpectrumComparison
-
-    Raises
-    ------
-    ValueError
-        If the matrices are not square, symmetric and of one shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_lossless.theory import compare_spectra
-    >>> compare_spectra(np.diag([3.0, 1.0]), np.diag([2.0, 1.0]), 1).cosines
-    array([1.])
-    """
-    A, B = _pair(A, B)
-    if not 0 < n_eigenvectors <= len(A):
-        raise ValueError(
-            f"n_eigenvectors must be 1 to {len(A)}, got {n_eigenvectors!r}."
-        )
-    values_a, vectors_a = np.linalg.eigh(A)
-    values_b, vectors_b = np.linalg.eigh(B)
-    first = vectors_a[:, ::-1][:, :n_eigenvectors]
-    second = vectors_b[:, ::-1][:, :n_eigenvectors]
-    products = np.einsum("ij,ij->j", first, second)
-    return SpectrumComparison(
-        values_a[::-1],
-        values_b[::-1],
-        first,
-        second * np.where(products < 0, -1, 1),
-        np.abs(products),
-    )
-
-
-def _pair(A: npt.ArrayLike, B: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
-    if A.ndim != 2 or A.shape[0] != A.shape[1] or A.shape != B.shape or not A.size:
-        raise ValueError(
-            f"A and B must be square and of one shape, got {A.shape} and {B.shape}."
-        )
-    probe = np.random.default_rng(0).standard_normal(len(A))
-    for name, matrix in (("A", A), ("B", B)):
-        if not np.isfinite(matrix).all():
-            raise ValueError(f"{name} has values that are not finite.")
-        product = matrix @ probe
-        # A matrix from products in float32 is symmetric to seven digits.
-        if np.abs(product - matrix.T @ probe).max() > 1e-5 * np.abs(product).max():
-            raise ValueError(f"{name} must be symmetric.")
-    return A, B
-
-
-def _operator_norm(A: FloatArray) -> float:
-    if not A.any():
-        return 0.0
-    if len(A) <= _DENSE_SIZE:
-        return float(np.abs(np.linalg.eigvalsh(A)).max())
-    start = np.random.default_rng(0).standard_normal(len(A))
-    operator = LinearOperator(A.shape, matvec=lambda v: A @ v, dtype=np.float64)
-    value = eigsh(
-        operator, 1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False
-    )
-    return float(np.abs(value[0]))
-
-
-def _estimated_overlap(
-    centred: FloatArray,
-    labels: npt.NDArray[np.intp],
-    counts: npt.NDArray[np.intp],
-    freedom: npt.NDArray[np.intp],
-) -> FloatArray:
-    """Mean square of the products of different samples, class by class."""
-    squares = np.square(centred @ centred.T)
-    np.fill_diagonal(squares, 0)
-    members = labels[:, np.newaxis] == np.arange(len(counts))
-    sums = members.T @ squares @ members
-    pairs = np.outer(freedom, freedom).astype(np.float64)
-    np.fill_diagonal(pairs, counts * (counts - 1.0) * (freedom / counts) ** 2)
-    return sums / pairs
-
-
-def _covariance(S: npt.ArrayLike, n_features: int) -> FloatArray:
-    """Return a covariance as a vector or a matrix, or say what is wrong with it."""
-    S = np.asarray(S, dtype=np.float64)
-    if S.ndim == 0:
-        S = np.full(n_features, float(S))
-    if S.shape not in ((n_features,), (n_features, n_features)):
-        raise ValueError(
-            f"a covariance must be a number, a vector of {n_features} or a square "
-            f"matrix of that size, got shape {S.shape}."
-        )
-    if not np.isfinite(S).all():
-        raise ValueError("a covariance has values that are not finite.")
-    if S.ndim == 2 and not np.allclose(S, S.T, rtol=1e-8, atol=1e-12 * np.abs(S).max()):
-        raise ValueError("a covariance matrix must be symmetric.")
-    least = S.min() if S.ndim == 1 else np.linalg.eigvalsh(S)[0]
-    if least < -1e-10 * np.abs(S).max():
-        raise ValueError(
-            f"a covariance must be positive semidefinite, its least eigenvalue is "
-            f"{least:.3g}."
-        )
-    return S
-
-
-def _trace(A: FloatArray, B: FloatArray | None) -> float:
-    """Return tr(A), or tr(A B)."""
-    if B is None:
-        return float(A.sum() if A.ndim == 1 else np.trace(A))
-    if A.ndim == B.ndim:
-        return float((A * B).sum())
-    diagonals = [each if each.ndim == 1 else np.diagonal(each) for each in (A, B)]
-    return float(diagonals[0] @ diagonals[1])
+    check_count("n_nonzeros", n_nonzeros, 1, n_inputs)
+    p, k = n_inputs, int(n_nonzeros)
+    pair = p * (k - 1) / (k * max(p - 1, 1)) - 1 if p > 1 else 0.0
+    return p / k - 3 - 3 * pair, pair

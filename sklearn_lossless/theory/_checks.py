@@ -1,0 +1,75 @@
+"""Checks of what the functions of this package are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["activation_list", "check_count", "check_memory", "matrix", "real_array"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def real_array(given: Any, name: str) -> FloatArray:
+    """Return `given` as float64, or say why it is not made of finite numbers."""
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind == "c":
+            raise ValueError("they are complex")
+        array = array.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be real numbers: {error}.") from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are not finite.")
+    return array
+
+
+def matrix(given: Any, name: str) -> FloatArray:
+    """Return `given` as a float64 matrix."""
+    array = real_array(given, name)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must be a matrix, got shape {array.shape}.")
+    return array
+
+
+def activation_list(given: Any) -> list[Any]:
+    """Return the activations, one per layer."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise TypeError(
+            f"activations must be a sequence, one per layer, got {given!r}."
+        )
+    return list(given)
+
+
+def check_count(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Raise ValueError if `value` is not an integer from `least` to `most`."""
+    fits = isinstance(value, Integral) and least <= int(value)
+    if not fits or (most is not None and int(value) > most):
+        asked = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be an integer, {asked}, got {value!r}.")
+
+
+def check_memory(
+    n_rows: int, n_columns: int, n_matrices: int = 1, *, what: str = "a kernel matrix"
+) -> None:
+    """Refuse matrices of samples by samples that this machine cannot hold."""
+    needed, memory = 8 * n_rows * n_columns * n_matrices, _memory()
+    if needed > memory:
+        raise ValueError(
+            f"{what} of {n_rows} x {n_columns} samples takes {needed / 2**30:.0f} GiB "
+            f"and this machine has {memory / 2**30:.0f}; take a subsample, or use the "
+            "features of NTKCompressor instead of the kernel."
+        )
+
+
+def _memory() -> int:
+    """Return the bytes of memory, 8 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 2**33
