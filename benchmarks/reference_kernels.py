@@ -1,11 +1,14 @@
 """Kernels by neural-tangents, the independent library that the tests compare with.
 
-    pip install neural-tangents && python benchmarks/reference_kernels.py
+    pip install neural-tangents==0.6.5 jax==0.4.30 tf2jax==0.3.6
+    python benchmarks/reference_kernels.py
 
 Writes tests/data/neural_tangents.npz: infinite-width kernels of networks without
-biases or centring, for relu, erf, gelu and sin with 1 and 3 hidden layers.
+biases or centring, for relu, erf, gelu and sin with 1 and 3 hidden layers, and the
+versions of the libraries.
 """
 
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -28,7 +31,8 @@ def main():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(8, 20)) / np.sqrt(20)
     X[1] = X[0] + 0.2 * X[2]
-    arrays = {"X": X}
+    versions = [f"{name} {version(name)}" for name in ("neural-tangents", "jax")]
+    arrays = {"X": X, "versions": np.array(versions)}
     for name, activation in ACTIVATIONS.items():
         for n_layers in (1, 3):
             layers = [stax.Dense(1), activation] * n_layers + [stax.Dense(1)]
