@@ -9,13 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._chunked import is_dask
 from ._compat import Interval, StrOptions
-from ._compressor import NTKCompressor, validate_input
+from ._compressor import NTKCompressor, given_architecture, validate_input
 from ._online import OnlineRidge
-from ._readout import fit_ridge
+from ._readout import RidgeReadout, fit_ridge
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
 from .network import LazyCodes
@@ -32,7 +35,7 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         "target": [StrOptions({"labels", "teacher", "both"})],
     }
 
-    #: Attributes that tell how near the student is to its teacher.
+    #: Attributes that tell how near the student is to its teacher, and to the labels.
     _of_teacher: ClassVar[tuple[str, ...]] = ("teacher_agreement_",)
 
     #: Attributes of the readout; after `partial_fit` they are computed when asked for.
@@ -45,10 +48,54 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
     )
 
     def _fit_compressor(self, X: Any, sample_weight: Any) -> LazyCodes:
-        """Fit the hidden layers and return the codes of `X`."""
-        compressor = self._make_compressor()._fit_validated(X, sample_weight)
+        """Fit the hidden layers, or take given ones, and return the codes of `X`."""
+        compressor = self._given_compressor(X.shape[1])
+        if compressor is None:
+            compressor = self._make_compressor()._fit_validated(X, sample_weight)
         self._keep_compressor(compressor)
         return LazyCodes(self.network_, X, self.n_jobs)
+
+    def _check_architecture(self) -> None:
+        """Raise if parameters do not say what the hidden layers are."""
+        if not isinstance(_thawed(self.estimator), NTKCompressor):
+            given_architecture(self)
+            return
+        for name, only in (
+            ("widen", 1),
+            ("hidden_weights", "random"),
+            ("target", "labels"),
+        ):
+            value = getattr(self, name)
+            if value != only:
+                raise ValueError(
+                    f"{name}={value!r} needs the network that was compressed; "
+                    f"estimator is a fitted NTKCompressor, which goes with "
+                    f"{name}={only!r}."
+                )
+
+    def _given_compressor(self, n_features: int) -> NTKCompressor | None:
+        """Return the fitted compressor that `estimator` is, if it is one."""
+        compressor = _thawed(self.estimator)
+        if not isinstance(compressor, NTKCompressor):
+            return None
+        if not hasattr(compressor, "network_"):
+            raise NotFittedError(
+                "estimator is an NTKCompressor that is not fitted. (A copy, as made by "
+                "searches, is not: put it into a FrozenEstimator.)"
+            )
+        if compressor.n_features_in_ != n_features:
+            raise ValueError(
+                f"X has {n_features} features, but estimator NTKCompressor was fitted "
+                f"with {compressor.n_features_in_}."
+            )
+        own = getattr(self, "feature_names_in_", None)
+        given = getattr(compressor, "feature_names_in_", None)
+        if own is not None and given is not None and list(own) != list(given):
+            raise ValueError(
+                f"X has features {list(own)!r}, but estimator NTKCompressor was fitted "
+                f"with {list(given)!r}."
+            )
+        return compressor
 
     def _make_compressor(self) -> NTKCompressor:
         parameters = {
@@ -72,6 +119,15 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
                 f"target={self.target!r} needs all samples at once, in memory; {what}."
             )
 
+    def _check_batch(self, *arrays: Any) -> None:
+        """Raise if there is no batch in memory, with labels as its target."""
+        self._check_labels_are_the_target("partial_fit has batches")
+        if is_dask(*arrays):
+            raise TypeError(
+                "partial_fit takes batches in memory, got a dask array, which fit "
+                "takes as a whole."
+            )
+
     def _forget_readout(self) -> None:
         """Remove what an earlier fit has left."""
         names = *self._of_readout, *self._of_teacher, "loo_losses_", "readout_"
@@ -88,8 +144,10 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         sample_weight: Any,
         costs: Any = None,
         loss: Any = None,
-    ) -> npt.NDArray[np.float64]:
-        """Fit the ridge readout and return its leave-one-out predictions."""
+        *,
+        predict: bool,
+    ) -> RidgeReadout:
+        """Fit the ridge readout, with leave-one-out predictions or without."""
         ridge = fit_ridge(
             codes,
             Y,
@@ -98,12 +156,13 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
             costs=costs,
             alphas=None if self.alpha is None else np.array([self.alpha]),
             loss=loss,
+            predict=predict,
             report=self._report if self.verbose else None,
         )
         self._keep_ridge(
             ridge.coef, ridge.intercept, ridge.alpha, ridge.alphas, ridge.loo_losses
         )
-        return ridge.loo_prediction
+        return ridge
 
     def _exact_readout(
         self,
@@ -199,6 +258,11 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _thawed(estimator: Any) -> Any:
+    """Return the estimator in a FrozenEstimator."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
 
 def _on_grid(

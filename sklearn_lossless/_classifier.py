@@ -17,7 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
 from ._compat import StrOptions, fit_context
-from ._compressor import given_architecture, validate_input, validate_weight
+from ._compressor import validate_input, validate_weight
 from ._given import read_teacher
 from ._logistic import fit_logistic
 from ._readout import (
@@ -48,9 +48,9 @@ def _delegates(method: str) -> Any:
     """Say whether a readout that is an estimator of its own has `method`."""
 
     def check(self: CompressedMLPClassifier) -> bool:
-        if isinstance(self.readout, str):
-            return True
-        return hasattr(getattr(self, "readout_", self.readout), method)
+        if hasattr(self, "network_"):  # parameters may be others by now
+            return self._is_linear() or hasattr(self.readout_, method)
+        return isinstance(self.readout, str) or hasattr(self.readout, method)
 
     return available_if(check)
 
@@ -75,9 +75,12 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
-    estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
+    estimator : MLPClassifier, MLPRegressor, torch.nn.Sequential or NTKCompressor, \
+            default=None
         A network, fitted or not: its widths and activations in place of
-        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`.
+        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`. Or a fitted
+        NTKCompressor, whose hidden layers are taken as they are: no parameter of
+        hidden layers counts then.
     widen : int, default=1
         Factor of the widths of `estimator`.
     hidden_weights : {"random", "fitted"}, default="random"
@@ -239,9 +242,14 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         ------
         ValueError
             If a parameter is out of range, if `X` is constant or has values that
-            are not finite, or if `y` has a single class.
+            are not finite, if `y` has a single class, or if `estimator` is for other
+            data.
+        TypeError
+            If `estimator` is no network, or only some of the arrays are dask arrays.
+        NotFittedError
+            If `estimator` has to be fitted and is not.
         """
-        given_architecture(self)
+        self._check_architecture()
         if is_dask(X, y, sample_weight):
             from ._dask import fit_classifier
 
@@ -367,8 +375,8 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        self._check_labels_are_the_target("partial_fit has batches")
-        given_architecture(self)
+        self._check_batch(X, y, sample_weight)
+        self._check_architecture()
         X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
         check_classification_targets(y)
         if sample_weight is not None:
@@ -473,9 +481,13 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         Y: Any = SignTargets(labels, len(self.classes_))
         if teacher is not None:
             Y = teacher if self.target == "teacher" else (Y[:] + teacher) / 2
-        scores = self._fit_ridge(codes, Y, sample_weight, costs, zero_one_loss)
-        weight = product(sample_weight, costs)
-        self.temperature_ = fit_temperature(scores, labels, weight)
+        ridge = self._fit_ridge(
+            codes, Y, sample_weight, costs, zero_one_loss, predict=True
+        )
+        assert ridge.loo_prediction is not None
+        some = slice(None, None, ridge.loo_stride)
+        weight = product(sample_weight, costs, some)
+        self.temperature_ = fit_temperature(ridge.loo_prediction, labels[some], weight)
 
     def _fit_estimator(
         self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
@@ -526,7 +538,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             Score of ``classes_[1]`` if binary, else one score per class.
         """
         X = self._validated(X)
-        if isinstance(self.readout, str):
+        if self._is_linear():
             scores = self._linear(X)
             return scores.ravel() if scores.shape[1] == 1 else scores
         return self._ask_readout("decision_function", X)
@@ -548,7 +560,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         return self._predict_validated(self._validated(X))
 
     def _predict_validated(self, X: Any) -> npt.NDArray[Any]:
-        if isinstance(self.readout, str):
+        if self._is_linear():
             labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
             labels = self._ask_readout("predict", X)
@@ -570,10 +582,14 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             Probabilities in the order of `classes_`; rows sum to 1.
         """
         X = self._validated(X)
-        if isinstance(self.readout, str):
+        if self._is_linear():
             scores = all_scores(self._linear(X))
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
+
+    def _is_linear(self) -> bool:
+        """Whether the fitted readout is one of ours, not an estimator of its own."""
+        return "readout_" not in vars(self) or "alpha_" in vars(self)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""

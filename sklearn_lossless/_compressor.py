@@ -247,7 +247,11 @@ class NTKCompressor(
         self, X: Any, sample_weight: npt.NDArray[np.float64] | None
     ) -> Self:
         """Fit without another look at parameters and data."""
-        self._fit_parts(lambda of_part: of_part(X, sample_weight), X.shape[1], X)
+        self._fit_parts(
+            lambda of_part: of_part(X, sample_weight),
+            X.shape[1],
+            lambda: _spread_rows(X, sample_weight),
+        )
         set_rows_aside(self, X, sample_weight)
         return self
 
@@ -255,7 +259,7 @@ class NTKCompressor(
         self,
         total: Callable[[Callable[..., Any]], Any],
         n_features: int,
-        X: Any = None,
+        spread_rows: Callable[[], Any] | None = None,
     ) -> Self:
         """Fit to data in parts; `total` adds up a function of ``X, sample_weight``."""
         sizes, activations, given = given_architecture(self)
@@ -265,7 +269,7 @@ class NTKCompressor(
                 n_features,
                 getattr(self, "feature_names_in_", None),
             )
-            if X is None:
+            if spread_rows is None:
                 raise ValueError(
                     "hidden_weights='fitted' needs samples in memory, got dask arrays."
                 )
@@ -298,9 +302,10 @@ class NTKCompressor(
         if given is not None and self.hidden_weights == "fitted":
             assert given.weights is not None
             assert given.biases is not None
+            assert spread_rows is not None
             self.network_, correlations = fitted_network(
                 quantizer,
-                _spread_rows(X),
+                spread_rows(),
                 given.weights[:-1],
                 given.biases[:-1],
                 activations,
@@ -398,10 +403,15 @@ class NTKCompressor(
         return tags
 
 
-def _spread_rows(X: Any) -> npt.NDArray[Any]:
-    """Return rows of `X` at equal distances, dense."""
-    n_rows = min(X.shape[0], _FITTED_ROWS)
-    rows = X[np.linspace(0, X.shape[0] - 1, n_rows).astype(np.intp)]
+def _spread_rows(
+    X: Any, sample_weight: npt.NDArray[np.float64] | None
+) -> npt.NDArray[Any]:
+    """Return rows of `X` that have weight, at equal distances, dense."""
+    usable = np.arange(X.shape[0])
+    if sample_weight is not None:
+        usable = np.flatnonzero(sample_weight)
+    n_rows = min(len(usable), _FITTED_ROWS)
+    rows = X[usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]]
     return rows.toarray() if sparse.issparse(rows) else rows
 
 

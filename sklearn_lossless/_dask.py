@@ -87,6 +87,11 @@ class Parts:
             raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")
         X = _known(X).rechunk({1: -1})
         self.n_samples, self.n_features = X.shape
+        if self.n_samples < 2:
+            raise ValueError(
+                f"Found array with {self.n_samples} sample(s) (shape={X.shape}) while "
+                "a minimum of 2 is required."
+            )
         columns = [_aligned(each, X) for each in (y, sample_weight)]
         chunks = X.to_delayed().ravel()
         self._parts = [
@@ -136,11 +141,11 @@ def fit_classifier(classifier: Any, X: Any, y: Any, sample_weight: Any) -> None:
             "The readout of dask arrays must be 'ridge', which follows from sums; "
             f"got readout={classifier.readout!r}."
         )
+    _check_targets(classifier, y)
     parts = Parts(X, y, sample_weight)
     counts = parts.total(_label_counts)
     classes = classifier._check_several(np.unique(list(counts.weights)))
-    compressor = classifier._make_compressor()
-    compressor._fit_parts(parts.total_inputs, parts.n_features)
+    compressor = _fitted_compressor(classifier, parts)
     costs = classifier._class_costs(
         classes, np.array([counts.weights[each] for each in classes])
     )
@@ -164,11 +169,11 @@ def fit_regressor(regressor: Any, X: Any, y: Any, sample_weight: Any) -> None:
     y : array of shape (n_samples,) or (n_samples, n_targets)
     sample_weight : array of shape (n_samples,) or None
     """
+    _check_targets(regressor, y)
     parts = Parts(X, y, sample_weight, labels=False)
     y_ndim = np.ndim(y)
     offset = np.atleast_1d(parts.total(_target_sum) / parts.n_samples)
-    compressor = regressor._make_compressor()
-    compressor._fit_parts(parts.total_inputs, parts.n_features)
+    compressor = _fitted_compressor(regressor, parts)
     targets = partial(_real_targets, offset)
     ridge = _RidgeFit(regressor, compressor, parts, targets, None)
     _keep_features(regressor, parts)
@@ -180,6 +185,21 @@ def fit_regressor(regressor: Any, X: Any, y: Any, sample_weight: Any) -> None:
             regressor.coef_[0],
             regressor.intercept_[0],
         )
+
+
+def _check_targets(estimator: Any, y: Any) -> None:
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} needs targets for dask arrays, got y=None."
+        )
+
+
+def _fitted_compressor(estimator: Any, parts: Parts) -> Any:
+    compressor = estimator._given_compressor(parts.n_features)
+    if compressor is None:
+        compressor = estimator._make_compressor()
+        compressor._fit_parts(parts.total_inputs, parts.n_features)
+    return compressor
 
 
 def map_rows(estimator: Any, method: str, X: Any) -> Any:
@@ -238,14 +258,18 @@ class _RidgeFit:
         network = delayed(compressor.network_, traverse=False)
         alphas = None if estimator.alpha is None else np.array([estimator.alpha])
         statistics = tree_sum(parts.map(_statistics, network, targets))
-        path = delayed(_solve)(statistics, scale, alphas)
+        decomposition = delayed(_decompose)(statistics, scale)
+        path = delayed(_path)(decomposition, alphas)
         self._parts, self._network, self._targets = parts, network, targets
-        self._path, *self._left_out = persist(
-            path, *parts.map(_leave_one_out, network, path, targets, loss)
+        decomposition, self._path, *self._left_out = persist(
+            decomposition,
+            path,
+            *parts.map(_leave_one_out, network, path, targets, loss),
         )
         sums = tree_sum([delayed(_first)(pair) for pair in self._left_out]).compute()
         self._best, losses = best_alpha(sums)
-        coef, intercept, alphas = delayed(_pick)(self._path, self._best).compute()
+        picked = delayed(_pick)(decomposition, self._path, self._best)
+        coef, intercept, alphas = picked.compute()
         self.result = coef, intercept, alphas[self._best], alphas, losses
 
     def temperature(self) -> float:
@@ -349,9 +373,12 @@ def _statistics(part: Part, network: CompressedNetwork, targets: Any) -> Any:
     return sums.update(LazyCodes(network, part.X), Y, product(part.weight, costs))
 
 
-def _solve(sums: RidgeStatistics, scale: Array, alphas: Array | None) -> RidgePath:
+def _decompose(sums: RidgeStatistics, scale: Array) -> Decomposition:
     # Dask may need the sums again.
-    decomposition = Decomposition(sums + sums.zeros(), scale)
+    return Decomposition(sums + sums.zeros(), scale)
+
+
+def _path(decomposition: Decomposition, alphas: Array | None) -> RidgePath:
     return decomposition.path(
         decomposition.default_alphas() if alphas is None else alphas
     )
@@ -359,7 +386,7 @@ def _solve(sums: RidgeStatistics, scale: Array, alphas: Array | None) -> RidgePa
 
 def _leave_one_out(
     part: Part, network: CompressedNetwork, path: RidgePath, targets: Any, loss: Any
-) -> tuple[LossSums, Array]:
+) -> tuple[LossSums, Array | None]:
     Y, costs = targets(part)
     codes = LazyCodes(network, part.X)
     return leave_one_out(path, codes, Y, part.weight, costs, loss)
@@ -367,13 +394,14 @@ def _leave_one_out(
 
 def _left_out_scores(
     part: Part,
-    left_out: tuple[LossSums, Array],
+    left_out: tuple[LossSums, Array | None],
     best: int,
     network: CompressedNetwork,
     path: RidgePath,
     targets: Any,
 ) -> tuple[Array, Array, Array | None]:
     Y, costs = targets(part)
+    assert left_out[1] is not None
     slack = left_out[1][:, best]
     scores = left_out_prediction(path, best, LazyCodes(network, part.X), Y, slack)
     return scores, Y.labels, product(part.weight, costs)
@@ -385,8 +413,11 @@ def _log_loss(scored: tuple[Array, Array, Array | None], factor: float) -> Array
     return np.array([total, len(labels) if weight is None else weight.sum()])
 
 
-def _pick(path: RidgePath, best: int) -> tuple[Array, Array, Array]:
-    return path.coefs[best], path.intercept(best), path.alphas
+def _pick(
+    decomposition: Decomposition, path: RidgePath, best: int
+) -> tuple[Array, Array, Array]:
+    coef = decomposition.coef(path.alphas[best])
+    return coef, decomposition.intercept(coef), path.alphas
 
 
 def _apply(estimator: Any, method: str, block: Any) -> Array:
@@ -413,6 +444,7 @@ def _add(values: Sequence[Any]) -> Any:
 def _known(array: Any) -> Any:
     """Find out the lengths of chunks, if they are unknown."""
     if np.isnan(array.shape[0]):
+        array = copy(array)  # the user's stays as it is
         array.compute_chunk_sizes()
     return array
 

@@ -260,9 +260,15 @@ def read_network(estimator: Any) -> GivenNetwork:
     bases = {f"{base.__module__}.{base.__name__}" for base in type(estimator).__mro__}
     if "torch.nn.modules.container.Sequential" in bases:
         return _read_torch(estimator)
+    hint = ""
+    if type(estimator).__name__ == "NotRestored":
+        hint = (
+            " The model comes from a file, which does not hold it: "
+            "set_params(estimator=...) first."
+        )
     raise TypeError(
         "estimator must be an MLPClassifier, an MLPRegressor, one of them in a "
-        f"FrozenEstimator, or a torch.nn.Sequential, got {estimator!r}."
+        f"FrozenEstimator, or a torch.nn.Sequential, got {estimator!r}.{hint}"
     )
 
 
@@ -307,7 +313,11 @@ _TORCH: dict[str, Callable[[Any], Activation]] = {
     "Tanh": lambda layer: ACTIVATIONS["tanh"],
     "Sigmoid": lambda layer: ACTIVATIONS["logistic"],
     "SiLU": lambda layer: ACTIVATIONS["silu"],
-    "GELU": lambda layer: ACTIVATIONS["gelu"],
+    "GELU": lambda layer: (
+        get_activation(_tanh_gelu)
+        if getattr(layer, "approximate", "none") == "tanh"
+        else ACTIVATIONS["gelu"]
+    ),
     "LeakyReLU": lambda layer: leaky_relu(layer.negative_slope),
     "ELU": lambda layer: get_activation(partial(_elu, alpha=layer.alpha)),
     "Softplus": lambda layer: get_activation(partial(_softplus, beta=layer.beta)),
@@ -332,28 +342,42 @@ def _elu(t: Array, *, alpha: float) -> Array:
     return np.where(t > 0, t, alpha * np.expm1(np.minimum(t, 0.0)))
 
 
+def _tanh_gelu(t: Array) -> Array:
+    return 0.5 * t * (1 + np.tanh(np.sqrt(2 / np.pi) * (t + 0.044715 * t**3)))
+
+
 def _softplus(t: Array, *, beta: float) -> Array:
     return np.logaddexp(0.0, beta * t) / beta
 
 
+def _flat(model: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Return the layers with their places, those of a Sequential in it too."""
+    found = []
+    for number, layer in enumerate(model):
+        place = f"{prefix}[{number}]"
+        inner = type(layer).__name__ == "Sequential"
+        found += _flat(layer, place) if inner else [(place, layer)]
+    return found
+
+
 def _read_torch(model: Any) -> GivenNetwork:
     layers = [
-        (type(layer).__name__, layer)
-        for layer in model
+        (place, type(layer).__name__, layer)
+        for place, layer in _flat(model)
         if type(layer).__name__ not in _TRANSPARENT
     ]
-    if len(layers) > 1 and layers[-1][0] in _AT_THE_END:
-        ending = _AT_THE_END[layers.pop()[0]]
+    if len(layers) > 1 and layers[-1][1] in _AT_THE_END:
+        ending = _AT_THE_END[layers.pop()[1]]
     else:
         ending = "identity"
     weights: list[Array] = []
     biases, activations = [], []
-    for number, (name, layer) in enumerate(layers):
+    for number, (place, name, layer) in enumerate(layers):
         expected = list(_TORCH) if number % 2 else ["Linear"]
         if name not in expected:
             raise ValueError(
-                f"layer {name} of the torch.nn.Sequential cannot be compressed there: "
-                f"expected {' or '.join(expected)}."
+                f"layer {name}, at {place} of the torch.nn.Sequential, cannot be "
+                f"compressed there: expected {' or '.join(expected)}."
             )
         if number % 2:
             activations.append(_TORCH[name](layer))
@@ -361,8 +385,9 @@ def _read_torch(model: Any) -> GivenNetwork:
         W = layer.weight.detach().double().cpu().numpy().T
         if weights and weights[-1].shape[1] != W.shape[0]:
             raise ValueError(
-                f"a Linear layer of the torch.nn.Sequential takes {W.shape[0]} "
-                f"inputs, but the one before has {weights[-1].shape[1]} outputs."
+                f"the Linear layer at {place} of the torch.nn.Sequential takes "
+                f"{W.shape[0]} inputs, but the one before has "
+                f"{weights[-1].shape[1]} outputs."
             )
         weights.append(W)
         bias = layer.bias

@@ -64,7 +64,7 @@ def fit_logistic(
         Typical size of a feature; the solvers work on features of size 1.
     alpha : float or None, default=None
         L2 regularisation of the coefficients. None: that of least log-loss on a
-        held-out fifth of the samples.
+        held-out fifth of the samples; 0.01 where a class has fewer than 5.
     weight : ndarray of shape (n_samples,) or None, default=None
         Weights of the samples.
     report : callable or None, default=None
@@ -78,17 +78,22 @@ def fit_logistic(
         The regularisation used.
     """
     alphas: tuple[float, ...] = _ALPHAS
+    seen = np.arange(len(labels)) if weight is None else np.flatnonzero(weight)
+    counts = np.bincount(labels[seen])
     if alpha is not None:
         alphas = (alpha,)
-    elif np.bincount(labels).min() < 5:
+    elif counts[counts > 0].min() < 5:
         alphas = _ALPHAS[:1]
+    # Samples without weight are as if they were not there.
+    split = next(_HELD_OUT.split(seen, labels[seen])) if len(alphas) > 1 else ((), ())
+    kept, held_out = (seen[list(part)] for part in split)
     if 8 * codes.shape[0] * codes.shape[1] > _DENSE_BYTES:
         solver = StreamedLogistic(
             codes, labels, n_classes, first=first, unit=unit, scale=scale, report=report
         )
-        return _fit_streamed(solver, labels, alphas, weight)
-    Z = codes.features(first, unit)
-    return _fit_dense(Z, labels, n_classes, scale, alphas, weight)
+        return _fit_streamed(solver, labels, alphas, weight, held_out)
+    Z = codes.features(first / scale, unit / scale)
+    return _fit_dense(Z, labels, n_classes, scale, alphas, weight, (kept, held_out))
 
 
 def _fit_dense(
@@ -98,8 +103,9 @@ def _fit_dense(
     scale: float,
     alphas: tuple[float, ...],
     weight: Array | None,
+    split: tuple[Array, Array],
 ) -> tuple[LogisticRegression, float]:
-    """Fit to features in memory; choose from `alphas` if there are several."""
+    """Fit to scaled features in memory; choose from `alphas` if there are several."""
     size = Z.shape[1] * (n_classes if n_classes > 2 else 1)
     solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
     readout = LogisticRegression(solver=solver, max_iter=_MAX_ITERATIONS)
@@ -109,11 +115,11 @@ def _fit_dense(
             readout,
             {"C": scale**2 / np.asarray(alphas)},
             scoring="neg_log_loss",
-            cv=_HELD_OUT,
+            cv=[split],
         )
-        readout = search.fit(Z / scale, labels, **options).best_estimator_
+        readout = search.fit(Z, labels, **options).best_estimator_
     else:
-        readout.set_params(C=scale**2 / alphas[0]).fit(Z / scale, labels, **options)
+        readout.set_params(C=scale**2 / alphas[0]).fit(Z, labels, **options)
     readout.coef_ /= scale
     return readout, scale**2 / readout.C
 
@@ -123,11 +129,11 @@ def _fit_streamed(
     labels: npt.NDArray[np.intp],
     alphas: tuple[float, ...],
     weight: Array | None,
+    held_out: Array,
 ) -> tuple[LogisticRegression, float]:
     """Fit as `_fit_dense`, without the features in memory."""
     weight = np.ones(len(labels)) if weight is None else weight
     if len(alphas) > 1:
-        _, held_out = next(_HELD_OUT.split(labels, labels))
         fitted, alpha = solver.choose(alphas, weight, held_out)
     else:
         alpha = alphas[0]

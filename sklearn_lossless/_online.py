@@ -14,7 +14,6 @@ from ._readout import (
     RidgeStatistics,
     SignTargets,
     fit_temperature,
-    leave_one_out,
     left_out_prediction,
     product,
     row_blocks,
@@ -136,18 +135,18 @@ class OnlineRidge:
             alphas = np.array([alpha])
         losses = decomposition.gcv_losses(alphas)
         best = int(losses.argmin())
+        coef = decomposition.coef(alphas[best])
         path = decomposition.path(alphas[[best]])
         temperature = None
         if self._n_classes is not None:
             sample = self._sample
             Y = SignTargets(sample.labels, self._n_classes)
             weights = sample.sample_weight, sample.costs
-            _, slack = leave_one_out(path, sample.codes, Y, *weights)
-            decision = left_out_prediction(path, 0, sample.codes, Y, slack[:, 0])
+            decision = left_out_prediction(path, 0, sample.codes, Y, None, *weights)
             temperature = fit_temperature(decision, sample.labels, product(*weights))
         return Solution(
-            path.coefs[0],
-            path.intercept(0) + self.offset,
+            coef,
+            decomposition.intercept(coef) + self.offset,
             float(alphas[best]),
             alphas,
             losses,

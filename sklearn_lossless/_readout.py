@@ -6,8 +6,8 @@ and `dtype` and gives rows for a slice, so that they need not exist all at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,18 @@ _RELATIVE_ALPHAS = np.logspace(-6, 4, 21)
 #: Sums of this many products of 4-bit codes stay below 2**24, exact in float32.
 _EXACT_ROWS = 2**24 // 15**2
 
-#: Rows and entries of a block; the entries take 8 MB in float32.
+#: Rows and entries of a block; the entries take 2 to 8 MB in float32.
 _BLOCK_ROWS = 8192
-_BLOCK_SIZE = 2**21
+_BLOCK_SIZES = 2**19, 2**21
 
 #: Rows of codes that are in float64 at once.
 _DOUBLE_ROWS = 256
+
+#: Targets of several regressions that are predicted together.
+_COLUMNS = 256
+
+#: Bytes about samples that may be kept whatever the size of their codes.
+_KEPT_BYTES = 2**23
 
 #: Rows of scores taken together.
 _SCORE_ROWS = 2**14
@@ -70,8 +76,9 @@ class RidgeReadout:
         The regularisation with the least leave-one-out loss.
     alphas, loo_losses : ndarray of shape (n_alphas,), dtype float64
         What was tried, and the mean leave-one-out loss of each.
-    loo_prediction : ndarray of shape (n_samples, n_targets), dtype float64
-        Prediction for each sample by the readout fitted without it.
+    loo_prediction : ndarray of shape (n_left_out, n_targets) or None, dtype float64
+        Prediction for every `loo_stride`-th sample by the readout fitted without it.
+    loo_stride : int
     """
 
     coef: Array
@@ -79,7 +86,8 @@ class RidgeReadout:
     alpha: float
     alphas: Array
     loo_losses: Array
-    loo_prediction: Array
+    loo_prediction: Array | None
+    loo_stride: int = 1
 
 
 def fit_ridge(
@@ -91,6 +99,7 @@ def fit_ridge(
     costs: Array | None = None,
     alphas: Array | None = None,
     loss: Loss | None = None,
+    predict: bool = True,
     report: Report | None = None,
 ) -> RidgeReadout:
     """Fit a ridge regression with intercept for every alpha, keep the best.
@@ -122,6 +131,9 @@ def fit_ridge(
     loss : callable or None, default=None
         Maps targets and leave-one-out predictions to the loss of each sample, by
         which alpha is chosen; ties go by the squared error. None: squared error.
+    predict : bool, default=True
+        Whether leave-one-out predictions are asked for: of all samples, or of as many
+        at equal distances as take no more memory than packed codes.
     report : callable or None, default=None
         Takes lines of text about the progress.
 
@@ -148,19 +160,31 @@ def fit_ridge(
     if alphas is None:
         alphas = decomposition.default_alphas()
     path = decomposition.path(alphas)
-    del decomposition
+    # What is kept of each sample should be less than its codes are, packed.
+    allowed = max(n_samples * n_features // 8, _KEPT_BYTES)
+    keep = predict and n_samples * path.row_bytes <= allowed
     sums, slack = leave_one_out(
-        path, codes, Y, sample_weight, costs, loss, report=report
+        path, codes, Y, sample_weight, costs, loss, keep=keep, report=report
     )
     best, losses = best_alpha(sums)
-    slack = slack[:, best].copy()
+    prediction, stride = None, 1
+    if predict:
+        stride = -(-8 * n_samples * Y.shape[1] // allowed)
+        if slack is not None:
+            slack = slack[:, best].copy()
+        prediction = left_out_prediction(
+            path, best, codes, Y, slack, sample_weight, costs, stride, report
+        )
+    del path
+    coef = decomposition.coef(alphas[best])
     return RidgeReadout(
-        coef=path.coefs[best],
-        intercept=path.intercept(best),
+        coef=coef,
+        intercept=decomposition.intercept(coef),
         alpha=float(alphas[best]),
         alphas=alphas,
         loo_losses=losses,
-        loo_prediction=left_out_prediction(path, best, codes, Y, slack, report),
+        loo_prediction=prediction,
+        loo_stride=stride,
     )
 
 
@@ -259,31 +283,33 @@ class RidgePath:
     Parameters
     ----------
     alphas : ndarray of shape (n_alphas,), dtype float64
-    coefs : ndarray of shape (n_alphas, n_targets, n_features), dtype float64
+    vectors : ndarray of shape (n_features, rank), dtype float32 or float64
+        Eigenvectors of the Gram matrix of the features.
+    inverse : ndarray of shape (rank, n_alphas)
+        ``(x @ vectors)**2 @ inverse`` is ``x' (G + alpha)^-1 x`` for every alpha,
+        where G is that matrix.
+    rotated : ndarray of shape (rank, n_targets)
+        ``vectors @ (rotated * inverse[:, [i]])`` are the coefficients for alpha i.
     y_mean : ndarray of shape (n_targets,), dtype float64
     code_mean, scale : ndarray of shape (n_features,), dtype float64
         The features are the centred codes times the scale.
     weight : float
         Sum of the weights of all samples.
-    vectors : ndarray of shape (n_features, rank)
-    inverse : ndarray of shape (rank, n_alphas)
-        ``(x @ vectors)**2 @ inverse`` is ``x' (G + alpha)^-1 x`` for every alpha,
-        where G is the Gram matrix of the features.
     """
 
     alphas: Array
-    coefs: Array
+    vectors: Array
+    inverse: Array
+    rotated: Array
     y_mean: Array
     code_mean: Array
     scale: Array
     weight: float
-    vectors: Array
-    inverse: Array
 
-    def intercept(self, number: int) -> Array:
-        """Return the intercepts of regression `number`."""
-        offset: Array = self.coefs[number] @ (self.scale * self.code_mean)
-        return self.y_mean - offset
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the leverages of a sample."""
+        return self.inverse.itemsize * len(self.alphas)
 
     def features(self, codes: Array) -> Array:
         """Return the centred features, in the precision of the leverages."""
@@ -293,11 +319,31 @@ class RidgePath:
         centred *= self.scale.astype(dtype)
         return centred
 
-    def leverages(self, features: Array) -> Array:
-        """Return the leverage of rows of centred features for each alpha."""
-        rotated = features @ self.vectors
-        leverages: Array = np.square(rotated, out=rotated) @ self.inverse
+    def predictions(self, turned: Array) -> Iterator[tuple[slice, Array]]:
+        """Yield predictions less the mean, (n_rows, n_alphas, n_targets), by alphas.
+
+        Parameters
+        ----------
+        turned : ndarray of shape (n_rows, rank)
+            Features times `vectors`.
+        """
+        n_targets = self.rotated.shape[1]
+        step = max(1, _COLUMNS // n_targets)
+        for start in range(0, len(self.alphas), step):
+            some = slice(start, start + step)
+            solutions = self.rotated[:, np.newaxis] * self.inverse[:, some, np.newaxis]
+            fitted = turned @ solutions.reshape(len(solutions), -1)
+            yield some, fitted.reshape(len(turned), -1, n_targets)
+
+    def leverages(self, turned: Array) -> Array:
+        """Return the leverage of rows for each alpha; `turned` is overwritten."""
+        leverages: Array = np.square(turned, out=turned) @ self.inverse
         return leverages + 1 / self.weight
+
+    def of(self, number: int) -> RidgePath:
+        """Return the path that is one of these regressions."""
+        one = [number]
+        return replace(self, alphas=self.alphas[one], inverse=self.inverse[:, one])
 
 
 class Decomposition:
@@ -336,29 +382,32 @@ class Decomposition:
         """Return 21 regularisations around the mean eigenvalue."""
         return _RELATIVE_ALPHAS * (self._mean_eigenvalue or 1.0)
 
-    def coefs(self, alphas: Array) -> Array:
-        """Return the solution of each alpha."""
-        return np.array(
-            [
-                (self._vectors @ (self._rotated / (self._values + alpha)[:, None])).T
-                for alpha in alphas
-            ]
+    def coef(self, alpha: float) -> Array:
+        """Return the coefficients for an alpha, of shape (n_targets, n_features)."""
+        solution: Array = self._vectors @ (
+            self._rotated / (self._values + alpha)[:, np.newaxis]
         )
+        return np.ascontiguousarray(solution.T)
+
+    def intercept(self, coef: Array) -> Array:
+        """Return the intercepts that go with coefficients."""
+        offset: Array = coef @ (self.scale * self.code_mean)
+        return self.y_mean - offset
 
     def path(self, alphas: Array) -> RidgePath:
-        """Return the solutions of all alphas, and what gives the leverages."""
+        """Return what gives predictions and leverages for all alphas."""
         # With leverages near 1 the quotient needs every digit.
         exact = self.n_samples < 4 * len(self.scale)
         dtype = np.float64 if exact else np.float32
         return RidgePath(
-            alphas,
-            self.coefs(alphas),
-            self.y_mean,
-            self.code_mean,
-            self.scale,
-            self.weight,
-            self._vectors.astype(dtype, copy=False),
-            (1 / (self._values[:, np.newaxis] + alphas)).astype(dtype),
+            alphas=alphas,
+            vectors=self._vectors.astype(dtype, copy=False),
+            inverse=(1 / (self._values[:, np.newaxis] + alphas)).astype(dtype),
+            rotated=self._rotated.astype(dtype),
+            y_mean=self.y_mean,
+            code_mean=self.code_mean,
+            scale=self.scale,
+            weight=self.weight,
         )
 
     def gcv_losses(self, alphas: Array) -> Array:
@@ -400,43 +449,52 @@ def _fit_few(
     y_mean = weight @ Y / weight.sum()
     root = np.sqrt(weight)[:, np.newaxis]
     features = (codes - code_mean) * scale
-    weighted = root * features
-    kernel = weighted @ weighted.T
+    seen = weight > 0
+    unseen = features[~seen]
+    features *= root
+    kernel = features @ features.T
     if alphas is None:
         mean_eigenvalue = float(np.trace(kernel)) / codes.shape[1]
         alphas = _RELATIVE_ALPHAS * (mean_eigenvalue or 1.0)
     values, vectors = linalg.eigh(
-        kernel, overwrite_a=True, check_finite=False, driver="evd"
+        kernel, overwrite_a=True, check_finite=False, driver="evr"
     )
     # Zero up to rounding is zero: centring and repeated samples bring many of these.
     rounding = len(values) * np.finfo(float).eps * values.max(initial=0.0)
     values = np.where(values > rounding, values, 0.0)[:, np.newaxis]
     rotated = vectors.T @ (root * (Y - y_mean))
-    coefs = np.array(
-        [(vectors @ (rotated / (values + a))).T @ weighted for a in alphas]
-    )
     # Residuals and 1 - leverage are sums of small terms, not small differences.
     left = alphas / (values + alphas)
-    residuals = np.array([vectors @ (c[:, np.newaxis] * rotated) for c in left.T])
     slack = np.square(vectors) @ left - weight[:, np.newaxis] / weight.sum()
-    seen = weight > 0
-    residuals[:, seen] /= root[seen]
-    residuals[:, ~seen] = Y[~seen] - y_mean - features[~seen] @ coefs.swapaxes(1, 2)
     share = np.ones_like(slack)  # of a sample's weight, what is left out
     if sample_weight is not None:
         share[seen] = 1 / np.maximum(sample_weight[seen, np.newaxis], 1.0)
         share[~seen] = 0.0
     slack = np.maximum((1 - share) + share * slack, _LEAST_SLACK)
-    residuals /= slack.T[..., np.newaxis]
 
-    best, losses = best_alpha(_loss_sums(residuals, Y, weight, loss))
+    def coef_of(number: int) -> Array:
+        solution = vectors @ (rotated / (values + alphas[number]))
+        return np.asarray(solution.T @ features)
+
+    def residuals_of(number: int) -> Array:
+        residuals = np.asarray(vectors @ (left[:, [number]] * rotated))
+        residuals[seen] /= root[seen]
+        if len(unseen):
+            residuals[~seen] = Y[~seen] - y_mean - unseen @ coef_of(number).T
+        return residuals / slack[:, [number]]
+
+    sums = LossSums.zeros(len(alphas))
+    for number in range(len(alphas)):
+        sums.add(number, residuals_of(number), Y, weight, loss)
+    best, losses = best_alpha(replace(sums, weight=weight.sum()))
+    coef = coef_of(best)
     return RidgeReadout(
-        coef=coefs[best],
-        intercept=y_mean - coefs[best] @ (scale * code_mean),
+        coef=coef,
+        intercept=y_mean - coef @ (scale * code_mean),
         alpha=float(alphas[best]),
         alphas=alphas,
         loo_losses=losses,
-        loo_prediction=Y - residuals[best],
+        loo_prediction=Y - residuals_of(best),
     )
 
 
@@ -455,6 +513,21 @@ class LossSums:
     squares: Array
     weight: float
 
+    @classmethod
+    def zeros(cls, n_alphas: int) -> LossSums:
+        """Return the sums of no samples."""
+        return cls(np.zeros(n_alphas), np.zeros(n_alphas), 0.0)
+
+    def add(
+        self, number: int, residuals: Array, Y: Array, weight: Array, loss: Loss | None
+    ) -> None:
+        """Add residuals of shape (n_samples, n_targets) for alpha `number`."""
+        squares = weight @ np.square(residuals).mean(axis=1)
+        self.squares[number] += squares
+        self.losses[number] += (
+            squares if loss is None else weight @ loss(Y, Y - residuals)
+        )
+
     def __add__(self, other: LossSums) -> LossSums:
         """Return the sums of both."""
         return LossSums(
@@ -471,8 +544,10 @@ def leave_one_out(
     sample_weight: Array | None = None,
     costs: Array | None = None,
     loss: Loss | None = None,
+    *,
+    keep: bool = True,
     report: Report | None = None,
-) -> tuple[LossSums, Array]:
+) -> tuple[LossSums, Array | None]:
     """Leave out each of the samples that `path` was fitted on.
 
     Parameters
@@ -480,43 +555,57 @@ def leave_one_out(
     path : RidgePath
     codes, Y, sample_weight, costs, loss, report
         As in `fit_ridge`; any part of the samples.
+    keep : bool, default=True
+        Whether to return the slack too.
 
     Returns
     -------
     sums : LossSums
-    slack : ndarray of shape (n_samples, n_alphas), dtype of the leverages
+    slack : ndarray of shape (n_samples, n_alphas), dtype of the leverages, or None
         ``1 - H_ii``, by which the residuals are divided.
     """
     n_alphas = len(path.alphas)
-    dtype = path.vectors.dtype
-    stacked = path.coefs.reshape(-1, len(path.scale)).T.astype(dtype)
-    slack = np.empty((codes.shape[0], n_alphas), dtype=dtype)
-    sums = LossSums(np.zeros(n_alphas), np.zeros(n_alphas), 0.0)
-    for rows in row_blocks(codes, "leave-one-out", report):
-        features = path.features(codes[rows])
+    kept = np.empty((codes.shape[0], n_alphas), path.inverse.dtype) if keep else None
+    sums = LossSums.zeros(n_alphas)
+    total = 0.0
+    for rows in row_blocks(codes, "leave-one-out", report, Y.shape[1]):
         Y_block = np.asarray(Y[rows], dtype=np.float64)
-        fitted: Array = (features @ stacked).reshape(len(Y_block), n_alphas, -1)
-        leverage = path.leverages(features)
-        del features
-        leverage *= _left_out(sample_weight, costs, rows, len(Y_block))[:, np.newaxis]
-        np.maximum(1 - leverage, _LEAST_SLACK, out=slack[rows])
-        residuals = (Y_block - path.y_mean)[:, np.newaxis] - fitted
-        residuals /= slack[rows][..., np.newaxis]
+        turned = path.features(codes[rows]) @ path.vectors
+        parts: Iterable[tuple[slice, Array]] = path.predictions(turned)
+        if n_alphas * Y.shape[1] <= codes.shape[1]:
+            parts = list(parts)  # smaller than a copy
+        else:
+            turned = turned.copy()
+        slack = _slack(path, turned, sample_weight, costs, rows)
+        if kept is not None:
+            kept[rows] = slack
         weight = product(sample_weight, costs, rows)
         weight = np.ones(len(Y_block)) if weight is None else weight
-        sums += _loss_sums(residuals.swapaxes(0, 1), Y_block, weight, loss)
-    return sums, slack
+        centred = Y_block - path.y_mean
+        for some, part in parts:
+            for number in range(n_alphas)[some]:
+                residuals = centred - part[:, number - some.start]
+                residuals /= slack[:, [number]]
+                sums.add(number, residuals, Y_block, weight, loss)
+        total += weight.sum()
+    return replace(sums, weight=total), kept
 
 
-def _loss_sums(
-    residuals: Array, Y: Array, weight: Array, loss: Loss | None
-) -> LossSums:
-    """Sum up losses of residuals of shape (n_alphas, n_samples, n_targets)."""
-    squares = np.square(residuals).mean(axis=2) @ weight
-    losses = squares
-    if loss is not None:
-        losses = np.array([weight @ loss(Y, Y - r) for r in residuals])
-    return LossSums(losses, squares, weight.sum())
+def _slack(
+    path: RidgePath,
+    turned: Array,
+    sample_weight: Array | None,
+    costs: Array | None,
+    rows: slice,
+) -> Array:
+    """Return ``1 - H_ii`` of rows; `turned` is overwritten."""
+    leverage = path.leverages(turned)
+    copies = None if sample_weight is None else np.minimum(sample_weight[rows], 1.0)
+    # The weight that goes when one of a sample's copies is left out.
+    gone = product(copies, None if costs is None else costs[rows])
+    if gone is not None:
+        leverage *= gone[:, np.newaxis]
+    return np.maximum(1 - leverage, _LEAST_SLACK)
 
 
 def best_alpha(sums: LossSums) -> tuple[int, Array]:
@@ -530,31 +619,47 @@ def left_out_prediction(
     number: int,
     codes: Any,
     Y: Any,
-    slack: Array,
+    slack: Array | None = None,
+    sample_weight: Array | None = None,
+    costs: Array | None = None,
+    stride: int = 1,
     report: Report | None = None,
 ) -> Array:
-    """Return the prediction for each sample by the regression without it.
+    """Return the prediction for samples by the regression without each.
 
     Parameters
     ----------
     path : RidgePath
     number : int
         Which of its regressions.
-    codes, Y, report
+    codes, Y, sample_weight, costs, report
         As in `fit_ridge`; any part of the samples.
-    slack : ndarray of shape (n_samples,)
-        As `leave_one_out` gives it, for this regression.
+    slack : ndarray of shape (n_samples,) or None, default=None
+        As `leave_one_out` gives it, for this regression. None: computed again.
+    stride : int, default=1
+        Predictions are of the first sample, and of each as many further on.
 
     Returns
     -------
-    ndarray of shape (n_samples, n_targets), dtype float64
+    ndarray of shape (ceil(n_samples / stride), n_targets), dtype float64
     """
-    prediction = np.empty(Y.shape)
-    coef = path.coefs[number].T.astype(path.vectors.dtype)
-    for rows in row_blocks(codes, "left-out scores", report):
+    path = path.of(number)
+    prediction = np.empty((-(-codes.shape[0] // stride), Y.shape[1]))
+    coef = path.vectors @ (path.rotated * path.inverse)
+    for block in row_blocks(codes, "left-out scores", report, Y.shape[1]):
+        rows = slice(block.start + -block.start % stride, block.stop, stride)
         Y_block = np.asarray(Y[rows], dtype=np.float64)
-        residuals = Y_block - path.y_mean - path.features(codes[rows]) @ coef
-        prediction[rows] = Y_block - residuals / slack[rows, np.newaxis]
+        if not len(Y_block):
+            continue
+        features = path.features(codes[rows])
+        residuals = Y_block - path.y_mean - features @ coef
+        if slack is not None:
+            residuals /= slack[rows, np.newaxis]
+        else:
+            turned = features @ path.vectors
+            residuals /= _slack(path, turned, sample_weight, costs, rows)
+        first = rows.start // stride
+        prediction[first : first + len(Y_block)] = Y_block - residuals
     return prediction
 
 
@@ -655,22 +760,15 @@ def product(a: Any, b: Any, rows: slice = slice(None)) -> Any:
 
 
 def row_blocks(
-    rows: Any, title: str = "", report: Report | None = None
+    rows: Any, title: str = "", report: Report | None = None, n_targets: int = 1
 ) -> Iterator[slice]:
-    """Cut `rows` into blocks of about 8 MB in float32; report every tenth."""
+    """Cut `rows` into blocks; report every tenth of them all."""
     n_rows, n_features = rows.shape
-    block = min(_BLOCK_ROWS, max(256, 2 ** round(np.log2(_BLOCK_SIZE / n_features))))
+    # Small beside the d x d matrices, but for small d.
+    size = np.clip(n_features**2, *_BLOCK_SIZES) / max(n_features, n_targets)
+    block = min(_BLOCK_ROWS, max(256, 2 ** round(np.log2(size))))
     for start in range(0, n_rows, block):
         stop = min(start + block, n_rows)
         yield slice(start, stop)
         if report is not None and (10 * start) // n_rows < (10 * stop) // n_rows:
             report(f"{title}: {stop} of {n_rows} rows")
-
-
-def _left_out(
-    sample_weight: Array | None, costs: Array | None, rows: slice, n_rows: int
-) -> Array:
-    """Return the weight that is taken away when one of a sample's copies is left."""
-    copies = None if sample_weight is None else np.minimum(sample_weight[rows], 1.0)
-    weight = product(copies, None if costs is None else costs[rows])
-    return np.ones(n_rows) if weight is None else weight

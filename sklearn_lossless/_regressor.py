@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
 
 from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
 from ._compat import fit_context
-from ._compressor import given_architecture, validate_input, validate_weight
+from ._compressor import validate_input, validate_weight
 from ._given import read_teacher
 
 __all__ = ["CompressedMLPRegressor"]
@@ -39,17 +40,19 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
-    estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
+    estimator : MLPClassifier, MLPRegressor, torch.nn.Sequential or NTKCompressor, \
+            default=None
         A network, fitted or not: its widths and activations in place of
-        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`.
+        `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`. Or a fitted
+        NTKCompressor, whose hidden layers are taken as they are: no parameter of
+        hidden layers counts then.
     widen : int, default=1
         Factor of the widths of `estimator`.
     hidden_weights : {"random", "fitted"}, default="random"
         "fitted": signs of the largest weights of the fitted `estimator`.
     target : {"labels", "teacher", "both"}, default="labels"
-        What the readout is trained for: `y`; what the fitted `estimator` says of `X`,
-        for which `y` is not needed (of a classifier its scores, or for readouts that
-        take labels its predictions); or, with a ridge readout, the mean of both.
+        What the readout is trained for: `y`; what the fitted `estimator` predicts for
+        `X`, for which `y` is not needed; or the mean of both.
     alpha : float or None, default=None
         L2 regularisation, for the features that :meth:`NTKCompressor.transform`
         gives. None: chosen by leave-one-out error.
@@ -73,6 +76,11 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     gcv_losses_ : ndarray of shape (n_alphas,)
         In place of `loo_losses_` after :meth:`partial_fit`: the generalised
         cross-validation of each.
+    teacher_agreement_ : float
+        R^2 of the predictions for the training data as those of `estimator`, where it
+        is the teacher.
+    training_r2_ : float
+        R^2 of the same predictions as `y`, where there is a teacher and `y` is given.
     compressor_ : NTKCompressor
         The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
         :attr:`mean_` and :attr:`scale_` are its attributes.
@@ -104,6 +112,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     >>> reg.score(X[400:], y[400:]) > 0.7
     True
     """
+
+    _of_teacher: ClassVar[tuple[str, ...]] = ("teacher_agreement_", "training_r2_")
 
     def __init__(
         self,
@@ -159,10 +169,14 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or if `X` is constant or has values
-            that are not finite.
+            If a parameter is out of range, if `X` is constant or has values that are
+            not finite, or if `estimator` is for other data.
+        TypeError
+            If `estimator` is no network, or only some of the arrays are dask arrays.
+        NotFittedError
+            If `estimator` has to be fitted and is not.
         """
-        given_architecture(self)
+        self._check_architecture()
         if is_dask(X, y, sample_weight):
             from ._dask import fit_regressor
 
@@ -175,20 +189,32 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
         if sample_weight is not None:
             sample_weight = validate_weight(sample_weight, X)
+        said, true = None, y
         if self.target != "labels":
-            y = self._ask_teacher(X, y)
+            said, y = self._ask_teacher(X, y)
         codes = self._fit_compressor(X, sample_weight)
         Y = y.reshape(len(y), -1).astype(np.float64)
         # Sums of products lose less to rounding without a large mean.
         offset = Y.mean(axis=0)
-        self._fit_ridge(codes, Y - offset, sample_weight)
+        self._fit_ridge(codes, Y - offset, sample_weight, predict=False)
         self.intercept_ += offset
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        if said is not None:
+            predicted = self._linear(X).reshape(said.shape)
+            self.teacher_agreement_ = r2_score(
+                said, predicted, sample_weight=sample_weight
+            )
+            if true is not None:
+                self.training_r2_ = r2_score(
+                    true, predicted, sample_weight=sample_weight
+                )
         return self
 
-    def _ask_teacher(self, X: Any, y: Any) -> npt.NDArray[np.float64]:
-        """Return the teacher's outputs, or their mean with the targets."""
+    def _ask_teacher(
+        self, X: Any, y: Any
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the teacher's outputs, and the targets of the student."""
         _, outputs = read_teacher(
             self.estimator,
             X,
@@ -197,13 +223,14 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             feature_names=getattr(self, "feature_names_in_", None),
         )
         if y is None:
-            return outputs.ravel() if outputs.shape[1] == 1 else outputs
+            outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
+            return outputs, outputs
         if np.reshape(y, (len(y), -1)).shape != outputs.shape:
             raise ValueError(
                 f"y has shape {y.shape}, the estimator has {outputs.shape[1]} outputs."
             )
         outputs = outputs.reshape(y.shape)
-        return outputs if self.target == "teacher" else (outputs + y) / 2
+        return outputs, outputs if self.target == "teacher" else (outputs + y) / 2
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -242,7 +269,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        given_architecture(self)
+        self._check_batch(X, y, sample_weight)
+        self._check_architecture()
         reset = not hasattr(self, "compressor_")
         X, y = validate_input(
             self, X, y, multi_output=True, y_numeric=True, reset=reset

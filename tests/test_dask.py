@@ -246,9 +246,41 @@ def test_bad_input_loses_nothing(digits, bad, match):
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
+def test_a_chunk_without_weight(digits):
+    X, y = digits
+    weight = np.ones(len(X))
+    weight[:600] = 0
+    expected = classifier(alpha=0.01).fit(X, y, weight)
+    clf = classifier(alpha=0.01).fit(da.from_array(X, chunks=(600, 64)), y, weight)
+    assert_same(clf, expected, X)
+
+
+def test_given_hidden_layers(digits):
+    X, y = digits
+    X_dask = da.from_array(X, chunks=(500, 64))
+    compressor = NTKCompressor((100,), random_state=0).fit(X_dask)
+    clf = CompressedMLPClassifier(estimator=compressor).fit(X_dask, y)
+    assert clf.compressor_ is compressor
+    assert_same(clf, CompressedMLPClassifier(estimator=compressor).fit(X, y), X)
+
+
+def test_arrays_of_the_user_stay_as_they_are(digits):
+    X, y = digits
+    X_dask = da.from_array(X, chunks=(500, 64))
+    unknown = X_dask[X_dask[:, 0] >= 0]
+    classifier().fit(unknown, y)
+    assert np.isnan(unknown.shape[0])
+
+
 def test_bad_calls(digits):
     X, y = digits
     X_dask = da.from_array(X)
+    with pytest.raises(ValueError, match="needs targets for dask arrays, got y=None"):
+        classifier().fit(X_dask)
+    with pytest.raises(ValueError, match="0 sample"):
+        classifier().fit(X_dask[:0], y[:0])
+    with pytest.raises(TypeError, match="partial_fit takes batches in memory"):
+        classifier().partial_fit(X_dask, y, classes=np.arange(10))
     with pytest.raises(ValueError, match="'ridge'.*got readout='logistic'"):
         classifier(readout="logistic").fit(X_dask, y)
     with pytest.raises(TypeError, match="X must be a dask array.*ndarray"):

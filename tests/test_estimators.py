@@ -313,6 +313,18 @@ def test_any_classifier_reads_out(digits, readout):
     assert not hasattr(readout, "coef_")  # cloned
 
 
+@pytest.mark.parametrize("readout", ["ridge", "logistic", LogisticRegression()])
+@pytest.mark.parametrize("other", ["ridge", LinearSVC()])
+def test_parameters_set_after_the_fit_wait_for_the_next(digits, readout, other):
+    X_train, X_test, y_train, _ = digits
+    clf = CompressedMLPClassifier((50,), readout=readout, random_state=0)
+    clf.fit(X_train, y_train)
+    before = clf.predict(X_test), clf.predict_proba(X_test)
+    clf.set_params(readout=other)
+    np.testing.assert_array_equal(clf.predict(X_test), before[0])
+    np.testing.assert_array_equal(clf.predict_proba(X_test), before[1])
+
+
 def test_class_weight_is_sample_weight(digits):
     X_train, _, y_train, _ = digits
     weights = {digit: 1 + digit for digit in range(10)}

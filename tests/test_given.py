@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -96,6 +97,8 @@ def test_torch_activations():
         (nn.ReLU(), 0),
         (nn.LeakyReLU(0.2), 1e-6),
         (nn.GELU(), 1e-6),
+        (nn.GELU(approximate="tanh"), 1e-6),
+        (nn.Sequential(nn.Dropout(), nn.ReLU()), 0),
         (nn.SiLU(), 1e-6),
         (nn.ELU(0.7), 1e-6),
         (nn.Softplus(2.0), 1e-6),
@@ -337,10 +340,34 @@ def test_regressor_follows_its_teacher(regressor):
     reg = CompressedMLPRegressor(
         estimator=teacher, target="teacher", widen=20, eps=0.2, random_state=0
     )
-    found = reg.fit(X).predict(X)
-    assert np.corrcoef(found, teacher.predict(X))[0, 1] > 0.97
+    found, said = reg.fit(X).predict(X), teacher.predict(X)
+    assert reg.teacher_agreement_ == pytest.approx(r2_score(said, found))
+    assert reg.teacher_agreement_ > 0.94
+    assert not hasattr(reg, "training_r2_")
     both = reg.set_params(target="both").fit(X, y).predict(X)
     assert both.shape == y.shape
+    assert reg.teacher_agreement_ == pytest.approx(r2_score(said, both))
+    assert reg.training_r2_ == pytest.approx(r2_score(y, both))
+    reg.set_params(target="labels").fit(X, y)
+    assert not hasattr(reg, "teacher_agreement_")
+
+
+def test_rows_without_weight_do_not_calibrate_fitted_layers(digits, mlp):
+    X = digits[0]
+    weight = (np.arange(len(X)) % 3 > 0) * 1.0
+    options = {"estimator": mlp, "hidden_weights": "fitted", "random_state": 0}
+    weighted = NTKCompressor(**options).fit(X, sample_weight=weight)
+    kept = NTKCompressor(**options).fit(X[weight > 0])
+    np.testing.assert_array_equal(weighted.codes(X), kept.codes(X))
+
+
+def test_a_network_from_a_file_is_asked_for(digits, mlp, tmp_path):
+    CompressedMLPClassifier(estimator=mlp).fit(digits[0], digits[2]).save(
+        tmp_path / "m"
+    )
+    loaded = sklearn_lossless.load(tmp_path / "m")
+    with pytest.raises(TypeError, match=r"set_params\(estimator=...\) first"):
+        loaded.fit(digits[0], digits[2])
 
 
 # --- bad input ----------------------------------------------------------------------
@@ -390,7 +417,18 @@ def test_bad_torch_layers():
     nn = torch.nn
     X = np.random.default_rng(0).random((20, 9))
     for layers, message in [
-        ([nn.Linear(9, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)], "layer BatchNorm1d"),
+        (
+            [nn.Linear(9, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)],
+            r"layer BatchNorm1d, at \[1\] of",
+        ),
+        (
+            [nn.Sequential(nn.Linear(9, 4), nn.Softsign()), nn.Linear(4, 2)],
+            r"layer Softsign, at \[0\]\[1\] of",
+        ),
+        (
+            [nn.Linear(9, 4), nn.ReLU(), nn.Linear(5, 2)],
+            r"Linear layer at \[2\] .* takes 5 inputs",
+        ),
         ([nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Linear(2, 2)], "layer Conv1d"),
         ([nn.Linear(9, 2)], "at least one hidden layer"),
         ([nn.Linear(9, 4), nn.ReLU()], "a Linear one at the end"),

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_lossless import CompressedMLPClassifier
+from sklearn_lossless import CompressedMLPClassifier, NTKCompressor, _logistic
 from sklearn_lossless._logistic import StreamedLogistic
 
 
@@ -63,6 +63,25 @@ def test_streamed_is_in_memory(digits, monkeypatch, n_classes, alpha):
     assert np.abs(difference).mean() < 1e-3
     np.testing.assert_allclose(streamed.readout_.C, in_memory.readout_.C)
     np.testing.assert_array_equal(streamed.classes_, in_memory.classes_)
+
+
+@pytest.mark.parametrize("dense_bytes", [2**28, 0])
+def test_rows_without_weight_do_not_choose_alpha(digits, monkeypatch, dense_bytes):
+    monkeypatch.setattr(_logistic, "_DENSE_BYTES", dense_bytes)
+    X, y = digits[0][:900], digits[1][:900]
+    weight = np.ones(900)
+    weight[::2] = 0
+    y = np.where(weight > 0, y, 9 - y)  # would mislead
+    parameters = {"readout": "logistic", "random_state": 0}
+    compressor = NTKCompressor((60,), random_state=0).fit(X)
+    weighted, kept = (
+        CompressedMLPClassifier(estimator=compressor, **parameters).fit(*arrays)
+        for arrays in ((X, y, weight), (X[1::2], y[1::2]))
+    )
+    assert weighted.alpha_ == pytest.approx(kept.alpha_)
+    np.testing.assert_allclose(
+        weighted.predict_proba(X), kept.predict_proba(X), atol=2e-3
+    )
 
 
 @pytest.mark.parametrize("n_classes", [2, 10])

@@ -5,14 +5,29 @@ import tracemalloc
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
-from sklearn_lossless import CompressedMLPClassifier, CompressedMLPRegressor
+from sklearn_lossless import (
+    CompressedMLPClassifier,
+    CompressedMLPRegressor,
+    NTKCompressor,
+    _readout,
+)
 from sklearn_lossless._online import RowSample
-from sklearn_lossless._readout import Decomposition, RidgeStatistics, fit_ridge
+from sklearn_lossless._readout import (
+    Decomposition,
+    RidgeStatistics,
+    SignTargets,
+    fit_ridge,
+    zero_one_loss,
+)
 from sklearn_lossless.network import LazyCodes
 
 SPLITS = [[1797], [1, 1000, 796], [600, 600, 597]]
@@ -168,6 +183,50 @@ def test_sample_is_the_same_in_any_order(digits):
     assert np.bincount(samples[0][1]).min() > 10  # no class is left out
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("sizes", [[1797], [100, 3, 694, 1000]])
+def test_given_hidden_layers_have_the_codes_of_fit(digits, sizes, frozen):
+    """Whatever the first batch is."""
+    X, y = digits
+    order = np.argsort(y, kind="stable")
+    whole = classifier(alpha=0.01).fit(X, y)
+    compressor = NTKCompressor((200,), random_state=0).fit(X)
+    given = FrozenEstimator(compressor) if frozen else compressor
+    clf = CompressedMLPClassifier(estimator=given, alpha=0.01)
+    assert clone(clf).estimator is not compressor
+    for rows in np.split(order, np.cumsum(sizes)[:-1]):
+        clf.partial_fit(X[rows], y[rows], classes=np.arange(10))
+    np.testing.assert_array_equal(clf.compressor_.codes(X), whole.compressor_.codes(X))
+    scale = np.abs(whole.coef_).max()
+    np.testing.assert_allclose(clf.coef_, whole.coef_, rtol=0, atol=1e-8 * scale)
+    again = CompressedMLPClassifier(estimator=given, alpha=0.01).fit(X, y)
+    np.testing.assert_array_equal(again.coef_, whole.coef_)
+    assert again.report_.zeros == whole.report_.zeros
+
+
+def test_bad_given_hidden_layers(digits):
+    X, y = digits
+    compressor = NTKCompressor((50,), random_state=0)
+    for fit in (
+        lambda clf: clf.fit(X, y),
+        lambda clf: clf.partial_fit(X, y, classes=np.arange(10)),
+    ):
+        with pytest.raises(NotFittedError, match="put it into a FrozenEstimator"):
+            fit(CompressedMLPClassifier(estimator=clone(compressor)))
+        compressor.fit(X[:, 1:])
+        with pytest.raises(ValueError, match="was fitted with 63"):
+            fit(CompressedMLPClassifier(estimator=compressor))
+        compressor.fit(X)
+        with pytest.raises(ValueError, match="widen=2 needs the network that was"):
+            fit(CompressedMLPClassifier(estimator=compressor, widen=2))
+    with pytest.raises(ValueError, match="target='teacher' needs the network"):
+        CompressedMLPClassifier(estimator=compressor, target="teacher").fit(X, y)
+    named = pd.DataFrame(X).add_prefix("p")
+    compressor.fit(named)
+    with pytest.raises(ValueError, match="X has features"):
+        CompressedMLPClassifier(estimator=compressor).fit(named[named.columns[::-1]], y)
+
+
 def test_probabilities_are_calibrated_on_a_sample(digits, monkeypatch):
     monkeypatch.setattr("sklearn_lossless._online._SAMPLE_SIZE", 500)
     X, y = digits
@@ -285,7 +344,7 @@ class RandomCodes:
     def __getitem__(self, rows):
         rng = np.random.default_rng(rows.start)
         shape = (rows.stop - rows.start, self.shape[1])
-        return rng.integers(0, 8, shape, dtype=np.uint8)
+        return rng.integers(0, 8, shape, dtype=np.uint8)[:: rows.step]
 
 
 def peak_memory(function):
@@ -304,6 +363,35 @@ def test_memory_of_the_ridge_path():
     packed = 3 * n_samples * n_features / 8
     square = 8 * n_features**2
     assert peak_memory(lambda: fit_ridge(codes, Y)) < packed + 2 * square
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "n_classes"), [(400_000, 40, 30), (20_000, 300, 300)]
+)
+def test_memory_of_narrow_networks_and_many_classes(n_samples, n_features, n_classes):
+    """What is kept of each sample is no more than its codes, beside blocks."""
+    codes = RandomCodes(n_samples, n_features)
+    labels = np.random.default_rng(0).integers(0, n_classes, n_samples)
+    Y = SignTargets(labels, n_classes)
+    packed = 3 * n_samples * n_features / 8
+    square = 8 * n_features**2
+    peak = peak_memory(lambda: fit_ridge(codes, Y, loss=zero_one_loss))
+    assert peak < packed + 2 * square + 40e6
+
+
+def test_leverages_computed_again_are_the_same(monkeypatch):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, (3000, 30), dtype=np.uint8)
+    Y = codes[:, :2] @ rng.normal(size=(2, 2)) + rng.normal(size=(3000, 2))
+    weights = {"sample_weight": rng.integers(0, 3, 3000) * 1.0}
+    whole = fit_ridge(codes, Y, **weights)
+    assert whole.loo_stride == 1
+    monkeypatch.setattr(_readout, "_KEPT_BYTES", 0)
+    some = fit_ridge(codes, Y, **weights)
+    assert some.loo_stride > 1
+    expected = whole.loo_prediction[:: some.loo_stride]
+    np.testing.assert_allclose(some.loo_prediction, expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(some.coef, whole.coef)
 
 
 def test_memory_of_fit_does_not_hold_features():

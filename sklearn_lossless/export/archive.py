@@ -57,8 +57,10 @@ def save(
     Notes
     -----
     Parameters that are functions or objects are left out and become a
-    `NotRestored`. So are ``alphas_``, ``loo_losses_`` and ``readout_``. ``mean_`` is
-    kept to 1/256 of a cell of the quantiser, which is what the network uses.
+    `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_`` and what
+    compares with a teacher or with training data: ``teacher_agreement_``,
+    ``training_accuracy_``, ``training_r2_``. ``mean_`` is kept
+    to 1/256 of a cell of the quantiser, which is what the network uses.
 
     Examples
     --------
