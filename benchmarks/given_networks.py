@@ -26,6 +26,7 @@ from sklearn_lossless.datasets import load_mnist
 RUNS = {
     (500, 500): [
         {"hidden_weights": "random"},
+        {"hidden_weights": "random", "widen": 4, "readout_layers": "all"},
         # Another network: one wide layer, which serves better than two wide ones.
         {"hidden_weights": "random", "hidden_layer_sizes": (8000,)},
         *(
