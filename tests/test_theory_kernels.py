@@ -146,6 +146,37 @@ def test_kinks_of_functions_are_found_and_do_not_slow_the_series(name, rho):
     np.testing.assert_allclose(T[0, 1], expected, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("function", "tau", "rtol"),
+    [
+        (lambda t: np.floor(4 * t) / 4, 1.0, 1e-8),  # many jumps
+        (lambda t: np.clip(t, 0, 6), 1000.0, 1e-8),  # kinks close beside each other
+        (lambda t: np.abs(np.mod(5 * t, 2) - 1), 1.0, 0.05),  # many kinks
+        (lambda t: np.sqrt(np.abs(t)), 1.0, 0.01),  # an infinite slope
+        (lambda t: np.exp(-np.abs(t)), 10.0, 0.05),  # all within a tenth
+        (lambda t: t**4, 1.0, 1e-8),
+        (np.exp, 1.0, 1e-8),
+    ],
+)
+def test_functions_of_all_kinds_have_kernels(function, tau, rtol):
+    """Of two equal samples, of two that are nearly so, and of others."""
+    rng = np.random.default_rng(4)
+    X = tau * rng.normal(size=(6, 50)) / 50**0.5
+    X[1] = X[0]
+    X[2] = X[0] + 0.1 * X[3]
+    K = conjugate_kernel(X, [function])
+    scale = np.abs(K).max()
+    assert abs(K[0, 1] - K[0, 0]) < rtol * K[0, 0]
+    assert np.linalg.eigvalsh(K).min() > -1e-8 * scale
+    tau0 = np.sqrt(np.square(X).sum(axis=1).mean())
+    centre = gaussian_moments(function, tau0).mean
+    W = rng.normal(size=(200_000, 50))
+    Z = function(W @ X.T) - centre
+    products = Z[:, :, None] * Z[:, None, :]
+    noise = products.std(axis=0) / len(W) ** 0.5
+    assert np.all(np.abs(products.mean(axis=0) - K) < 5 * noise + rtol * scale)
+
+
 @pytest.mark.parametrize("name", ["elu", "tanh", "sign", STEP])
 def test_equal_samples_have_the_kernel_of_the_diagonal(name):
     """The diagonal is integrated in one dimension, the rest by series."""

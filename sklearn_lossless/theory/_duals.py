@@ -386,7 +386,8 @@ def _nodes(
 ) -> tuple[FloatArray, FloatArray]:
     """Return Gauss-Legendre nodes between the kinks, and weights with the density."""
     # Hermite polynomials oscillate by the root of their order.
-    n_panels = math.ceil(_N_PANELS * math.sqrt(n_terms / _N_TERMS))
+    n_panels = _N_PANELS * math.sqrt(n_terms / _N_TERMS)
+    n_panels = math.ceil(n_panels * min(1.0, 4 / (1 + len(kinks))))
     inner = np.clip(kinks / deviation[:, np.newaxis], -_END, _END)
     ends = np.full((len(deviation), 1), _END)
     edges = np.concatenate([-ends, np.sort(inner, axis=1), ends], axis=1)

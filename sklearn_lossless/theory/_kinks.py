@@ -39,6 +39,10 @@ _TO_HALVES = np.polynomial.chebyshev.chebvander(_HALVES, 15) @ np.linalg.inv(
     np.polynomial.chebyshev.chebvander(_NODES, 15)
 )
 
+#: Kinks whose products are summed up, and their size in units of the function.
+_MAX_KINKS = 64
+_MAX_RATIO = 1e3
+
 #: Entries of a temporary array.
 _CHUNK = 2**15
 
@@ -51,13 +55,16 @@ class Kinks:
     points : ndarray of shape (n_kinks,)
         Where they are, ascending.
     jumps : ndarray of shape (n_kinks, n_orders)
-        Jumps of the function, the first derivative and so on.
+        Jumps of the function, the first derivative and so on; points without any are
+        left to the quadrature.
     """
 
     def __init__(self, points: FloatArray, jumps: FloatArray) -> None:
         present = np.flatnonzero(np.any(jumps != 0, axis=0))
         self.points = points
-        self.jumps = jumps[:, : present.max(initial=-1) + 1]
+        kept = np.any(jumps != 0, axis=1)
+        self._jumping = points[kept]
+        self.jumps = jumps[kept, : present.max(initial=-1) + 1]
 
     def __bool__(self) -> bool:
         return self.jumps.size > 0
@@ -75,6 +82,7 @@ class Kinks:
                 found = _polish(activation, found, tau)
             points = np.union1d(known, found)
             jumps = _measure(activation, points, tau)
+            jumps = _bounded(activation, points, jumps, tau)
         return cls(points, jumps)
 
     def coefficients(self, deviation: FloatArray, n_terms: int) -> FloatArray:
@@ -82,7 +90,7 @@ class Kinks:
         found = np.zeros((n_terms, len(deviation)))
         for m in range(self.jumps.shape[1]):
             # Weights of the kinks at each sample.
-            u = self.points / deviation[:, np.newaxis]
+            u = self._jumping / deviation[:, np.newaxis]
             jumps = self.jumps[:, m] * deviation[:, np.newaxis] ** m
             # The k-th coefficient is the mean of the k-th derivative over sqrt(k!):
             # means of powers first, then derivatives of the density.
@@ -107,8 +115,8 @@ class Kinks:
         for start in range(0, len(rho), n_pairs):
             part = slice(start, start + n_pairs)
             left, right, r = s[part], t[part], rho[part]
-            u = self.points / left[:, np.newaxis]
-            v = self.points / right[:, np.newaxis]
+            u = self._jumping / left[:, np.newaxis]
+            v = self._jumping / right[:, np.newaxis]
             total = np.zeros(len(r))
             for m, n, mean in _power_products(u, v, r, n_orders):
                 weight = np.outer(self.jumps[:, m], self.jumps[:, n])
@@ -120,7 +128,7 @@ class Kinks:
 
     def derivative(self) -> Kinks:
         """Return the kinks of the derivative, of a function without jumps."""
-        return Kinks(self.points, self.jumps[:, 1:])
+        return Kinks(self._jumping, self.jumps[:, 1:])
 
 
 def _search(activation: Activation, known: FloatArray, tau: float) -> FloatArray:
@@ -149,14 +157,13 @@ def _search(activation: Activation, known: FloatArray, tau: float) -> FloatArray
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
     if len(low):  # noise, which no panels resolve
         return np.zeros(0)
-    # The narrowest panel of each group.
-    found: list[float] = []
+    # The narrowest panels first: those they came from hold the same kinks.
+    found = known.tolist()
     for start, end in sorted(kinked, key=lambda panel: panel[1] - panel[0]):
-        centre = (start + end) / 2
-        if all(abs(centre - each) > 2 * _KINK_WIDTH * tau for each in found):
+        centre, width = (start + end) / 2, end - start
+        if all(abs(centre - each) > width for each in found):
             found.append(centre)
-    apart = [c for c in found if np.all(np.abs(known - c) > 2 * _KINK_WIDTH * tau)]
-    return np.array(sorted(apart))
+    return np.array(sorted(set(found) - set(known.tolist())))
 
 
 def _polish(activation: Activation, points: FloatArray, tau: float) -> FloatArray:
@@ -167,7 +174,8 @@ def _polish(activation: Activation, points: FloatArray, tau: float) -> FloatArra
     for number, each in enumerate(size):
         order = int(np.argmax(each > 1e-3 * each.max()))
         if order and each[order]:
-            moved[number] -= jumps[number, order - 1] / jumps[number, order]
+            step = jumps[number, order - 1] / jumps[number, order]
+            moved[number] -= np.clip(step, -_KINK_WIDTH * tau, _KINK_WIDTH * tau)
     return moved
 
 
@@ -175,21 +183,62 @@ def _measure(activation: Activation, points: FloatArray, tau: float) -> FloatArr
     """Return the jumps at `points` from a polynomial on either side of each."""
     jumps = np.zeros((len(points), _MAX_ORDER + 1))
     gaps = np.diff(points, prepend=-np.inf, append=np.inf)
+    orders = np.arange(_MAX_ORDER + 1)
     for number, point in enumerate(points):
+        rounding = np.zeros(_MAX_ORDER + 1)
         for sign, gap in ((1, gaps[number + 1]), (-1, gaps[number])):
-            width = min(_FIRST_WIDTH * tau, float(gap))
-            x = point + sign * width * (1 + _NODES) / 2
-            fit = np.polynomial.Chebyshev.fit(
-                x, activation(x), 15, domain=np.sort([point, point + sign * width])
+            fit, width = _one_sided(
+                activation, point, sign, min(_FIRST_WIDTH * tau, float(gap))
             )
-            for order in range(_MAX_ORDER + 1):
+            size = 1e-12 * np.abs(fit.coef).sum()
+            rounding = np.maximum(rounding, size * (200 / width) ** orders)
+            for order in orders:
                 jumps[number, order] += sign * float(fit(point))
                 fit = fit.deriv()
-    # What rounding leaves of jumps that are not there.
-    near = np.concatenate([points, tau * np.linspace(-1, 1, 33)])
-    size = float(np.abs(activation(near)).max())
-    least = size * 1e-12 * (400 / tau) ** np.arange(_MAX_ORDER + 1)
-    jumps[np.abs(jumps) < least] = 0
+        jumps[number, ~(np.abs(jumps[number]) > rounding)] = 0
+    return jumps
+
+
+def _one_sided(
+    activation: Activation, point: float, sign: int, width: float
+) -> tuple[np.polynomial.Chebyshev, float]:
+    """Return a polynomial of the function beside a point, and how far it reaches."""
+    while True:
+        x = point + sign * width * (1 + _NODES) / 2
+        ends = np.sort([point, point + sign * width])
+        fit = np.polynomial.Chebyshev.fit(x, activation(x), 15, domain=ends)
+        size = np.abs(fit.coef)
+        narrow = width < 1e-9 * (1 + abs(point))
+        if narrow or not size[-2:].max() > 1e-13 * size.max():
+            return fit, width
+        width /= 2
+
+
+def _bounded(
+    activation: Activation, points: FloatArray, jumps: FloatArray, tau: float
+) -> FloatArray:
+    """Leave out jumps that would cost digits or time.
+
+    Any jumps will do, the measured ones merely make the series short. But what they
+    make up must not be much larger than the function, or the difference is rounding.
+    """
+    if np.count_nonzero(jumps.any(axis=1)) > _MAX_KINKS:
+        jumps = np.where(np.abs(points)[:, np.newaxis] < 6 * tau, jumps, 0.0)
+        if np.count_nonzero(jumps.any(axis=1)) > _MAX_KINKS:
+            return np.zeros_like(jumps)
+    xi = np.linspace(-9, 9, 721)
+    density = normal_density(xi) * (xi[1] - xi[0])
+    values = activation(tau * xi)
+    allowed = _MAX_RATIO * math.sqrt(float(density @ values**2))
+    above = np.maximum(tau * xi - points[:, np.newaxis], 0.0)
+    total = 0.0
+    for order in range(jumps.shape[1]):
+        power = above**order / math.factorial(order) if order else above > 0
+        size = np.abs(jumps[:, order]) * np.sqrt(np.square(power) @ density)
+        total += float(size.sum())
+        if not total <= allowed:
+            jumps[:, order:] = 0
+            break
     return jumps
 
 

@@ -80,10 +80,10 @@ def conjugate_kernel(
     -----
     Kinks and jumps of functions are looked for where inputs fall, up to 40 `tau0`, and
     taken out of the series in closed form. What remains outside the accuracy above:
-    functions with more structure than some hundred panels resolve; smooth functions
-    that rise within a tenth of the deviation, of samples with correlations above 0.99;
-    steps in layers after the first, of equal samples that are different rows, because
-    the kernel of a step has infinite slope there.
+    functions with more than 64 kinks within 6 `tau0`, or an infinite slope; smooth
+    functions that rise within a tenth of the deviation, of samples with correlations
+    above 0.99; steps in layers after the first, of equal samples that are different
+    rows, because the kernel of a step has infinite slope there.
 
     References
     ----------
