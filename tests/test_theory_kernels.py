@@ -167,7 +167,7 @@ def test_functions_of_all_kinds_have_kernels(function, tau, rtol):
     K = conjugate_kernel(X, [function])
     scale = np.abs(K).max()
     assert abs(K[0, 1] - K[0, 0]) < rtol * K[0, 0]
-    assert np.linalg.eigvalsh(K).min() > -1e-8 * scale
+    assert np.linalg.eigvalsh(K).min() > -rtol * scale
     tau0 = np.sqrt(np.square(X).sum(axis=1).mean())
     centre = gaussian_moments(function, tau0).mean
     W = rng.normal(size=(200_000, 50))
