@@ -190,7 +190,7 @@ def empirical_ck(
     >>> from sklearn_lossless import NTKCompressor
     >>> from sklearn_lossless.theory import empirical_ck
     >>> X = np.random.default_rng(0).normal(size=(100, 20))
-    >>> compressor = NTKCompressor((500,), random_state=0).fit(X)
+    >>> compressor = NTKCompressor((500,), eps=0.5, random_state=0).fit(X)
     >>> empirical_ck(compressor, X).shape
     (100, 100)
     >>> empirical_ck([[1.0, 2.0], [0.0, 1.0]])
