@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -95,7 +96,11 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
                 f"X has features {list(own)!r}, but estimator NTKCompressor was fitted "
                 f"with {list(given)!r}."
             )
-        return compressor
+        # A later fit of the given one must not change this estimator.
+        taken = copy(compressor)
+        if hasattr(compressor, "_report_rows"):
+            taken._report_rows = compressor._report_rows
+        return taken
 
     def _make_compressor(self) -> NTKCompressor:
         parameters = {
@@ -262,7 +267,9 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
 
 def _thawed(estimator: Any) -> Any:
     """Return the estimator in a FrozenEstimator."""
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
 
 
 def _on_grid(

@@ -268,7 +268,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         if self.target == "labels":
             classes, labels = np.unique(y, return_inverse=True)
         else:
-            classes, labels, scores = self._ask_teacher(X, y)
+            classes, labels, scores = self._ask_teacher(X, y, sample_weight)
             said = classes[all_scores(scores).argmax(axis=1)]
             if self.readout != "ridge":
                 # Such readouts know the classes that occur.
@@ -295,7 +295,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         return self
 
     def _ask_teacher(
-        self, X: Any, y: Any
+        self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
         """Return the classes, each sample's label, and the teacher's scores."""
         if self.target == "both" and self.readout != "ridge":
@@ -309,6 +309,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             self.target,
             classifier=True,
             feature_names=getattr(self, "feature_names_in_", None),
+            sample_weight=sample_weight,
         )
         n_classes = all_scores(scores[:1]).shape[1]
         classes = teacher.classes
@@ -485,7 +486,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             codes, Y, sample_weight, costs, zero_one_loss, predict=True
         )
         assert ridge.loo_prediction is not None
-        some = slice(None, None, ridge.loo_stride)
+        some = ridge.loo_rows
         weight = product(sample_weight, costs, some)
         self.temperature_ = fit_temperature(ridge.loo_prediction, labels[some], weight)
 

@@ -328,6 +328,7 @@ class NTKCompressor(
         self.matching_ = matching
         self.mean_ = quantizer.decode(statistics.mean)
         self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
+        self.n_features_in_ = n_features
         self._n_features_out = self.network_.n_features_out
         return self
 

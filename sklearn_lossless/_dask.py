@@ -152,7 +152,6 @@ def fit_classifier(classifier: Any, X: Any, y: Any, sample_weight: Any) -> None:
     targets = partial(_sign_targets, classes, costs)
     ridge = _RidgeFit(classifier, compressor, parts, targets, zero_one_loss)
     temperature = ridge.temperature()
-    _keep_features(classifier, parts)
     classifier._keep_compressor(compressor)
     classifier.classes_ = classes
     classifier._keep_ridge(*ridge.result)
@@ -172,11 +171,13 @@ def fit_regressor(regressor: Any, X: Any, y: Any, sample_weight: Any) -> None:
     _check_targets(regressor, y)
     parts = Parts(X, y, sample_weight, labels=False)
     y_ndim = np.ndim(y)
-    offset = np.atleast_1d(parts.total(_target_sum) / parts.n_samples)
+    weight = parts.total(_weight_sum)
+    if not weight:
+        raise ValueError("sample_weight is zero for every sample.")
+    offset = np.atleast_1d(parts.total(_weighted_target_sum) / weight)
     compressor = _fitted_compressor(regressor, parts)
     targets = partial(_real_targets, offset)
     ridge = _RidgeFit(regressor, compressor, parts, targets, None)
-    _keep_features(regressor, parts)
     regressor._keep_compressor(compressor)
     regressor._keep_ridge(*ridge.result)
     regressor.intercept_ += offset
@@ -195,8 +196,12 @@ def _check_targets(estimator: Any, y: Any) -> None:
 
 
 def _fitted_compressor(estimator: Any, parts: Parts) -> Any:
+    _keep_features(estimator, parts)
     compressor = estimator._given_compressor(parts.n_features)
-    if compressor is None:
+    if compressor is not None:
+        if not parts.total(_weight_sum):
+            raise ValueError("sample_weight is zero for every sample.")
+    else:
         compressor = estimator._make_compressor()
         compressor._fit_parts(parts.total_inputs, parts.n_features)
     return compressor
@@ -342,15 +347,20 @@ def _of_inputs(f: Callable[..., Any], part: Part) -> Any:
     return f(part.X, part.weight)
 
 
+def _weight_sum(part: Part) -> float:
+    return float(part.X.shape[0] if part.weight is None else part.weight.sum())
+
+
+def _weighted_target_sum(part: Part) -> Array:
+    weight = np.ones(len(part.y)) if part.weight is None else part.weight
+    total: Array = weight @ part.y
+    return total
+
+
 def _label_counts(part: Part) -> _LabelCounts:
     labels, inverse = np.unique(part.y, return_inverse=True)
     weights = np.bincount(inverse, part.weight, minlength=len(labels))
     return _LabelCounts(dict(zip(labels, weights.astype(float), strict=True)))
-
-
-def _target_sum(part: Part) -> Array:
-    total: Array = part.y.sum(axis=0)
-    return total
 
 
 def _sign_targets(
@@ -456,6 +466,10 @@ def _aligned(array: Any, X: Any) -> list[Any]:
         return [None] * len(rows)
     if not isinstance(array, da.Array):
         array = da.from_array(np.asarray(array), chunks=-1)
+    if not array.ndim:
+        raise ValueError(
+            f"Expected one value for each of {X.shape[0]} samples, got a single one."
+        )
     array = _known(array)
     if array.shape[0] != X.shape[0]:
         raise ValueError(

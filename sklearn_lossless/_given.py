@@ -125,6 +125,7 @@ def read_teacher(
     *,
     classifier: bool,
     feature_names: npt.NDArray[Any] | None = None,
+    sample_weight: Array | None = None,
 ) -> tuple[GivenNetwork, Array]:
     """Return a teacher and its scores, or say why it cannot teach.
 
@@ -140,6 +141,8 @@ def read_teacher(
         Whether the student is one.
     feature_names : ndarray of shape (n_features,) or None, default=None
         Names of the features of `X`.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Weights in that mean.
 
     Returns
     -------
@@ -167,7 +170,8 @@ def read_teacher(
         scores = scores[:, 1:] - scores[:, :1]
     elif scores.shape[1] > 2:
         scores = scores - scores.mean(axis=1, keepdims=True)
-    size = np.sqrt(np.mean(np.square(scores)))
+    squares = np.mean(np.square(scores), axis=1)
+    size = np.sqrt(np.average(squares, weights=sample_weight))
     return teacher, scores / (size or 1.0)
 
 

@@ -82,7 +82,7 @@ def fit_logistic(
     counts = np.bincount(labels[seen])
     if alpha is not None:
         alphas = (alpha,)
-    elif counts[counts > 0].min() < 5:
+    elif np.count_nonzero(counts) < 2 or counts[counts > 0].min() < 5:
         alphas = _ALPHAS[:1]
     # Samples without weight are as if they were not there.
     split = next(_HELD_OUT.split(seen, labels[seen])) if len(alphas) > 1 else ((), ())

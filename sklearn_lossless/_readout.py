@@ -7,7 +7,7 @@ and `dtype` and gives rows for a slice, so that they need not exist all at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -77,8 +77,9 @@ class RidgeReadout:
     alphas, loo_losses : ndarray of shape (n_alphas,), dtype float64
         What was tried, and the mean leave-one-out loss of each.
     loo_prediction : ndarray of shape (n_left_out, n_targets) or None, dtype float64
-        Prediction for every `loo_stride`-th sample by the readout fitted without it.
-    loo_stride : int
+        Prediction for some samples by the readout fitted without each.
+    loo_rows : ndarray of shape (n_left_out,), dtype intp, or slice
+        Which samples these are; a slice if all of them.
     """
 
     coef: Array
@@ -87,7 +88,7 @@ class RidgeReadout:
     alphas: Array
     loo_losses: Array
     loo_prediction: Array | None
-    loo_stride: int = 1
+    loo_rows: npt.NDArray[np.intp] | slice = field(default_factory=lambda: slice(None))
 
 
 def fit_ridge(
@@ -133,7 +134,7 @@ def fit_ridge(
         which alpha is chosen; ties go by the squared error. None: squared error.
     predict : bool, default=True
         Whether leave-one-out predictions are asked for: of all samples, or of as many
-        at equal distances as take no more memory than packed codes.
+        of those with weight as take no more memory than packed codes.
     report : callable or None, default=None
         Takes lines of text about the progress.
 
@@ -151,8 +152,15 @@ def fit_ridge(
     weight = product(sample_weight, costs)
     if weight is not None and np.all(weight == 1.0):
         weight = None
-    if n_samples <= n_features:
-        return _fit_few(codes, Y, scale, sample_weight, costs, alphas, loss)
+    # Samples without weight are as if they were not there.
+    seen = None if weight is None or np.all(weight > 0) else np.flatnonzero(weight)
+    if (n_samples if seen is None else len(seen)) <= n_features:
+        few: Any = slice(0, n_samples) if seen is None else seen
+        weights = [None if w is None else w[few] for w in (sample_weight, costs)]
+        fitted = _fit_few(
+            codes[few], Y[few], scale, weights[0], weights[1], alphas, loss
+        )
+        return fitted if seen is None else replace(fitted, loo_rows=seen)
     statistics = RidgeStatistics(n_features, Y.shape[1])
     statistics.update(codes, Y, weight, report)
     decomposition = Decomposition(statistics, scale)
@@ -167,13 +175,14 @@ def fit_ridge(
         path, codes, Y, sample_weight, costs, loss, keep=keep, report=report
     )
     best, losses = best_alpha(sums)
-    prediction, stride = None, 1
+    prediction: Array | None = None
+    rows: npt.NDArray[np.intp] | None = None
     if predict:
-        stride = -(-8 * n_samples * Y.shape[1] // allowed)
+        rows = _some_rows(n_samples, seen, max(1, allowed // (8 * Y.shape[1])))
         if slack is not None:
             slack = slack[:, best].copy()
         prediction = left_out_prediction(
-            path, best, codes, Y, slack, sample_weight, costs, stride, report
+            path, best, codes, Y, slack, sample_weight, costs, rows, report
         )
     del path
     coef = decomposition.coef(alphas[best])
@@ -184,8 +193,22 @@ def fit_ridge(
         alphas=alphas,
         loo_losses=losses,
         loo_prediction=prediction,
-        loo_stride=stride,
+        loo_rows=slice(None) if rows is None else rows,
     )
+
+
+def _some_rows(
+    n_samples: int, seen: npt.NDArray[np.intp] | None, most: int
+) -> npt.NDArray[np.intp] | None:
+    """Draw rows that have weight, if there are more than `most`; None: all rows."""
+    if n_samples <= most:
+        return None
+    seen = np.arange(n_samples) if seen is None else seen
+    if len(seen) <= most:
+        return seen
+    # Not at equal distances, which rows in some order might have too.
+    drawn = np.random.default_rng(0).choice(len(seen), most, replace=False)
+    return np.asarray(seen[np.sort(drawn)])
 
 
 class RidgeStatistics:
@@ -248,7 +271,8 @@ class RidgeStatistics:
             self._add_linear(block, Y_block, None if weight is None else weight[rows])
         if exact:
             self.gram += part
-        self.n_samples += codes.shape[0]
+        n_seen = codes.shape[0] if weight is None else np.count_nonzero(weight)
+        self.n_samples += int(n_seen)
         return self
 
     def _add_linear(self, codes: Array, Y: Array, weight: Array | None) -> None:
@@ -289,8 +313,10 @@ class RidgePath:
         ``(x @ vectors)**2 @ inverse`` is ``x' (G + alpha)^-1 x`` for every alpha,
         where G is that matrix.
     rotated : ndarray of shape (rank, n_targets)
-        ``vectors @ (rotated * inverse[:, [i]])`` are the coefficients for alpha i.
-    y_mean : ndarray of shape (n_targets,), dtype float64
+        ``vectors @ (rotated * inverse[:, [i]]) * y_scale`` are the coefficients for
+        alpha i.
+    y_mean, y_scale : ndarray of shape (n_targets,), dtype float64
+        Means and deviations of the targets.
     code_mean, scale : ndarray of shape (n_features,), dtype float64
         The features are the centred codes times the scale.
     weight : float
@@ -302,6 +328,7 @@ class RidgePath:
     inverse: Array
     rotated: Array
     y_mean: Array
+    y_scale: Array
     code_mean: Array
     scale: Array
     weight: float
@@ -333,7 +360,7 @@ class RidgePath:
             some = slice(start, start + step)
             solutions = self.rotated[:, np.newaxis] * self.inverse[:, some, np.newaxis]
             fitted = turned @ solutions.reshape(len(solutions), -1)
-            yield some, fitted.reshape(len(turned), -1, n_targets)
+            yield some, fitted.reshape(len(turned), -1, n_targets) * self.y_scale
 
     def leverages(self, turned: Array) -> Array:
         """Return the leverage of rows for each alpha; `turned` is overwritten."""
@@ -399,12 +426,16 @@ class Decomposition:
         # With leverages near 1 the quotient needs every digit.
         exact = self.n_samples < 4 * len(self.scale)
         dtype = np.float64 if exact else np.float32
+        # In single precision large targets would overflow, small ones vanish.
+        y_scale = np.sqrt(self.y_variance / self.weight)
+        y_scale[~(y_scale > 0)] = 1.0
         return RidgePath(
             alphas=alphas,
             vectors=self._vectors.astype(dtype, copy=False),
             inverse=(1 / (self._values[:, np.newaxis] + alphas)).astype(dtype),
-            rotated=self._rotated.astype(dtype),
+            rotated=(self._rotated / y_scale).astype(dtype),
             y_mean=self.y_mean,
+            y_scale=y_scale,
             code_mean=self.code_mean,
             scale=self.scale,
             weight=self.weight,
@@ -426,7 +457,9 @@ class Decomposition:
         squares = np.square(self._rotated).sum(axis=1)[:, np.newaxis]
         explained = squares * (1 + alphas / (values + alphas)) / (values + alphas)
         residual = np.maximum(self.y_variance.sum() - explained.sum(axis=0), 0.0)
-        slack = np.maximum(1 - (1 + kept.sum(axis=0)) / self.weight, _LEAST_SLACK)
+        # Weights below 1 do not make fewer samples.
+        n_samples = max(self.weight, self.n_samples)
+        slack = np.maximum(1 - (1 + kept.sum(axis=0)) / n_samples, _LEAST_SLACK)
         return residual / (self.weight * len(self.y_mean)) / slack**2
 
 
@@ -440,8 +473,7 @@ def _fit_few(
     loss: Loss | None,
 ) -> RidgeReadout:
     """Fit as `fit_ridge`, by the kernel matrix of not more samples than features."""
-    everything = slice(0, codes.shape[0])
-    codes, Y = codes[everything], np.asarray(Y[everything], dtype=np.float64)
+    Y = np.asarray(Y, dtype=np.float64)
     ones = np.ones(len(Y))
     weight = product(sample_weight, costs)
     weight = ones if weight is None else weight
@@ -449,8 +481,6 @@ def _fit_few(
     y_mean = weight @ Y / weight.sum()
     root = np.sqrt(weight)[:, np.newaxis]
     features = (codes - code_mean) * scale
-    seen = weight > 0
-    unseen = features[~seen]
     features *= root
     kernel = features @ features.T
     if alphas is None:
@@ -468,8 +498,7 @@ def _fit_few(
     slack = np.square(vectors) @ left - weight[:, np.newaxis] / weight.sum()
     share = np.ones_like(slack)  # of a sample's weight, what is left out
     if sample_weight is not None:
-        share[seen] = 1 / np.maximum(sample_weight[seen, np.newaxis], 1.0)
-        share[~seen] = 0.0
+        share /= np.maximum(sample_weight[:, np.newaxis], 1.0)
     slack = np.maximum((1 - share) + share * slack, _LEAST_SLACK)
 
     def coef_of(number: int) -> Array:
@@ -478,9 +507,7 @@ def _fit_few(
 
     def residuals_of(number: int) -> Array:
         residuals = np.asarray(vectors @ (left[:, [number]] * rotated))
-        residuals[seen] /= root[seen]
-        if len(unseen):
-            residuals[~seen] = Y[~seen] - y_mean - unseen @ coef_of(number).T
+        residuals /= root
         return residuals / slack[:, [number]]
 
     sums = LossSums.zeros(len(alphas))
@@ -596,7 +623,7 @@ def _slack(
     turned: Array,
     sample_weight: Array | None,
     costs: Array | None,
-    rows: slice,
+    rows: slice | npt.NDArray[np.intp],
 ) -> Array:
     """Return ``1 - H_ii`` of rows; `turned` is overwritten."""
     leverage = path.leverages(turned)
@@ -622,7 +649,7 @@ def left_out_prediction(
     slack: Array | None = None,
     sample_weight: Array | None = None,
     costs: Array | None = None,
-    stride: int = 1,
+    rows: npt.NDArray[np.intp] | None = None,
     report: Report | None = None,
 ) -> Array:
     """Return the prediction for samples by the regression without each.
@@ -636,30 +663,34 @@ def left_out_prediction(
         As in `fit_ridge`; any part of the samples.
     slack : ndarray of shape (n_samples,) or None, default=None
         As `leave_one_out` gives it, for this regression. None: computed again.
-    stride : int, default=1
-        Predictions are of the first sample, and of each as many further on.
+    rows : ndarray of shape (n_left_out,), dtype intp, or None, default=None
+        Which samples, ascending. None: all of them.
 
     Returns
     -------
-    ndarray of shape (ceil(n_samples / stride), n_targets), dtype float64
+    ndarray of shape (n_left_out, n_targets), dtype float64
     """
     path = path.of(number)
-    prediction = np.empty((-(-codes.shape[0] // stride), Y.shape[1]))
+    n_left_out = codes.shape[0] if rows is None else len(rows)
+    prediction = np.empty((n_left_out, Y.shape[1]))
     coef = path.vectors @ (path.rotated * path.inverse)
     for block in row_blocks(codes, "left-out scores", report, Y.shape[1]):
-        rows = slice(block.start + -block.start % stride, block.stop, stride)
-        Y_block = np.asarray(Y[rows], dtype=np.float64)
-        if not len(Y_block):
-            continue
-        features = path.features(codes[rows])
-        residuals = Y_block - path.y_mean - features @ coef
+        some: Any = block
+        place = block
+        if rows is not None:
+            place = slice(*np.searchsorted(rows, [block.start, block.stop]))
+            some = rows[place]
+            if not len(some):
+                continue
+        Y_block = np.asarray(Y[some], dtype=np.float64)
+        features = path.features(codes[some])
+        residuals = Y_block - path.y_mean - (features @ coef) * path.y_scale
         if slack is not None:
-            residuals /= slack[rows, np.newaxis]
+            residuals /= slack[some, np.newaxis]
         else:
             turned = features @ path.vectors
-            residuals /= _slack(path, turned, sample_weight, costs, rows)
-        first = rows.start // stride
-        prediction[first : first + len(Y_block)] = Y_block - residuals
+            residuals /= _slack(path, turned, sample_weight, costs, some)
+        prediction[place] = Y_block - residuals
     return prediction
 
 
@@ -751,7 +782,7 @@ def log_loss_sum(
     return float(total)
 
 
-def product(a: Any, b: Any, rows: slice = slice(None)) -> Any:
+def product(a: Any, b: Any, rows: Any = slice(None)) -> Any:
     """Return the product of weights of which either may be None."""
     if a is None or b is None:
         either = b if a is None else a

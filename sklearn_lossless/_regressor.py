@@ -195,7 +195,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         codes = self._fit_compressor(X, sample_weight)
         Y = y.reshape(len(y), -1).astype(np.float64)
         # Sums of products lose less to rounding without a large mean.
-        offset = Y.mean(axis=0)
+        offset = np.average(Y, axis=0, weights=sample_weight)
         self._fit_ridge(codes, Y - offset, sample_weight, predict=False)
         self.intercept_ += offset
         if y.ndim == 1:
@@ -284,7 +284,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
                 X,
                 sample_weight,
                 n_targets=Y.shape[1],
-                offset=Y.mean(axis=0),
+                offset=np.average(Y, axis=0, weights=sample_weight),
                 y_ndim=y.ndim,
             )
         elif (y.ndim, Y.shape[1]) != (online.y_ndim, online.n_targets):

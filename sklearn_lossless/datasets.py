@@ -169,13 +169,15 @@ def make_gaussian_mixture(
     p = n_features
     if means is not None:
         mu = real_array(means, "means")
-        n_classes = len(mu) if mu.ndim else n_classes
+        n_classes = len(mu) if mu.ndim == 2 else n_classes
     elif covariances is not None:
+        if not hasattr(covariances, "__len__"):
+            raise ValueError(f"covariances must be one a class, got {covariances!r}.")
         n_classes = len(covariances)
-    if n_classes > min(n_samples, p):
+    if not 0 < n_classes <= min(n_samples, p):
         raise ValueError(
-            f"n_classes must be at most n_samples={n_samples} and n_features={p}, got "
-            f"{n_classes}."
+            f"n_classes must be positive and at most n_samples={n_samples} and "
+            f"n_features={p}, got {n_classes}."
         )
     if means is None:
         mu = 4.0 * (setting in ("means", "mixed")) * np.eye(n_classes, p)

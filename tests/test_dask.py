@@ -260,7 +260,7 @@ def test_given_hidden_layers(digits):
     X_dask = da.from_array(X, chunks=(500, 64))
     compressor = NTKCompressor((100,), random_state=0).fit(X_dask)
     clf = CompressedMLPClassifier(estimator=compressor).fit(X_dask, y)
-    assert clf.compressor_ is compressor
+    assert clf.network_ is compressor.network_
     assert_same(clf, CompressedMLPClassifier(estimator=compressor).fit(X, y), X)
 
 
@@ -277,6 +277,12 @@ def test_bad_calls(digits):
     X_dask = da.from_array(X)
     with pytest.raises(ValueError, match="needs targets for dask arrays, got y=None"):
         classifier().fit(X_dask)
+    with pytest.raises(ValueError, match="one value for each of 1797 samples"):
+        classifier().fit(X_dask, 3.0)
+    given = NTKCompressor((50,), random_state=0).fit(X)
+    for Estimator in (CompressedMLPClassifier, CompressedMLPRegressor):
+        with pytest.raises(ValueError, match="zero for every sample"):
+            Estimator(estimator=given).fit(X_dask, y, np.zeros(len(X)))
     with pytest.raises(ValueError, match="0 sample"):
         classifier().fit(X_dask[:0], y[:0])
     with pytest.raises(TypeError, match="partial_fit takes batches in memory"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_lossless.datasets import load_mnist, make_gaussian_mixture
-from sklearn_lossless.theory import mixture_statistics
+from sklearn_lossless.theory import AutoregressiveCovariance, mixture_statistics
 
 
 @pytest.mark.parametrize("setting", ["iid", "means", "vars", "mixed"])
@@ -83,6 +83,9 @@ def test_same_seed_same_data():
         ({"covariances": [1.0, "x"]}, "a covariance must be real numbers"),
         ({"covariances": [1.0, 1j]}, "complex"),
         ({"means": np.full((2, 500), np.nan)}, "means has values that are not finite"),
+        ({"covariances": []}, "n_classes must be positive"),
+        ({"covariances": 1.0}, "one a class, got 1.0"),
+        ({"means": np.zeros(500)}, r"means must have shape \(2, 500\)"),
         ({"n_classes": 1.5}, "n_classes must be a positive integer, got 1.5"),
         ({"covariances": [1.0, np.tri(500)]}, "symmetric"),
     ],
@@ -90,6 +93,17 @@ def test_same_seed_same_data():
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         make_gaussian_mixture(random_state=0, **{"n_samples": 10, **parameters})
+
+
+def test_bad_autoregressive_covariances():
+    for arguments, message in [
+        ((3.5, 0.5), "n_features must be an integer"),
+        ((3, 1.0), "correlation must be between"),
+        ((3, "a"), "correlation and scale must be real"),
+        ((3, 0.5, -1), "scale must be finite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            AutoregressiveCovariance(*arguments)
 
 
 def test_mnist_from_a_file(tmp_path):

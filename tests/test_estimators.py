@@ -27,6 +27,8 @@ from sklearn_lossless import (
     CompressedMLPRegressor,
     NTKCompressor,
 )
+from sklearn_lossless.export import to_c
+from sklearn_lossless.export.archive import from_bytes, to_bytes
 
 ESTIMATORS = [NTKCompressor, CompressedMLPClassifier, CompressedMLPRegressor]
 
@@ -323,6 +325,14 @@ def test_parameters_set_after_the_fit_wait_for_the_next(digits, readout, other):
     clf.set_params(readout=other)
     np.testing.assert_array_equal(clf.predict(X_test), before[0])
     np.testing.assert_array_equal(clf.predict_proba(X_test), before[1])
+    if isinstance(readout, str):
+        loaded = from_bytes(to_bytes(clf))
+        np.testing.assert_array_equal(loaded.predict_proba(X_test), before[1])
+    else:
+        with pytest.raises(ValueError, match="can be saved; this one is Logistic"):
+            to_bytes(clf)
+        with pytest.raises(ValueError, match="can be exported; this one is Logistic"):
+            to_c(clf, "unused.c")
 
 
 def test_class_weight_is_sample_weight(digits):

@@ -361,6 +361,21 @@ def test_rows_without_weight_do_not_calibrate_fitted_layers(digits, mlp):
     np.testing.assert_array_equal(weighted.codes(X), kept.codes(X))
 
 
+def test_rows_without_weight_do_not_scale_the_teacher(digits, mlp):
+    X, y = digits[0].copy(), digits[2]
+    kept = np.arange(len(X)) % 2 == 0
+    X[~kept] *= 3
+    options = {"estimator": mlp, "target": "both", "alpha": 0.01, "random_state": 0}
+    weighted = CompressedMLPClassifier(**options).fit(X, y, kept * 1.0)
+    alone = CompressedMLPClassifier(**options).fit(X[kept], y[kept])
+    assert weighted.teacher_agreement_ == pytest.approx(
+        alone.teacher_agreement_, abs=0.02
+    )
+    size = np.abs(alone.decision_function(X[kept])).max()
+    difference = weighted.decision_function(X[kept]) - alone.decision_function(X[kept])
+    assert np.abs(difference).max() < 0.1 * size
+
+
 def test_a_network_from_a_file_is_asked_for(digits, mlp, tmp_path):
     CompressedMLPClassifier(estimator=mlp).fit(digits[0], digits[2]).save(
         tmp_path / "m"

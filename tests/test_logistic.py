@@ -65,6 +65,13 @@ def test_streamed_is_in_memory(digits, monkeypatch, n_classes, alpha):
     np.testing.assert_array_equal(streamed.classes_, in_memory.classes_)
 
 
+def test_one_class_with_weight(digits):
+    X, y = digits[0], digits[1] > 4
+    clf = CompressedMLPClassifier((60,), readout="logistic", random_state=0)
+    clf.fit(X, y, sample_weight=y * 1.0)
+    assert clf.alpha_ == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize("dense_bytes", [2**28, 0])
 def test_rows_without_weight_do_not_choose_alpha(digits, monkeypatch, dense_bytes):
     monkeypatch.setattr(_logistic, "_DENSE_BYTES", dense_bytes)

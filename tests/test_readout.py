@@ -58,7 +58,9 @@ def test_leave_one_out_is_leaving_one_out(n_samples, n_features, weighted, alpha
         rest[i] -= min(rest[i], 1)
         ridge = Ridge(alpha=alpha).fit(codes.astype(float), Y, sample_weight=rest)
         expected[i] = ridge.predict(codes[[i]].astype(float))[0]
-    np.testing.assert_allclose(readout.loo_prediction, expected, rtol=1e-4, atol=1e-4)
+    found = readout.loo_prediction
+    left_out = expected[readout.loo_rows]
+    np.testing.assert_allclose(found, left_out, rtol=1e-4, atol=1e-4)
     errors = np.average((Y - expected) ** 2, axis=0, weights=weight)
     assert readout.loo_losses[0] == pytest.approx(errors.mean(), rel=1e-4)
 
@@ -73,8 +75,35 @@ def test_whole_weights_are_repeated_rows(n_samples, n_features):
     np.testing.assert_allclose(once.loo_losses, repeated.loo_losses, rtol=1e-4)
     np.testing.assert_allclose(once.coef, repeated.coef, atol=1e-9)
     np.testing.assert_allclose(
-        once.loo_prediction.repeat(times, 0), repeated.loo_prediction, atol=1e-4
+        once.loo_prediction.repeat(times[once.loo_rows], 0),
+        repeated.loo_prediction,
+        atol=1e-4,
     )
+
+
+@pytest.mark.parametrize("n_seen", [20, 100, 400])
+def test_rows_without_weight_are_as_if_not_there(n_seen):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, (600, 60), dtype=np.uint8)
+    Y = codes[:, :2] + rng.normal(size=(600, 2))
+    weight = np.zeros(600)
+    weight[rng.permutation(600)[:n_seen]] = 1.0
+    kept = weight > 0
+    Y[~kept] = 1e6
+    with_zeros = fit_ridge(codes, Y, sample_weight=weight)
+    without = fit_ridge(codes[kept], Y[kept])
+    np.testing.assert_allclose(with_zeros.coef, without.coef, atol=1e-8)
+    np.testing.assert_allclose(with_zeros.loo_losses, without.loo_losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e40])
+def test_alpha_does_not_depend_on_the_scale_of_targets(scale):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, (600, 60), dtype=np.uint8)
+    Y = codes[:, :2] + rng.normal(size=(600, 2))
+    expected, found = fit_ridge(codes, Y), fit_ridge(codes, Y * scale)
+    assert found.alpha == pytest.approx(expected.alpha)
+    np.testing.assert_allclose(found.coef / scale, expected.coef, atol=1e-8)
 
 
 def test_loss_chooses_alpha():

@@ -177,6 +177,24 @@ def test_functions_of_all_kinds_have_kernels(function, tau, rtol):
     assert np.all(np.abs(products.mean(axis=0) - K) < 5 * noise + rtol * scale)
 
 
+@pytest.mark.parametrize(
+    ("function", "kinks"),
+    [
+        (lambda t: np.clip(t, -1, 1), (-1.0, 1.0)),
+        (lambda t: np.maximum(1 - np.abs(t), 0), (-1.0, 0.0, 1.0)),
+        (lambda t: np.maximum(t - 1.3, 0), (1.3,)),  # zero where inputs mostly are
+        (lambda t: np.sign(t) * np.maximum(np.abs(t) - 1, 0), (-1.0, 1.0)),
+    ],
+)
+def test_functions_are_as_if_their_kinks_were_named(X, function, kinks):
+    named = Activation("named", function, kinks)
+    for kernel in (conjugate_kernel, neural_tangent_kernel):
+        expected = kernel(X, [named], tau0=1.0)
+        found = kernel(X, [function], tau0=1.0)
+        atol = 1e-8 * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
+
+
 @pytest.mark.parametrize("name", ["elu", "tanh", "sign", STEP])
 def test_equal_samples_have_the_kernel_of_the_diagonal(name):
     """The diagonal is integrated in one dimension, the rest by series."""
@@ -357,6 +375,8 @@ def test_steps_have_no_ntk(X, step):
         ((np.diag([1.0, 0.0]), ["relu"]), "sample 1 is zero"),
         ((np.eye(2) * 1j, ["relu"]), "X must be real numbers: they are complex"),
         ((["a", "b"], ["relu"]), "X must be real numbers"),
+        ((sparse.csr_array(np.eye(2)), ["relu"]), "X must be dense"),
+        ((np.eye(2), [np.ones_like, "relu"]), "'ones_like' of layer 1 is constant"),
     ],
 )
 def test_bad_input(arguments, message):

@@ -113,10 +113,10 @@ def exported_model(est: Any) -> Model:
             f"CompressedMLPRegressor, got {est!r}. Of a pipeline, export the last "
             "step and do the steps before it yourself."
         )
-    if not isinstance(getattr(est, "readout", ""), str):
+    if hasattr(est, "_is_linear") and not est._is_linear():
         raise ValueError(
             "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
-            f"{est.readout!r}."
+            f"{est.readout_!r}."
         )
     readout = classes = temperature = None
     if hasattr(est, "_exact_readout"):

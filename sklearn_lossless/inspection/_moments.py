@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -93,7 +94,8 @@ class MomentDisplay:
         import_pyplot(f"{cls.__name__}.from_estimator")
         compressor = fitted_compressor(estimator)
         layers = compressor.matching_.layers
-        if layer not in (-1, *range(1, len(layers) + 1)):
+        known = isinstance(layer, Integral) and not isinstance(layer, bool)
+        if not known or layer not in (-1, *range(1, len(layers) + 1)):
             raise ValueError(f"layer must be 1 to {len(layers)} or -1, got {layer!r}.")
         index = layer - 1 if layer > 0 else -1
         activation = given_activations(compressor)[index]

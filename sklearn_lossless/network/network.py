@@ -331,7 +331,7 @@ class LazyCodes:
         self._network, self._X, self._n_jobs = network, X, n_jobs
         self.shape = (X.shape[0], network.n_features_out)
 
-    def __getitem__(self, rows: slice) -> npt.NDArray[np.uint8]:
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.uint8]:
         """Return the codes of `rows`."""
         return self._network.forward(self._X[rows], n_jobs=self._n_jobs)
 

@@ -17,6 +17,8 @@ FloatArray = npt.NDArray[np.float64]
 
 def real_array(given: Any, name: str) -> FloatArray:
     """Return `given` as float64, or say why it is not made of finite numbers."""
+    if hasattr(given, "toarray"):
+        raise ValueError(f"{name} must be dense, got a sparse matrix.")
     try:
         array = np.asarray(given)
         if array.dtype.kind == "c":

@@ -183,7 +183,7 @@ class Dual:
     def slope_square(self, variance: FloatArray) -> FloatArray:
         """Return ``E sigma'(u)^2``."""
         largest = gaussian_moments(self.activation, math.sqrt(variance.max()))
-        if not math.isfinite(largest.derivative_sq):
+        if not largest.derivative_sq < math.inf:
             raise no_slope(self.activation)
         return self._moments(variance, lambda m: m.derivative_sq)
 
@@ -332,7 +332,8 @@ def no_slope(activation: Activation) -> ValueError:
     """Return the error of an activation without a neural tangent kernel."""
     return ValueError(
         f"the neural tangent kernel of activation {activation.name!r} does not exist: "
-        "E sigma'(u)^2 is infinite for steps; ask for the conjugate kernel."
+        "E sigma'(u)^2 is infinite for steps, and seems so for functions that are "
+        "rounded to float32; ask for the conjugate kernel, or return float64."
     )
 
 

@@ -137,8 +137,11 @@ def _search(activation: Activation, known: FloatArray, tau: float) -> FloatArray
     ends = (np.arange(-_REACH, _REACH + 1, _FIRST_WIDTH) - 0.2718) * tau
     edges = np.union1d(ends, known)
     low, high = edges[:-1], edges[1:]
-    near = activation(tau * np.linspace(-1, 1, 33))
-    usual = float(np.abs(near).max())
+    # The root mean square, where the function is finite.
+    xi = np.linspace(-8, 8, 513)
+    squares = activation(tau * xi) ** 2
+    usual = math.sqrt(float(np.nan_to_num(squares, posinf=0.0) @ normal_density(xi)))
+    usual *= math.sqrt(xi[1] - xi[0])
     kinked: list[tuple[float, float]] = []
     while 0 < len(low) <= _MAX_PANELS:
         half, middle = (high - low)[:, None] / 2, (high + low)[:, None] / 2

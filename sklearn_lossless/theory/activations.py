@@ -252,7 +252,10 @@ def _quadrature(activation: Activation, tau: float) -> GaussianMoments:
         return np.stack([np.sum(weight * each, axis=1) for each in terms], axis=1)
 
     kinks = np.array(activation.kinks) / tau
-    edges = np.unique(np.concatenate([_EDGES, kinks[np.abs(kinks) < _EDGES[-1]]]))
+    kinks = kinks[np.abs(kinks) < _EDGES[-1] - 1e-6]
+    # An edge beside a kink would leave a panel as narrow as rounding.
+    apart = np.abs(_EDGES[:, np.newaxis] - kinks).min(axis=1, initial=1.0) > 1e-6
+    edges = np.unique(np.concatenate([_EDGES[apart], kinks]))
     low, high = edges[:-1], edges[1:]
     # A first guess of the mean saves the moments of the square from cancellation.
     shift = float(panels(low, high, 0.0)[:, 0].sum())

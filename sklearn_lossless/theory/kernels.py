@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 
-from ._checks import activation_list, check_memory, matrix
+from ._checks import activation_list, check_memory, matrix, real_array
 from ._duals import Dual, Side, get_dual, no_slope
 from .activations import check_tau, gaussian_moments, get_activation
 
@@ -80,9 +80,10 @@ def conjugate_kernel(
     -----
     Kinks and jumps of functions are looked for where inputs fall, up to 40 `tau0`, and
     taken out of the series in closed form. What remains outside the accuracy above:
-    functions with more than 64 kinks within 6 `tau0`, or an infinite slope; smooth
-    functions that rise within a tenth of the deviation, of samples with correlations
-    above 0.99; steps in layers after the first, of equal samples that are different
+    functions that change within less than half a deviation of their inputs, beside
+    their kinks, or have more than 64 kinks or an infinite slope (errors of 1e-6 to
+    1e-3, growing with the correlation); features narrower than a thirtieth of a
+    deviation; steps in layers after the first, of equal samples that are different
     rows, because the kernel of a step has infinite slope there.
 
     References
@@ -133,7 +134,8 @@ def neural_tangent_kernel(
     ndarray of shape (n_samples_X, n_samples_Y), dtype float64
         As :func:`conjugate_kernel`; of series the error is below 1e-8 of the largest
         entry for smooth activations, and below 1e-7 for those with kinks at
-        correlations above 0.9.
+        correlations above 0.9 (1e-5 for equal samples in different rows, after the
+        first layer).
 
     Raises
     ------
@@ -299,7 +301,7 @@ def empirical_ntk(
         slopes.append(rise / (2 * step * math.sqrt(len(W))))
         Z = (activation(preactivation) - moments.mean) / math.sqrt(len(W))
         tau = moments.tau
-    a = np.asarray(readout, dtype=np.float64)
+    a = real_array(readout, "readout")
     if a.shape != (Z.shape[1],):
         raise ValueError(f"readout must have shape ({Z.shape[1]},), got {a.shape}.")
     kernel = Z @ Z.T
@@ -328,8 +330,13 @@ def _kernel(
     check_memory(len(X), len(Y))
     tau = _tau0(X, tau0)
     duals, centres = [], []
-    for activation in layers:
+    for number, activation in enumerate(layers, 1):
         moments = gaussian_moments(activation, tau)
+        if not moments.tau > 0:
+            raise ValueError(
+                f"activation {get_activation(activation).name!r} of layer {number} is "
+                "constant on its inputs, so that its kernel is zero."
+            )
         centres.append(moments.mean)
         duals.append(get_dual(activation, tau))
         tau = moments.tau

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from ._checks import matrix, real_array
+from ._checks import check_count, matrix, real_array
 
 __all__ = ["AutoregressiveCovariance", "MixtureStatistics", "mixture_statistics"]
 
@@ -54,14 +54,14 @@ class AutoregressiveCovariance:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        check_count("n_features", self.n_features, 1)
+        real_array([self.correlation, self.scale], "correlation and scale")
         if not -1 < self.correlation < 1:
             raise ValueError(
                 f"correlation must be between -1 and 1, got {self.correlation!r}."
             )
         if not (math.isfinite(self.scale) and self.scale >= 0):
             raise ValueError(f"scale must be finite, 0 or more, got {self.scale!r}.")
-        if self.n_features < 1:
-            raise ValueError(f"n_features must be 1 or more, got {self.n_features!r}.")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -177,6 +177,8 @@ def mixture_statistics(
         traces = np.bincount(labels, norms) / counts
         overlap = _estimated_overlap(centred, labels, counts, freedom)
     else:
+        if not hasattr(covariances, "__len__"):
+            raise ValueError(f"covariances must be one a class, got {covariances!r}.")
         if len(covariances) != len(classes):
             raise ValueError(
                 f"got {len(covariances)} covariances for {len(classes)} classes."
