@@ -347,7 +347,7 @@ class RidgePath:
         return centred
 
     def predictions(self, turned: Array) -> Iterator[tuple[slice, Array]]:
-        """Yield predictions less the mean, (n_rows, n_alphas, n_targets), by alphas.
+        """Yield predictions less the mean, over `y_scale`, for some alphas at a time.
 
         Parameters
         ----------
@@ -360,7 +360,7 @@ class RidgePath:
             some = slice(start, start + step)
             solutions = self.rotated[:, np.newaxis] * self.inverse[:, some, np.newaxis]
             fitted = turned @ solutions.reshape(len(solutions), -1)
-            yield some, fitted.reshape(len(turned), -1, n_targets) * self.y_scale
+            yield some, fitted.reshape(len(turned), -1, n_targets)
 
     def leverages(self, turned: Array) -> Array:
         """Return the leverage of rows for each alpha; `turned` is overwritten."""
@@ -611,7 +611,7 @@ def leave_one_out(
         centred = Y_block - path.y_mean
         for some, part in parts:
             for number in range(n_alphas)[some]:
-                residuals = centred - part[:, number - some.start]
+                residuals = centred - part[:, number - some.start] * path.y_scale
                 residuals /= slack[:, [number]]
                 sums.add(number, residuals, Y_block, weight, loss)
         total += weight.sum()
