@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from copy import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -11,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._chunked import is_dask
 from ._compat import Interval, StrOptions
 from ._compressor import NTKCompressor, given_architecture, validate_input
+from ._given import NOT_FITTED_HINT, check_n_features, thawed
 from ._online import OnlineRidge
 from ._readout import RidgeReadout, fit_ridge
 from ._reporting import ReportMixin
@@ -58,7 +57,7 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
 
     def _check_architecture(self) -> None:
         """Raise if parameters do not say what the hidden layers are."""
-        if not isinstance(_thawed(self.estimator), NTKCompressor):
+        if not isinstance(thawed(self.estimator), NTKCompressor):
             given_architecture(self)
             return
         for name, only in (
@@ -76,19 +75,14 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
 
     def _given_compressor(self, n_features: int) -> NTKCompressor | None:
         """Return the fitted compressor that `estimator` is, if it is one."""
-        compressor = _thawed(self.estimator)
+        compressor = thawed(self.estimator)
         if not isinstance(compressor, NTKCompressor):
             return None
         if not hasattr(compressor, "network_"):
             raise NotFittedError(
-                "estimator is an NTKCompressor that is not fitted. (A copy, as made by "
-                "searches, is not: put it into a FrozenEstimator.)"
+                f"estimator is an NTKCompressor that is not fitted. {NOT_FITTED_HINT}"
             )
-        if compressor.n_features_in_ != n_features:
-            raise ValueError(
-                f"X has {n_features} features, but estimator NTKCompressor was fitted "
-                f"with {compressor.n_features_in_}."
-            )
+        check_n_features(n_features, "NTKCompressor", compressor.n_features_in_)
         own = getattr(self, "feature_names_in_", None)
         given = getattr(compressor, "feature_names_in_", None)
         if own is not None and given is not None and list(own) != list(given):
@@ -96,10 +90,10 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
                 f"X has features {list(own)!r}, but estimator NTKCompressor was fitted "
                 f"with {list(given)!r}."
             )
-        # A later fit of the given one must not change this estimator.
-        taken = copy(compressor)
-        if hasattr(compressor, "_report_rows"):
-            taken._report_rows = compressor._report_rows
+        # A later fit of the given one must not change this estimator. (Copies as made
+        # for others leave out the rows of the report.)
+        taken = NTKCompressor.__new__(NTKCompressor)
+        taken.__dict__.update(vars(compressor))
         return taken
 
     def _make_compressor(self) -> NTKCompressor:
@@ -168,6 +162,10 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
             ridge.coef, ridge.intercept, ridge.alpha, ridge.alphas, ridge.loo_losses
         )
         return ridge
+
+    def _is_linear(self) -> bool:
+        """Whether the fitted readout is one of ours, not an estimator of its own."""
+        return "readout_" not in vars(self) or "alpha_" in vars(self)
 
     def _exact_readout(
         self,
@@ -263,13 +261,6 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _thawed(estimator: Any) -> Any:
-    """Return the estimator in a FrozenEstimator."""
-    while isinstance(estimator, FrozenEstimator):
-        estimator = estimator.estimator
-    return estimator
 
 
 def _on_grid(

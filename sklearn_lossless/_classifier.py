@@ -21,10 +21,12 @@ from ._compressor import validate_input, validate_weight
 from ._given import read_teacher
 from ._logistic import fit_logistic
 from ._readout import (
+    product,
+)
+from ._scores import (
     SignTargets,
     all_scores,
     fit_temperature,
-    product,
     zero_one_loss,
 )
 from .network import LazyCodes
@@ -587,10 +589,6 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             scores = all_scores(self._linear(X))
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
-
-    def _is_linear(self) -> bool:
-        """Whether the fitted readout is one of ours, not an estimator of its own."""
-        return "readout_" not in vars(self) or "alpha_" in vars(self)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""

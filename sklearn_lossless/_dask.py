@@ -26,13 +26,15 @@ from ._readout import (
     LossSums,
     RidgePath,
     RidgeStatistics,
-    SignTargets,
     best_alpha,
-    best_factor,
     leave_one_out,
     left_out_prediction,
-    log_loss_sum,
     product,
+)
+from ._scores import (
+    SignTargets,
+    best_factor,
+    log_loss_sum,
     zero_one_loss,
 )
 from .network import CompressedNetwork, LazyCodes
@@ -144,6 +146,7 @@ def fit_classifier(classifier: Any, X: Any, y: Any, sample_weight: Any) -> None:
     _check_targets(classifier, y)
     parts = Parts(X, y, sample_weight)
     counts = parts.total(_label_counts)
+    _check_weight(sum(counts.weights.values()))
     classes = classifier._check_several(np.unique(list(counts.weights)))
     compressor = _fitted_compressor(classifier, parts)
     costs = classifier._class_costs(
@@ -171,10 +174,9 @@ def fit_regressor(regressor: Any, X: Any, y: Any, sample_weight: Any) -> None:
     _check_targets(regressor, y)
     parts = Parts(X, y, sample_weight, labels=False)
     y_ndim = np.ndim(y)
-    weight = parts.total(_weight_sum)
-    if not weight:
-        raise ValueError("sample_weight is zero for every sample.")
-    offset = np.atleast_1d(parts.total(_weighted_target_sum) / weight)
+    weight, *target_sums = parts.total(_target_sums)
+    _check_weight(weight)
+    offset = np.array(target_sums) / weight
     compressor = _fitted_compressor(regressor, parts)
     targets = partial(_real_targets, offset)
     ridge = _RidgeFit(regressor, compressor, parts, targets, None)
@@ -195,13 +197,15 @@ def _check_targets(estimator: Any, y: Any) -> None:
         )
 
 
+def _check_weight(total: float) -> None:
+    if not total:
+        raise ValueError("sample_weight is zero for every sample.")
+
+
 def _fitted_compressor(estimator: Any, parts: Parts) -> Any:
     _keep_features(estimator, parts)
     compressor = estimator._given_compressor(parts.n_features)
-    if compressor is not None:
-        if not parts.total(_weight_sum):
-            raise ValueError("sample_weight is zero for every sample.")
-    else:
+    if compressor is None:
         compressor = estimator._make_compressor()
         compressor._fit_parts(parts.total_inputs, parts.n_features)
     return compressor
@@ -347,14 +351,10 @@ def _of_inputs(f: Callable[..., Any], part: Part) -> Any:
     return f(part.X, part.weight)
 
 
-def _weight_sum(part: Part) -> float:
-    return float(part.X.shape[0] if part.weight is None else part.weight.sum())
-
-
-def _weighted_target_sum(part: Part) -> Array:
+def _target_sums(part: Part) -> Array:
+    """Return the sum of the weights, and those of the weighted targets."""
     weight = np.ones(len(part.y)) if part.weight is None else part.weight
-    total: Array = weight @ part.y
-    return total
+    return np.append(weight.sum(), weight @ part.y)
 
 
 def _label_counts(part: Part) -> _LabelCounts:

@@ -20,9 +20,16 @@ __all__ = [
     "GivenNetwork",
     "architecture",
     "check_hidden_layers",
+    "check_n_features",
     "read_network",
     "read_teacher",
+    "thawed",
 ]
+
+#: Why an estimator that was fitted may not be.
+NOT_FITTED_HINT = (
+    "(A copy, as made by searches, is not: put it into a FrozenEstimator.)"
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -71,14 +78,10 @@ class GivenNetwork:
         """Raise if there are no weights, or they are for other data."""
         if self.weights is None:
             raise NotFittedError(
-                f"{why} needs a fitted estimator, but {self.name} is not fitted. (A "
-                "copy, as made by searches, is not: put it into a FrozenEstimator.)"
+                f"{why} needs a fitted estimator, but {self.name} is not fitted. "
+                + NOT_FITTED_HINT
             )
-        if self.n_features_in != n_features:
-            raise ValueError(
-                f"X has {n_features} features, but estimator {self.name} was fitted "
-                f"with {self.n_features_in}."
-            )
+        check_n_features(n_features, self.name, self.n_features_in)
         if feature_names is not None and self.feature_names is not None:
             for number, (given, own) in enumerate(
                 zip(feature_names, self.feature_names, strict=True)
@@ -237,6 +240,22 @@ def check_hidden_layers(
     return [int(size) for size in sizes], [get_activation(each) for each in activation]
 
 
+def check_n_features(n_features: int, name: str, fitted: int | None) -> None:
+    """Raise ValueError if an estimator was fitted with other features than X has."""
+    if fitted != n_features:
+        raise ValueError(
+            f"X has {n_features} features, but estimator {name} was fitted with "
+            f"{fitted}."
+        )
+
+
+def thawed(estimator: Any) -> Any:
+    """Return the estimator in a FrozenEstimator."""
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
+
+
 def read_network(estimator: Any) -> GivenNetwork:
     """Read a network.
 
@@ -256,8 +275,7 @@ def read_network(estimator: Any) -> GivenNetwork:
     ValueError
         If it has no hidden layer, or a layer that cannot be compressed.
     """
-    if isinstance(estimator, FrozenEstimator):
-        return read_network(estimator.estimator)
+    estimator = thawed(estimator)
     if isinstance(estimator, (MLPClassifier, MLPRegressor)):
         return _read_mlp(estimator)
     # torch is not imported by asking.

@@ -14,7 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 
-from ._readout import Report, log_loss_sum, row_blocks
+from ._readout import (
+    Report,
+    row_blocks,
+)
+from ._scores import (
+    log_loss_sum,
+)
 
 __all__ = ["LogisticReadout", "StreamedLogistic", "fit_logistic"]
 
@@ -85,8 +91,11 @@ def fit_logistic(
     elif np.count_nonzero(counts) < 2 or counts[counts > 0].min() < 5:
         alphas = _ALPHAS[:1]
     # Samples without weight are as if they were not there.
-    split = next(_HELD_OUT.split(seen, labels[seen])) if len(alphas) > 1 else ((), ())
-    kept, held_out = (seen[list(part)] for part in split)
+    kept = held_out = seen[:0]
+    if len(alphas) > 1:
+        kept, held_out = (
+            seen[part] for part in next(_HELD_OUT.split(seen, labels[seen]))
+        )
     if 8 * codes.shape[0] * codes.shape[1] > _DENSE_BYTES:
         solver = StreamedLogistic(
             codes, labels, n_classes, first=first, unit=unit, scale=scale, report=report

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from ._readout import (
     Decomposition,
     RidgeStatistics,
-    SignTargets,
-    fit_temperature,
     left_out_prediction,
     product,
     row_blocks,
+)
+from ._scores import (
+    SignTargets,
+    fit_temperature,
 )
 from .network import CompressedNetwork, LazyCodes, splitmix64
 

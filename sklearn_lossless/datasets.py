@@ -16,6 +16,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from .theory import AutoregressiveCovariance
 from .theory._checks import real_array
+from .theory.mixtures import check_semidefinite, read_covariance
 
 __all__ = ["load_mnist", "make_gaussian_mixture"]
 
@@ -193,12 +194,12 @@ def make_gaussian_mixture(
     X = rng.standard_normal((n_samples, p))
     scaled: list[Any] = []
     for a, covariance in enumerate(covariances):
-        if isinstance(covariance, AutoregressiveCovariance):
-            scaled.append(replace(covariance, scale=covariance.scale / p))
+        C = read_covariance(covariance, p)
+        if isinstance(C, AutoregressiveCovariance):
+            scaled.append(replace(C, scale=C.scale / p))
         else:
-            covariance = real_array(covariance, "a covariance")
-            scaled.append(covariance / p)
-        X[y == a] = _colour(X[y == a], covariance)
+            scaled.append(C / p)
+        X[y == a] = _colour(X[y == a], C)
     X += mu[y]
     X /= math.sqrt(p)
     return Bunch(data=X, target=y, means=mu / math.sqrt(p), covariances=scaled)
@@ -228,21 +229,9 @@ def _colour(
     C: npt.NDArray[np.float64] | AutoregressiveCovariance,
 ) -> npt.NDArray[np.float64]:
     """Give white rows a covariance."""
-    p = noise.shape[1]
-    if C.shape not in ((), (p,), (p, p)):
-        raise ValueError(
-            f"a covariance must be a number, a vector of {p} or a square matrix of "
-            f"that size, got shape {C.shape}."
-        )
     if isinstance(C, AutoregressiveCovariance):
         return _autoregressive(noise, C)
-    if C.ndim == 2 and not np.allclose(C, C.T, rtol=1e-8, atol=1e-12 * np.abs(C).max()):
-        raise ValueError("a covariance matrix must be symmetric.")
     values, vectors = (C, None) if C.ndim < 2 else linalg.eigh(C)
-    if not np.all(values >= -1e-10 * np.abs(values).max()):
-        raise ValueError(
-            "a covariance must be positive semidefinite, its least eigenvalue is "
-            f"{np.min(values):.3g}."
-        )
+    check_semidefinite(C, values)
     root = np.sqrt(np.maximum(values, 0))
     return noise * root if vectors is None else (noise * root) @ vectors.T

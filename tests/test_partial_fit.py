@@ -24,8 +24,10 @@ from sklearn_lossless._online import RowSample
 from sklearn_lossless._readout import (
     Decomposition,
     RidgeStatistics,
-    SignTargets,
     fit_ridge,
+)
+from sklearn_lossless._scores import (
+    SignTargets,
     zero_one_loss,
 )
 from sklearn_lossless.network import LazyCodes

@@ -5,7 +5,12 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
-from sklearn_lossless._readout import fit_ridge, fit_temperature
+from sklearn_lossless._readout import (
+    fit_ridge,
+)
+from sklearn_lossless._scores import (
+    fit_temperature,
+)
 
 
 def make_data(n_samples, n_features, weighted, seed=0):

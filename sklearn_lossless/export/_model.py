@@ -113,13 +113,13 @@ def exported_model(est: Any) -> Model:
             f"CompressedMLPRegressor, got {est!r}. Of a pipeline, export the last "
             "step and do the steps before it yourself."
         )
-    if hasattr(est, "_is_linear") and not est._is_linear():
-        raise ValueError(
-            "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
-            f"{est.readout_!r}."
-        )
     readout = classes = temperature = None
     if hasattr(est, "_exact_readout"):
+        if not est._is_linear():
+            raise ValueError(
+                "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
+                f"{est.readout_!r}."
+            )
         weights, grid, offset = est._exact_readout()
         n_scores = weights.shape[1]
         readout = Readout(

@@ -149,16 +149,14 @@ def _model_of(estimator: Any) -> Model:
         raise TypeError(f"Only {', '.join(KINDS)} can be saved, got {estimator!r}.")
     check_is_fitted(estimator)
     params = estimator.get_params(deep=False)
-    if "readout" in params:
-        # Parameters may have been set after the fit: what counts is what was fitted.
-        if not estimator._is_linear():
-            raise ValueError(
-                "Only the readouts 'ridge' and 'logistic' can be saved; this one is "
-                f"{estimator.readout_!r}. Use joblib or skops for it."
-            )
-        if not isinstance(params["readout"], str):
-            logistic = "readout_" in vars(estimator)
-            params["readout"] = "logistic" if logistic else "ridge"
+    # Parameters may have been set after the fit: what counts is what was fitted.
+    if kind != "NTKCompressor" and not estimator._is_linear():
+        raise ValueError(
+            "Only the readouts 'ridge' and 'logistic' can be saved; this one is "
+            f"{estimator.readout_!r}. Use joblib or skops for it."
+        )
+    if not isinstance(params.get("readout", ""), str):
+        params["readout"] = "logistic" if "readout_" in vars(estimator) else "ridge"
     model: dict[str, Any] = {
         "kind": kind,
         "params": params,
@@ -225,9 +223,8 @@ def _estimator_of(model: Model) -> Any:
         each.matching_ = model.matching
         each.mean_ = quantizer.decode(mean)
         each.scale_ = model.scale
-    compressor._n_features_out = model.network.n_features_out
-    for each in {estimator, compressor}:
         each.n_features_in_ = model.network.n_features_in
         if model.feature_names is not None:
             each.feature_names_in_ = model.feature_names
+    compressor._n_features_out = model.network.n_features_out
     return estimator

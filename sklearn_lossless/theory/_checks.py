@@ -56,16 +56,15 @@ def check_count(name: str, value: Any, least: int, most: int | None = None) -> N
         raise ValueError(f"{name} must be an integer, {asked}, got {value!r}.")
 
 
-def check_memory(
-    n_rows: int, n_columns: int, n_matrices: int = 1, *, what: str = "a kernel matrix"
-) -> None:
+def check_memory(n_rows: int, n_columns: int, n_matrices: int = 1) -> None:
     """Refuse matrices of samples by samples that this machine cannot hold."""
     needed, memory = 8 * n_rows * n_columns * n_matrices, _memory()
     if needed > memory:
         raise ValueError(
-            f"{what} of {n_rows} x {n_columns} samples takes {needed / 2**30:.0f} GiB "
-            f"and this machine has {memory / 2**30:.0f}; take a subsample, or use the "
-            "features of NTKCompressor instead of the kernel."
+            f"a kernel matrix of {n_rows} x {n_columns} samples takes "
+            f"{needed / 2**30:.0f} GiB and this machine has {memory / 2**30:.0f}; "
+            "take a subsample, or use the features of NTKCompressor instead of the "
+            "kernel."
         )
 
 

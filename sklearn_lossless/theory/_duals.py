@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from . import activations as named
-from ._kinks import Kinks
+from ._kinks import Kinks, hermite
 from .activations import Activation, gaussian_moments, get_activation
 from .steps import StepActivation, normal_density
 
@@ -109,15 +109,8 @@ class Dual:
         deviation = np.sqrt(variance)
         xi, weight = _nodes(self.kinks.points, deviation, n_terms)
         weighted = weight * self.activation(deviation[:, np.newaxis] * xi)
-        coefficients = np.empty((n_terms, len(variance)))
-        h, previous = np.ones_like(xi), np.zeros_like(xi)
-        for k in range(n_terms):
-            coefficients[k] = (weighted * h).sum(axis=1)
-            h, previous = (
-                (xi * h - math.sqrt(k) * previous) / math.sqrt(k + 1),
-                h,
-            )
-        return coefficients - self.kinks.coefficients(deviation, n_terms)
+        sums = [h.sum(axis=1) for h in hermite(xi, weighted, n_terms)]
+        return np.array(sums) - self.kinks.coefficients(deviation, n_terms)
 
     def product(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
         """Return ``E sigma(u) sigma(v)`` for covariances `k` of shape (n_x, n_y)."""

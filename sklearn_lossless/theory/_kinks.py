@@ -18,7 +18,7 @@ from scipy import special
 from .activations import Activation
 from .steps import normal_density
 
-__all__ = ["Kinks"]
+__all__ = ["Kinks", "hermite"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -88,23 +88,18 @@ class Kinks:
     def coefficients(self, deviation: FloatArray, n_terms: int) -> FloatArray:
         """Return Hermite coefficients, of shape (n_terms, n_samples)."""
         found = np.zeros((n_terms, len(deviation)))
+        u = self._jumping / deviation[:, np.newaxis]
         for m in range(self.jumps.shape[1]):
             # Weights of the kinks at each sample.
-            u = self._jumping / deviation[:, np.newaxis]
             jumps = self.jumps[:, m] * deviation[:, np.newaxis] ** m
             # The k-th coefficient is the mean of the k-th derivative over sqrt(k!):
             # means of powers first, then derivatives of the density.
             for k, mean in enumerate(_one_sided_means(-u, 1.0, m + 1)[::-1]):
                 found[k] += (jumps * mean).sum(axis=1) / math.sqrt(math.factorial(k))
-            h, previous = normal_density(u), np.zeros_like(u)
-            for k in range(m + 1, n_terms):
+            weighted = jumps * normal_density(u)
+            for k, h in enumerate(hermite(u, weighted, n_terms - m - 1), m + 1):
                 falling = math.prod(range(k - m, k + 1))
-                found[k] += (jumps * h).sum(axis=1) / math.sqrt(falling)
-                order = k - m - 1
-                h, previous = (
-                    (u * h - math.sqrt(order) * previous) / math.sqrt(order + 1),
-                    h,
-                )
+                found[k] += h.sum(axis=1) / math.sqrt(falling)
         return found
 
     def product(self, s: FloatArray, t: FloatArray, rho: FloatArray) -> FloatArray:
@@ -131,17 +126,28 @@ class Kinks:
         return Kinks(self._jumping, self.jumps[:, 1:])
 
 
+def hermite(x: FloatArray, weight: FloatArray, n: int) -> Iterator[FloatArray]:
+    """Yield the first `n` normalised Hermite polynomials of `x`, times a weight."""
+    h, previous = weight, np.zeros_like(weight)
+    for k in range(n):
+        yield h
+        h, previous = (x * h - math.sqrt(k) * previous) / math.sqrt(k + 1), h
+
+
+def _root_mean_square(activation: Activation, tau: float) -> float:
+    """Return that of a function of Gaussian inputs, where it is finite."""
+    xi = np.linspace(-9, 9, 721)
+    squares = np.nan_to_num(activation(tau * xi) ** 2, posinf=0.0)
+    return math.sqrt(float(squares @ normal_density(xi)) * (xi[1] - xi[0]))
+
+
 def _search(activation: Activation, known: FloatArray, tau: float) -> FloatArray:
     """Return points where no polynomial fits, however narrow the panel."""
     # Not at 0 or other round numbers, where a kink between two panels would hide.
     ends = (np.arange(-_REACH, _REACH + 1, _FIRST_WIDTH) - 0.2718) * tau
     edges = np.union1d(ends, known)
     low, high = edges[:-1], edges[1:]
-    # The root mean square, where the function is finite.
-    xi = np.linspace(-8, 8, 513)
-    squares = activation(tau * xi) ** 2
-    usual = math.sqrt(float(np.nan_to_num(squares, posinf=0.0) @ normal_density(xi)))
-    usual *= math.sqrt(xi[1] - xi[0])
+    usual = _root_mean_square(activation, tau)
     kinked: list[tuple[float, float]] = []
     while 0 < len(low) <= _MAX_PANELS:
         half, middle = (high - low)[:, None] / 2, (high + low)[:, None] / 2
@@ -151,22 +157,21 @@ def _search(activation: Activation, known: FloatArray, tau: float) -> FloatArray
         size = np.maximum(np.abs(values).max(axis=1), usual)
         # Values that are not finite are beyond what the Gaussian reaches.
         split = np.isfinite(size) & (error > _TOLERANCE * size)
-        narrow = (high - low) < _KINK_WIDTH * tau
-        done = narrow & (~split | ((high - low) < _LEAST_WIDTH * tau))
-        # A narrow panel that fits has a neighbour that did not, or holds the kink.
-        kinked += zip(low[narrow & split], high[narrow & split], strict=True)
-        low, high = low[split & ~done], high[split & ~done]
+        narrow = split & ((high - low) < _KINK_WIDTH * tau)
+        kinked += zip(low[narrow], high[narrow], strict=True)
+        split &= (high - low) >= _LEAST_WIDTH * tau
+        low, high = low[split], high[split]
         middle = (low + high) / 2
         low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
     if len(low):  # noise, which no panels resolve
         return np.zeros(0)
     # The narrowest panels first: those they came from hold the same kinks.
-    found = known.tolist()
+    found: list[float] = []
     for start, end in sorted(kinked, key=lambda panel: panel[1] - panel[0]):
         centre, width = (start + end) / 2, end - start
-        if all(abs(centre - each) > width for each in found):
+        if all(abs(centre - each) > width for each in (*known, *found)):
             found.append(centre)
-    return np.array(sorted(set(found) - set(known.tolist())))
+    return np.array(sorted(found))
 
 
 def _polish(activation: Activation, points: FloatArray, tau: float) -> FloatArray:
@@ -231,8 +236,7 @@ def _bounded(
             return np.zeros_like(jumps)
     xi = np.linspace(-9, 9, 721)
     density = normal_density(xi) * (xi[1] - xi[0])
-    values = activation(tau * xi)
-    allowed = _MAX_RATIO * math.sqrt(float(density @ values**2))
+    allowed = _MAX_RATIO * _root_mean_square(activation, tau)
     above = np.maximum(tau * xi - points[:, np.newaxis], 0.0)
     total = 0.0
     for order in range(jumps.shape[1]):

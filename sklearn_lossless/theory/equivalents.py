@@ -312,5 +312,5 @@ def _fourth_cumulants(n_inputs: int, n_nonzeros: Any) -> tuple[float, float]:
     """
     check_count("n_nonzeros", n_nonzeros, 1, n_inputs)
     p, k = n_inputs, int(n_nonzeros)
-    pair = p * (k - 1) / (k * max(p - 1, 1)) - 1 if p > 1 else 0.0
+    pair = p * (k - 1) / (k * (p - 1)) - 1 if p > 1 else 0.0
     return p / k - 3 - 3 * pair, pair

@@ -13,7 +13,13 @@ from scipy import linalg
 
 from ._checks import check_count, matrix, real_array
 
-__all__ = ["AutoregressiveCovariance", "MixtureStatistics", "mixture_statistics"]
+__all__ = [
+    "AutoregressiveCovariance",
+    "MixtureStatistics",
+    "check_semidefinite",
+    "mixture_statistics",
+    "read_covariance",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -60,7 +66,7 @@ class AutoregressiveCovariance:
             raise ValueError(
                 f"correlation must be between -1 and 1, got {self.correlation!r}."
             )
-        if not (math.isfinite(self.scale) and self.scale >= 0):
+        if self.scale < 0:
             raise ValueError(f"scale must be finite, 0 or more, got {self.scale!r}.")
 
     @property
@@ -216,27 +222,40 @@ def _estimated_overlap(
     return sums / pairs
 
 
-def _covariance(S: Any, n_features: int) -> FloatArray | AutoregressiveCovariance:
-    """Return a covariance that is one, or say what is wrong with it."""
+def read_covariance(S: Any, n_features: int) -> FloatArray | AutoregressiveCovariance:
+    """Return a number, vector or symmetric matrix, or say what is wrong with it."""
     if not isinstance(S, AutoregressiveCovariance):
         S = real_array(S, "a covariance")
-    if S.ndim == 0:
-        S = np.full(n_features, float(S))
-    if S.shape not in ((n_features,), (n_features, n_features)):
+    if S.shape not in ((), (n_features,), (n_features, n_features)):
         raise ValueError(
             f"a covariance must be a number, a vector of {n_features} or a square "
             f"matrix of that size, got shape {S.shape}."
         )
-    if isinstance(S, AutoregressiveCovariance):
+    if isinstance(S, AutoregressiveCovariance) or S.ndim < 2:
         return S
-    if S.ndim == 2 and not np.allclose(S, S.T, rtol=1e-8, atol=1e-12 * np.abs(S).max()):
+    if not np.allclose(S, S.T, rtol=1e-8, atol=1e-12 * np.abs(S).max()):
         raise ValueError("a covariance matrix must be symmetric.")
-    least = S.min() if S.ndim == 1 else np.linalg.eigvalsh(S)[0]
+    return S
+
+
+def check_semidefinite(S: FloatArray, eigenvalues: FloatArray) -> None:
+    """Raise ValueError if `S` with these eigenvalues is no covariance."""
+    least = eigenvalues.min()
     if least < -1e-10 * np.abs(S).max():
         raise ValueError(
             f"a covariance must be positive semidefinite, its least eigenvalue is "
             f"{least:.3g}."
         )
+
+
+def _covariance(S: Any, n_features: int) -> FloatArray | AutoregressiveCovariance:
+    """Return a covariance that is one, numbers as vectors."""
+    S = read_covariance(S, n_features)
+    if isinstance(S, AutoregressiveCovariance):
+        return S
+    if S.ndim == 0:
+        S = np.full(n_features, float(S))
+    check_semidefinite(S, S if S.ndim == 1 else np.linalg.eigvalsh(S))
     return S
 
 
