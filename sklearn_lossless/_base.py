@@ -150,7 +150,7 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         ridge = fit_ridge(
             codes,
             Y,
-            scale=self.compressor_.feature_line_[1],
+            scale=self.compressor_.code_line_[1],
             sample_weight=sample_weight,
             costs=costs,
             alphas=None if self.alpha is None else np.array([self.alpha]),
@@ -183,7 +183,7 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         offset : ndarray of shape (n_targets,), dtype float64
         """
         check_is_fitted(self)
-        first, unit = self.compressor_.feature_line_
+        first, unit = self.compressor_.code_line_
         coef = np.atleast_2d(self.coef_)
         constants, step = _on_grid((coef * first).T)
         weights, grid = _on_grid((coef * unit).T)
@@ -194,7 +194,7 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
     ) -> None:
         self._forget_readout()
         # From codes to features: feature = first + unit * code.
-        first, _ = self.compressor_.feature_line_
+        first, _ = self.compressor_.code_line_
         self.coef_ = coef
         self.intercept_ = intercept - coef @ first
         self.alpha_ = float(alpha)
@@ -221,7 +221,7 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
 
     def _solve_online(self) -> None:
         """Compute the readout of the batches so far."""
-        first, unit = self.compressor_.feature_line_
+        first, unit = self.compressor_.code_line_
         solution = self._online.solve(unit, self.alpha)
         self.coef_ = solution.coef
         self.intercept_ = solution.intercept - solution.coef @ first

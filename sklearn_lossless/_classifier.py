@@ -496,7 +496,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
     ) -> None:
         """Fit a readout that is an estimator of scikit-learn."""
-        first, unit = self.compressor_.feature_line_
+        first, unit = self.compressor_.code_line_
         alpha = None
         if self.readout == "logistic":
             taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
@@ -592,6 +592,6 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""
-        line = self.compressor_.feature_line_
+        line = self.compressor_.code_line_
         Z = self.network_.features(X, *line, n_jobs=self.n_jobs)
         return getattr(self.readout_, method)(Z)

@@ -24,15 +24,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from ._features import feature_line
-from ._given import GivenNetwork, architecture
+from ._given import ReferenceNetwork, architecture
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
-from .inspection._report import set_rows_aside
+from .inspection._report import keep_report_rows
 from .network import (
     build_network,
     choose_quantizer,
     code_sums,
-    fitted_network,
+    network_from_weights,
 )
 from .theory import Activation, match_network
 
@@ -252,7 +252,7 @@ class NTKCompressor(
             X.shape[1],
             lambda: _spread_rows(X, sample_weight),
         )
-        set_rows_aside(self, X, sample_weight)
+        keep_report_rows(self, X, sample_weight)
         return self
 
     def _fit_parts(
@@ -303,7 +303,7 @@ class NTKCompressor(
             assert given.weights is not None
             assert given.biases is not None
             assert spread_rows is not None
-            self.network_, correlations = fitted_network(
+            self.network_, correlations = network_from_weights(
                 quantizer,
                 spread_rows(),
                 given.weights[:-1],
@@ -352,7 +352,7 @@ class NTKCompressor(
         X = validate_input(self, X, reset=False)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
         return self.network_.features(
-            X, *self.feature_line_, dtype=dtype, n_jobs=self.n_jobs
+            X, *self.code_line_, dtype=dtype, n_jobs=self.n_jobs
         )
 
     @over_chunks
@@ -374,7 +374,7 @@ class NTKCompressor(
         return self.network_.forward(X, n_jobs=self.n_jobs)
 
     @property
-    def feature_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def code_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Each feature at code 0, and its step from code to code."""
         return feature_line(self.network_, self.matching_)
 
@@ -418,7 +418,7 @@ def _spread_rows(
 
 def given_architecture(
     estimator: Any,
-) -> tuple[list[int], list[Activation], GivenNetwork | None]:
+) -> tuple[list[int], list[Activation], ReferenceNetwork | None]:
     """Return the widths and activations that an estimator's parameters ask for."""
     return architecture(
         estimator.hidden_layer_sizes,

@@ -263,7 +263,7 @@ class _RidgeFit:
     def __init__(
         self, estimator: Any, compressor: Any, parts: Parts, targets: Any, loss: Any
     ) -> None:
-        _, scale = compressor.feature_line_
+        _, scale = compressor.code_line_
         network = delayed(compressor.network_, traverse=False)
         alphas = None if estimator.alpha is None else np.array([estimator.alpha])
         statistics = tree_sum(parts.map(_statistics, network, targets))

@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from .theory import ACTIVATIONS, Activation, get_activation, leaky_relu
 
 __all__ = [
-    "GivenNetwork",
+    "ReferenceNetwork",
     "architecture",
     "check_hidden_layers",
     "check_n_features",
@@ -35,7 +35,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class GivenNetwork:
+class ReferenceNetwork:
     """Architecture of a network, and its weights if it has any.
 
     Parameters
@@ -129,7 +129,7 @@ def read_teacher(
     classifier: bool,
     feature_names: npt.NDArray[Any] | None = None,
     sample_weight: Array | None = None,
-) -> tuple[GivenNetwork, Array]:
+) -> tuple[ReferenceNetwork, Array]:
     """Return a teacher and its scores, or say why it cannot teach.
 
     Parameters
@@ -149,7 +149,7 @@ def read_teacher(
 
     Returns
     -------
-    teacher : GivenNetwork
+    teacher : ReferenceNetwork
     scores : ndarray of shape (n_samples, n_targets)
         Outputs of a regressor, through its last activation. Of a classifier log-odds,
         one column for two classes, else one for each class with mean zero; their root
@@ -184,7 +184,7 @@ def architecture(
     estimator: Any = None,
     widen: int = 1,
     hidden_weights: str = "random",
-) -> tuple[list[int], list[Activation], GivenNetwork | None]:
+) -> tuple[list[int], list[Activation], ReferenceNetwork | None]:
     """Return the width and the activation of each layer, or say what is wrong.
 
     Parameters
@@ -196,7 +196,7 @@ def architecture(
     -------
     sizes : list of int
     activations : list of Activation
-    given : GivenNetwork or None
+    given : ReferenceNetwork or None
         What `estimator` is, where there is one.
     """
     if estimator is None:
@@ -256,7 +256,7 @@ def thawed(estimator: Any) -> Any:
     return estimator
 
 
-def read_network(estimator: Any) -> GivenNetwork:
+def read_network(estimator: Any) -> ReferenceNetwork:
     """Read a network.
 
     Parameters
@@ -266,7 +266,7 @@ def read_network(estimator: Any) -> GivenNetwork:
 
     Returns
     -------
-    GivenNetwork
+    ReferenceNetwork
 
     Raises
     ------
@@ -294,7 +294,7 @@ def read_network(estimator: Any) -> GivenNetwork:
     )
 
 
-def _read_mlp(mlp: MLPClassifier | MLPRegressor) -> GivenNetwork:
+def _read_mlp(mlp: MLPClassifier | MLPRegressor) -> ReferenceNetwork:
     sizes, activations = check_hidden_layers(
         mlp.hidden_layer_sizes,
         mlp.activation,  # "identity", "logistic", "tanh" and "relu" are ours too
@@ -313,7 +313,7 @@ def _read_mlp(mlp: MLPClassifier | MLPRegressor) -> GivenNetwork:
         raise ValueError(
             f"estimator {mlp!r} predicts several labels at once, expected one."
         )
-    return GivenNetwork(
+    return ReferenceNetwork(
         type(mlp).__name__,
         sizes,
         activations,
@@ -382,7 +382,7 @@ def _flat(model: Any, prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _read_torch(model: Any) -> GivenNetwork:
+def _read_torch(model: Any) -> ReferenceNetwork:
     layers = [
         (place, type(layer).__name__, layer)
         for place, layer in _flat(model)
@@ -424,6 +424,6 @@ def _read_torch(model: Any) -> GivenNetwork:
             f"them, at least one hidden layer and a Linear one at the end, got {model}."
         )
     sizes = [W.shape[1] for W in weights[:-1]]
-    return GivenNetwork(
+    return ReferenceNetwork(
         "Sequential", sizes, activations, weights, biases, ending=ending
     )

@@ -214,7 +214,7 @@ def test_readout_types(models, readout_dtype, bits, error):
 def test_integer_readouts_score_in_exact_integers(models, name, readout_dtype, top):
     # The weights of the codes are whole numbers times a scale of 24 bits.
     loaded = from_bytes(to_bytes(models[name], readout_dtype))
-    first, unit = loaded.compressor_.feature_line_
+    first, unit = loaded.compressor_.code_line_
     weights = loaded.coef_ * unit
     scales = np.float32(np.abs(weights).max(axis=1) / top).astype(float)
     whole = np.rint(weights / scales[:, None])

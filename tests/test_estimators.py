@@ -344,7 +344,7 @@ def test_class_weight_is_sample_weight(digits):
     from sklearn_lossless._readout import fit_ridge
 
     Y = np.where(y_train[:, None] == np.arange(10), 1.0, -1.0)
-    unit = a.compressor_.feature_line_[1]
+    unit = a.compressor_.code_line_[1]
     readout = fit_ridge(
         codes, Y, scale=unit, sample_weight=1.0 + y_train, alphas=np.array([0.01])
     )

@@ -28,7 +28,7 @@ from sklearn_lossless.export._c_text import affine_uint8
 from sklearn_lossless.export._model import exported_model, fingerprint
 from sklearn_lossless.network import (
     CompressedNetwork,
-    LayerSpec,
+    Dense,
     Quantizer,
     TernaryWeights,
     ternary_weights,
@@ -326,7 +326,7 @@ def test_layer_of_given_weights_and_thresholds(tmp_path, digits, weights, given)
 def test_sums_beyond_32_bits(tmp_path):
     rng = np.random.default_rng(0)
     n_inputs, n_outputs = 40_000, 5
-    first = LayerSpec(
+    first = Dense(
         n_inputs,
         n_outputs,
         n_inputs,
@@ -339,7 +339,7 @@ def test_sums_beyond_32_bits(tmp_path):
             np.zeros(n_outputs, dtype=np.int64),
         ),
     )
-    second = LayerSpec(
+    second = Dense(
         n_outputs,
         5,
         3,

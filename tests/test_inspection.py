@@ -35,7 +35,7 @@ from sklearn_lossless.inspection import (
     SpectrumDisplay,
 )
 from sklearn_lossless.inspection._kernels import dense_kernels, sample_rows
-from sklearn_lossless.inspection._report import set_rows_aside
+from sklearn_lossless.inspection._report import keep_report_rows
 from sklearn_lossless.network import network_sizes
 from sklearn_lossless.theory import (
     Activation,
@@ -349,7 +349,7 @@ def test_given_weights_are_not_compared(digits, compressor):
     first, last = compressor.network_.layers
     first = dataclasses.replace(first, weights=compressor.network_.weights(0))
     fitted.network_ = dataclasses.replace(compressor.network_, layers=(first, last))
-    set_rows_aside(fitted, digits[0])
+    keep_report_rows(fitted, digits[0])
     assert fitted.report_.kernel is None
     assert "weights of their own" in fitted.report_.notes[0]
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._features import feature_line
-from ..network import CompressedNetwork, LayerSpec, Quantizer
+from ..network import CompressedNetwork, Dense, Quantizer
 from ..theory import GaussianMoments, NetworkMatch, StepActivation
 from ..theory.matching import LayerMatch, MomentEquation
 from ._coding import (
@@ -291,7 +291,7 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
         raise reader.fail(f"{n_layers} layers, not 1 to {_MAX_LAYERS}, choice {which}")
     shift = unpack_integers(reader, (n_features,))
     _check_range(reader, "shift", shift, 2**60)
-    layers: list[LayerSpec] = []
+    layers: list[Dense] = []
     for number in range(n_layers):
         n_inputs = layers[-1].n_outputs if layers else n_features
         layers.append(_decode_layer(reader, number, n_inputs))
@@ -306,7 +306,7 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
     return CompressedNetwork(quantizer, tuple(layers), seed, _READOUT_LAYERS[which])
 
 
-def _decode_layer(reader: Reader, number: int, n_inputs: int) -> LayerSpec:
+def _decode_layer(reader: Reader, number: int, n_inputs: int) -> Dense:
     """Take one layer."""
     flags, n_outputs, n_nonzeros, bias_scale, n_levels = reader.numbers("BIIqB")
     if flags > 7:
@@ -332,7 +332,7 @@ def _decode_layer(reader: Reader, number: int, n_inputs: int) -> LayerSpec:
     if flags & 4:
         weights = unpack_weights(reader, n_inputs, n_outputs, n_nonzeros)
         _check_range(reader, "bias", weights.bias, 2**60 // max(1, abs(bias_scale)))
-    return LayerSpec(
+    return Dense(
         n_inputs=n_inputs,
         n_outputs=n_outputs,
         n_nonzeros=n_nonzeros,

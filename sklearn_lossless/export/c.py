@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..network import CompressedNetwork, LayerSpec, Quantizer, splitmix64
+from ..network import CompressedNetwork, Dense, Quantizer, splitmix64
 from ..network.network import FIXED_POINT, neuron_offsets
 from ._c_text import (
     affine_uint8,
@@ -160,7 +160,7 @@ def to_c(
 class _Layer(NamedTuple):
     """A layer as the program has it."""
 
-    spec: LayerSpec
+    spec: Dense
     #: Gaps, number of +1 weights and offset of each neuron; None if drawn.
     table: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]] | None
     #: Bound of a neuron's sum, in 1/256.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..network import LayerSpec, Quantizer
+from ..network import Dense, Quantizer
 from ..network.network import integer_thresholds
 from ..network.ternary import TernaryWeights
 from ._model import Model, exported_model, fingerprint
@@ -91,7 +91,7 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     graph.input("X", input_dtype, model.network.n_features_in)
     codes = _hidden(graph, model)
     if model.readout is None:
-        first, unit = est.feature_line_
+        first, unit = est.code_line_
         features = graph.add("Cast", codes, to=onnx.TensorProto.DOUBLE)
         features = graph.add("Mul", features, unit)
         features = graph.add("Add", features, first)
@@ -210,7 +210,7 @@ def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
     return graph.add("Cast", cell, to=TensorProto.UINT8)
 
 
-def _layer(graph: _Graph, codes: str, spec: LayerSpec, weights: TernaryWeights) -> str:
+def _layer(graph: _Graph, codes: str, spec: Dense, weights: TernaryWeights) -> str:
     """Add one layer; return the name of its codes."""
     from onnx import TensorProto
 
@@ -233,7 +233,7 @@ def _layer(graph: _Graph, codes: str, spec: LayerSpec, weights: TernaryWeights) 
     return graph.add("Cast", code, to=TensorProto.UINT8)
 
 
-def _dense(spec: LayerSpec, weights: TernaryWeights) -> npt.NDArray[np.int8]:
+def _dense(spec: Dense, weights: TernaryWeights) -> npt.NDArray[np.int8]:
     """Return the weights as a matrix of shape (n_inputs, n_outputs)."""
     signs = np.where(np.arange(spec.n_nonzeros) < weights.n_plus[:, np.newaxis], 1, -1)
     dense = np.zeros((spec.n_inputs, spec.n_outputs), dtype=np.int8)

@@ -19,7 +19,7 @@ from ..theory._checks import check_count
 from ._kernels import KernelDistance, kernel_distance, sample_rows
 from ._optional import import_pandas
 
-__all__ = ["CompressionReport", "LayerReport", "set_rows_aside"]
+__all__ = ["CompressionReport", "LayerReport", "keep_report_rows"]
 
 #: Rows that `fit` sets aside.
 _REPORT_ROWS = 200
@@ -183,7 +183,7 @@ class CompressionReport:
             X = X[sample_rows(X, n_samples)]
         try:
             kernel = _compare_kernels(compressor, X, n_samples, n_draws)
-        except _NotComparedError as reason:
+        except _KernelsNotCompared as reason:
             kernel = None
             notes.append(f"The kernels were not compared: {reason}")
         return cls(
@@ -326,7 +326,7 @@ class CompressionReport:
         ]
 
 
-class _NotComparedError(Exception):
+class _KernelsNotCompared(Exception):
     """Kernels cannot be compared, with the reason."""
 
 
@@ -356,7 +356,7 @@ def validated(estimator: Any, X: Any) -> Any:
     return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=dtype)
 
 
-def set_rows_aside(
+def keep_report_rows(
     compressor: Any, X: Any, sample_weight: npt.NDArray[Any] | None = None
 ) -> None:
     """Keep rows of the training data for the report.
@@ -378,15 +378,15 @@ def _compare_kernels(
     compressor: Any, X: Any, n_samples: int, n_draws: int
 ) -> KernelDistance:
     network = compressor.network_
-    if network.has_given_weights:
-        raise _NotComparedError(
+    if network.has_stored_weights:
+        raise _KernelsNotCompared(
             "there are layers with weights of their own, not random ones."
         )
     measured: dict[tuple[int, int], KernelDistance] = {}
     if X is None:
         fitted, X, measured = getattr(compressor, "_report_rows", (None, None, {}))
         if fitted is not network:
-            raise _NotComparedError(
+            raise _KernelsNotCompared(
                 "fits on dask arrays, pickles, copies and model files keep no training "
                 "data; CompressionReport.from_estimator takes some."
             )
@@ -396,7 +396,7 @@ def _compare_kernels(
         try:
             measured[key] = kernel_distance(compressor, X, n_draws=n_draws)
         except ValueError as error:
-            raise _NotComparedError(str(error)) from error
+            raise _KernelsNotCompared(str(error)) from error
     return measured[key]
 
 

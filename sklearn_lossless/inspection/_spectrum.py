@@ -184,7 +184,7 @@ class SpectrumDisplay:
             raise ValueError(f"theory must be 'exact' or 'equivalent', got {theory!r}.")
         check_count("n_samples", n_samples, 2)
         compressor = fitted_compressor(estimator)
-        if compressor.network_.has_given_weights:
+        if compressor.network_.has_stored_weights:
             raise ValueError(
                 "there are layers with weights of their own, not random ones; theory "
                 "does not tell their kernel."

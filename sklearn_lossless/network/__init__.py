@@ -1,9 +1,9 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
-from .fitted import fitted_layer, fitted_network, ternarise
+from .from_weights import layer_from_weights, network_from_weights, ternarise
 from .network import (
     CompressedNetwork,
-    LayerSpec,
+    Dense,
     LazyCodes,
     build_network,
     n_nonzeros,
@@ -23,7 +23,7 @@ from .ternary import TernaryWeights, splitmix64, ternary_weights
 __all__ = [
     "CodeStatistics",
     "CompressedNetwork",
-    "LayerSpec",
+    "Dense",
     "LazyCodes",
     "Quantizer",
     "TernaryWeights",
@@ -32,8 +32,8 @@ __all__ = [
     "code_statistics",
     "code_sums",
     "fit_quantizer",
-    "fitted_layer",
-    "fitted_network",
+    "layer_from_weights",
+    "network_from_weights",
     "n_nonzeros",
     "network_sizes",
     "splitmix64",

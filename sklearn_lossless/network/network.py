@@ -17,12 +17,12 @@ from . import _engine
 from .quantizer import CodeStatistics, Quantizer
 from .ternary import BIAS_STD, TernaryWeights, ternary_weights
 
-__all__ = ["CompressedNetwork", "LayerSpec", "LazyCodes", "build_network", "n_nonzeros"]
+__all__ = ["CompressedNetwork", "Dense", "LazyCodes", "build_network", "n_nonzeros"]
 
 #: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
 FIXED_POINT = 256
 
-#: A bias is `LayerSpec.bias_scale` times an integer of 18 bits, over this number.
+#: A bias is `Dense.bias_scale` times an integer of 18 bits, over this number.
 _BIAS_UNIT = 2**16
 
 #: Rows that a thread takes at once: a block of the engine.
@@ -30,7 +30,7 @@ _CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True, eq=False)
-class LayerSpec:
+class Dense:
     """What, beside the seed, determines one layer.
 
     Parameters
@@ -80,7 +80,7 @@ class CompressedNetwork:
     ----------
     quantizer : Quantizer
         From real inputs to the first codes.
-    layers : tuple of LayerSpec
+    layers : tuple of Dense
         First to last.
     seed : int
         64-bit seed of the weights.
@@ -89,7 +89,7 @@ class CompressedNetwork:
     """
 
     quantizer: Quantizer
-    layers: tuple[LayerSpec, ...]
+    layers: tuple[Dense, ...]
     seed: int
     readout_layers: str = "last"
 
@@ -104,12 +104,12 @@ class CompressedNetwork:
         return sum(spec.n_outputs for spec in self.output_layers)
 
     @property
-    def output_layers(self) -> tuple[LayerSpec, ...]:
+    def output_layers(self) -> tuple[Dense, ...]:
         """The layers whose codes are put out."""
         return self.layers if self.readout_layers == "all" else self.layers[-1:]
 
     @property
-    def has_given_weights(self) -> bool:
+    def has_stored_weights(self) -> bool:
         """Whether a layer has weights of its own, not drawn from the seed."""
         return any(spec.weights is not None for spec in self.layers)
 
@@ -354,7 +354,7 @@ class LazyCodes:
 
 
 def integer_thresholds(
-    spec: LayerSpec,
+    spec: Dense,
     indices: npt.NDArray[np.int32],
     n_plus: npt.NDArray[np.int32],
     bias: npt.NDArray[np.int64],
@@ -366,7 +366,7 @@ def integer_thresholds(
 
     Parameters
     ----------
-    spec : LayerSpec
+    spec : Dense
     indices, n_plus, bias : ndarray
         As in `TernaryWeights`; its bias counts `spec.bias_scale` times.
 
@@ -379,7 +379,7 @@ def integer_thresholds(
 
 
 def neuron_offsets(
-    spec: LayerSpec,
+    spec: Dense,
     indices: npt.NDArray[np.int32],
     n_plus: npt.NDArray[np.int32],
     bias: npt.NDArray[np.int64],
@@ -388,7 +388,7 @@ def neuron_offsets(
 
     Parameters
     ----------
-    spec : LayerSpec
+    spec : Dense
     indices, n_plus, bias : ndarray
         As in `TernaryWeights`; its bias counts `spec.bias_scale` times.
 
@@ -464,7 +464,7 @@ def build_network(
     -------
     CompressedNetwork
     """
-    layers: list[LayerSpec] = []
+    layers: list[Dense] = []
     n_inputs = quantizer.n_features
     centre = _fixed(statistics.mean)
     # Codes per unit of a centred input, times the square root of their number.
@@ -474,7 +474,7 @@ def build_network(
         k = n_nonzeros(n_inputs, eps, min_nonzeros if first else 1)
         sum_unit = unit * math.sqrt(k / n_inputs)
         layers.append(
-            LayerSpec(
+            Dense(
                 n_inputs=n_inputs,
                 n_outputs=n_outputs,
                 n_nonzeros=k,

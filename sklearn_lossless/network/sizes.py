@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .network import CompressedNetwork, LayerSpec
+from .network import CompressedNetwork, Dense
 
 __all__ = ["network_sizes"]
 
@@ -79,7 +79,7 @@ def network_sizes(
     }
 
 
-def _entropy_bits(spec: LayerSpec) -> float:
+def _entropy_bits(spec: Dense) -> float:
     """Return the logarithm of the number of places and signs of a layer."""
     n, k = spec.n_inputs, spec.n_nonzeros
     places = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

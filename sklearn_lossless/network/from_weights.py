@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .network import FIXED_POINT, CompressedNetwork, LayerSpec, n_nonzeros
+from .network import FIXED_POINT, CompressedNetwork, Dense, n_nonzeros
 from .quantizer import Quantizer
 from .ternary import TernaryWeights
 
-__all__ = ["fitted_layer", "fitted_network", "ternarise"]
+__all__ = ["layer_from_weights", "network_from_weights", "ternarise"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -60,14 +60,14 @@ def ternarise(W: npt.NDArray[np.floating], eps: float) -> TernaryWeights:
     )
 
 
-def fitted_layer(
+def layer_from_weights(
     W: npt.NDArray[np.floating],
     codes: npt.NDArray[np.unsignedinteger],
     preactivation: npt.NDArray[np.floating],
     thresholds: FloatArray,
     levels: npt.NDArray[np.integer],
     eps: float,
-) -> tuple[LayerSpec, FloatArray, FloatArray]:
+) -> tuple[Dense, FloatArray, FloatArray]:
     """Make a layer of given weights that follows the given network's preactivations.
 
     The sum of a neuron is fitted to the preactivation of the given one by least
@@ -91,7 +91,7 @@ def fitted_layer(
 
     Returns
     -------
-    LayerSpec
+    Dense
         Neurons whose sum says nothing of the given one never reach a threshold.
     scale : ndarray of shape (n_outputs,), dtype float64
         Preactivation of each neuron, in units of the step's inputs.
@@ -120,7 +120,7 @@ def fitted_layer(
     fixed = FIXED_POINT * np.ceil(in_sums).astype(np.int64)
     never = FIXED_POINT * (n_inputs * int(codes.max(initial=1)) + 1)
     fixed[~alive] = never
-    spec = LayerSpec(
+    spec = Dense(
         n_inputs=n_inputs,
         n_outputs=n_outputs,
         n_nonzeros=k,
@@ -142,7 +142,7 @@ def _step_scale(fitted: FloatArray, thresholds: FloatArray) -> FloatArray:
     return np.maximum(np.maximum(above, below), 0.01 * root_mean_square + 1e-300)
 
 
-def fitted_network(
+def network_from_weights(
     quantizer: Quantizer,
     X: npt.NDArray[np.floating],
     weights: Sequence[npt.NDArray[np.floating]],
@@ -194,7 +194,7 @@ def fitted_network(
         weights, biases, activations, steps, taus, strict=True
     ):
         H = Z @ W + bias
-        spec, unit, correlation = fitted_layer(
+        spec, unit, correlation = layer_from_weights(
             W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, eps
         )
         correlations.append(correlation)
