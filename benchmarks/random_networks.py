@@ -5,13 +5,13 @@ network is a pair of functions, for the weights of a layer and for its activatio
 """
 
 import numpy as np
-
 from sklearn_lossless._readout import (
     fit_ridge,
 )
 from sklearn_lossless._scores import (
     zero_one_loss,
 )
+
 from sklearn_lossless.network import n_nonzeros, ternary_weights
 from sklearn_lossless.theory import StepActivation, gaussian_moments, get_activation
 

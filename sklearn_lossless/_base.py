@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
-import warnings
+from copy import copy
+from functools import partial
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._chunked import is_dask
-from ._compat import Interval, StrOptions
-from ._compressor import NTKCompressor, given_architecture, validate_input
-from ._given import NOT_FITTED_HINT, check_n_features, thawed
-from ._online import OnlineRidge
-from ._readout import RidgeReadout, fit_ridge
-from ._reporting import ReportMixin
-from ._saving import SavingMixin
-from .network import LazyCodes
+from ._compressor import NTKCompressor, read_architecture
+from ._fitted import FittedMixin
+from ._validation import Interval, StrOptions, validate_input, warn_user
+from .data import Data, Report, is_dask, print_progress, read_data
+from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
+from .readout.calibration import SAMPLE_SIZE, LeftOut
+from .reference import (
+    NOT_FITTED_HINT,
+    Architecture,
+    check_n_features,
+    read_teacher,
+    squared_scores,
+    thawed,
+    with_scaled_scores,
+    with_scores,
+)
 
-__all__ = ["CompressedMLP"]
+__all__ = ["Agreement", "CompressedMLP"]
+
+#: Attributes of the readout; after `partial_fit` they are computed when asked for.
+_OF_READOUT = (
+    "alpha_",
+    "alphas_",
+    "coef_",
+    "gcv_losses_",
+    "intercept_",
+    "loo_losses_",
+    "temperature_",
+)
 
 
-class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
+class Agreement(NamedTuple):
+    """Agreement with the teacher and with the labels on the training data."""
+
+    with_teacher: float
+    with_labels: float | None
+
+
+class CompressedMLP(FittedMixin, BaseEstimator):
     """Compressor and linear readout, the part that both estimators share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -35,31 +61,22 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
         "target": [StrOptions({"labels", "teacher", "both"})],
     }
 
-    #: Attributes that tell how near the student is to its teacher, and to the labels.
-    _of_teacher: ClassVar[tuple[str, ...]] = ("teacher_agreement_",)
+    #: The fitted linear readout, or the batches that it follows from.
+    _kept: LinearReadout | OnlineRidge | None = None
 
-    #: Attributes of the readout; after `partial_fit` they are computed when asked for.
-    _of_readout: ClassVar[tuple[str, ...]] = (
-        "coef_",
-        "intercept_",
-        "alpha_",
-        "alphas_",
-        "gcv_losses_",
-    )
+    #: The fitted readout that is an estimator of its own.
+    _own_readout: Any = None
 
-    def _fit_compressor(self, X: Any, sample_weight: Any) -> LazyCodes:
-        """Fit the hidden layers, or take given ones, and return the codes of `X`."""
-        compressor = self._given_compressor(X.shape[1])
-        if compressor is None:
-            compressor = self._make_compressor()._fit_validated(X, sample_weight)
-        self._keep_compressor(compressor)
-        return LazyCodes(self.network_, X, self.n_jobs)
+    #: How near the student is to its teacher, where it has one.
+    _agreement: Agreement | None = None
 
-    def _check_architecture(self) -> None:
-        """Raise if parameters do not say what the hidden layers are."""
-        if not isinstance(thawed(self.estimator), NTKCompressor):
-            given_architecture(self)
-            return
+    # --- hidden layers ----------------------------------------------------------------
+
+    def _hidden(self) -> Architecture | NTKCompressor:
+        """Read from the parameters what the hidden layers are, or raise."""
+        compressor = thawed(self.estimator)
+        if not isinstance(compressor, NTKCompressor):
+            return read_architecture(self)
         for name, only in (
             ("widen", 1),
             ("hidden_weights", "random"),
@@ -72,12 +89,26 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
                     f"estimator is a fitted NTKCompressor, which goes with "
                     f"{name}={only!r}."
                 )
+        return compressor
 
-    def _given_compressor(self, n_features: int) -> NTKCompressor | None:
-        """Return the fitted compressor that `estimator` is, if it is one."""
-        compressor = thawed(self.estimator)
-        if not isinstance(compressor, NTKCompressor):
-            return None
+    def _fit_hidden(self, data: Data, hidden: Architecture | NTKCompressor) -> None:
+        """Fit the hidden layers, or adopt fitted ones."""
+        if isinstance(hidden, NTKCompressor):
+            compressor = self._adopted(hidden, data.n_features)
+        else:
+            names = NTKCompressor._get_param_names()
+            compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
+            if hasattr(self, "feature_names_in_"):
+                compressor.feature_names_in_ = self.feature_names_in_
+            compressor._fit_data(data, hidden)
+        self.compressor_ = compressor
+        self.network_ = compressor.network_
+        self.matching_ = compressor.matching_
+        self.mean_ = compressor.mean_
+        self.scale_ = compressor.scale_
+
+    def _adopted(self, compressor: NTKCompressor, n_features: int) -> NTKCompressor:
+        """Return the fitted compressor that `estimator` is, as our own."""
         if not hasattr(compressor, "network_"):
             raise NotFittedError(
                 f"estimator is an NTKCompressor that is not fitted. {NOT_FITTED_HINT}"
@@ -90,160 +121,206 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
                 f"X has features {list(own)!r}, but estimator NTKCompressor was fitted "
                 f"with {list(given)!r}."
             )
-        # A later fit of the given one must not change this estimator. (Copies as made
-        # for others leave out the rows of the report.)
-        taken = NTKCompressor.__new__(NTKCompressor)
-        taken.__dict__.update(vars(compressor))
-        return taken
+        return compressor._shallow_copy()
 
-    def _make_compressor(self) -> NTKCompressor:
-        parameters = {
-            name: getattr(self, name) for name in NTKCompressor._get_param_names()
-        }
-        compressor = NTKCompressor(**parameters)
-        if hasattr(self, "feature_names_in_"):
-            compressor.feature_names_in_ = self.feature_names_in_
-        return compressor
+    # --- training ---------------------------------------------------------------------
 
-    def _keep_compressor(self, compressor: NTKCompressor) -> None:
-        self.compressor_ = compressor
-        self.network_ = compressor.network_
-        self.matching_ = compressor.matching_
-        self.mean_ = compressor.mean_
-        self.scale_ = compressor.scale_
+    @property
+    def _progress(self) -> Report | None:
+        """What takes lines about the progress, if `verbose` is set."""
+        return partial(print_progress, type(self).__name__) if self.verbose else None
 
-    def _check_labels_are_the_target(self, what: str) -> None:
-        if self.target != "labels":
-            raise ValueError(
-                f"target={self.target!r} needs all samples at once, in memory; {what}."
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, targets: str, reset: bool = True
+    ) -> Data:
+        """Validate the data of a fit."""
+        return read_data(
+            self,
+            X,
+            y,
+            sample_weight,
+            targets=None if y is None and self.target == "teacher" else targets,
+            reset=reset,
+            report=self._progress,
+        )
+
+    def _teach(self, data: Data, hidden: Architecture | NTKCompressor) -> Data:
+        """Return the data with what the teacher says of each row."""
+        assert isinstance(hidden, Architecture)
+        teacher = read_teacher(
+            hidden.reference,
+            self.target,
+            classifier=is_classifier(self),
+            n_features=data.n_features,
+            feature_names=getattr(self, "feature_names_in_", None),
+        )
+        data = data.map(with_scores, teacher)
+        if not is_classifier(self):
+            return data
+        return data.map(with_scaled_scores, data.total(squared_scores))
+
+    def _fit_ridge(
+        self,
+        data: Data,
+        targets: Any,
+        loss: Any = None,
+        *,
+        calibrate: bool,
+    ) -> tuple[LinearReadout, LeftOut | None]:
+        """Fit the ridge readout, with left-out scores for a calibration or without."""
+        readout, left_out = fit_ridge(
+            data.map(samples_of, self.network_, targets),
+            *self.network_.code_line,
+            alphas=None if self.alpha is None else np.array([self.alpha]),
+            loss=loss,
+            n_left_out=SAMPLE_SIZE if calibrate else 0,
+        )
+        if self._progress is not None:
+            assert readout.losses is not None
+            self._progress(
+                f"ridge readout: alpha={readout.alpha:.3g}, "
+                f"leave-one-out loss {readout.losses.min():.4g}"
             )
+        return readout, left_out
 
     def _check_batch(self, *arrays: Any) -> None:
         """Raise if there is no batch in memory, with labels as its target."""
-        self._check_labels_are_the_target("partial_fit has batches")
+        if self.target != "labels":
+            raise ValueError(
+                f"target={self.target!r} needs all samples at once, in memory; "
+                "partial_fit has batches."
+            )
         if is_dask(*arrays):
             raise TypeError(
                 "partial_fit takes batches in memory, got a dask array, which fit "
                 "takes as a whole."
             )
 
-    def _forget_readout(self) -> None:
-        """Remove what an earlier fit has left."""
-        names = *self._of_readout, *self._of_teacher, "loo_losses_", "readout_"
-        for name in (*names, "_online"):
-            self.__dict__.pop(name, None)
-
-    def _report(self, text: str) -> None:
-        print(f"[{type(self).__name__}] {text}", flush=True)
-
-    def _fit_ridge(
+    def _add_batch(
         self,
-        codes: LazyCodes,
-        Y: Any,
-        sample_weight: Any,
-        costs: Any = None,
-        loss: Any = None,
-        *,
-        predict: bool,
-    ) -> RidgeReadout:
-        """Fit the ridge readout, with leave-one-out predictions or without."""
-        ridge = fit_ridge(
-            codes,
-            Y,
-            scale=self.compressor_.code_line_[1],
-            sample_weight=sample_weight,
-            costs=costs,
-            alphas=None if self.alpha is None else np.array([self.alpha]),
-            loss=loss,
-            predict=predict,
-            report=self._report if self.verbose else None,
-        )
-        self._keep_ridge(
-            ridge.coef, ridge.intercept, ridge.alpha, ridge.alphas, ridge.loo_losses
-        )
-        return ridge
-
-    def _is_linear(self) -> bool:
-        """Whether the fitted readout is one of ours, not an estimator of its own."""
-        return "readout_" not in vars(self) or "alpha_" in vars(self)
-
-    def _exact_readout(
-        self,
-    ) -> tuple[
-        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
-    ]:
-        """Return the readout of codes: ``scores = (codes @ weights) * grid + offset``.
-
-        Returns
-        -------
-        weights : ndarray of shape (n_features_out, n_targets), dtype float64
-            Whole numbers of 31 bits.
-        grid : ndarray of shape (n_targets,), dtype float64
-            Powers of two.
-        offset : ndarray of shape (n_targets,), dtype float64
-        """
-        check_is_fitted(self)
-        first, unit = self.compressor_.code_line_
-        coef = np.atleast_2d(self.coef_)
-        constants, step = _on_grid((coef * first).T)
-        weights, grid = _on_grid((coef * unit).T)
-        return weights, grid, self.intercept_ + constants.sum(axis=0) * step
-
-    def _keep_ridge(
-        self, coef: Any, intercept: Any, alpha: float, alphas: Any, loo_losses: Any
+        data: Data,
+        hidden: Architecture | NTKCompressor,
+        targets: Any,
+        **start: Any,
     ) -> None:
-        self._forget_readout()
-        # From codes to features: feature = first + unit * code.
-        first, _ = self.compressor_.code_line_
-        self.coef_ = coef
-        self.intercept_ = intercept - coef @ first
-        self.alpha_ = float(alpha)
-        self.alphas_ = alphas
-        self.loo_losses_ = loo_losses
-        if self.verbose:
-            self._report(
-                f"ridge readout: alpha={self.alpha_:.3g}, "
-                f"leave-one-out loss {loo_losses.min():.4g}"
-            )
-
-    def _start_online(self, X: Any, sample_weight: Any, **targets: Any) -> OnlineRidge:
-        """Return the sums of no samples; fix the hidden layers if they are not."""
+        """Add a batch to those before; fix the hidden layers if they are not."""
+        online = self._kept if isinstance(self._kept, OnlineRidge) else None
         if not hasattr(self, "compressor_"):
-            self._fit_compressor(X, sample_weight)
-        elif hasattr(self, "coef_") or hasattr(self, "readout_"):
-            warnings.warn(
+            self._fit_hidden(data, hidden)
+        elif online is None and (self._kept, self._own_readout) != (None, None):
+            warn_user(
                 "fit keeps no statistics that partial_fit could add to: the hidden "
-                "layers stay as they are, the readout starts anew with this batch.",
-                UserWarning,
-                stacklevel=3,
+                "layers stay as they are, the readout starts anew with this batch."
             )
-        return OnlineRidge(self.network_, **targets)
+        if online is None:
+            online = OnlineRidge(self.network_, **start)
+        samples: Samples = data.map(samples_of, self.network_, targets).take_all()
+        self._keep_readout(online.with_batch(samples, self.alpha, self._progress))
 
-    def _solve_online(self) -> None:
-        """Compute the readout of the batches so far."""
-        first, unit = self.compressor_.code_line_
-        solution = self._online.solve(unit, self.alpha)
-        self.coef_ = solution.coef
-        self.intercept_ = solution.intercept - solution.coef @ first
-        self.alpha_ = solution.alpha
-        self.alphas_ = solution.alphas
-        self.gcv_losses_ = solution.gcv_losses
-        if solution.temperature is not None:
-            self.temperature_ = solution.temperature
-        if self.verbose:
-            self._report(
-                f"ridge readout: alpha={self.alpha_:.3g}, generalised "
-                f"cross-validation {self.gcv_losses_.min():.4g}"
-            )
+    def _keep_readout(
+        self, readout: LinearReadout | OnlineRidge | None, own: Any = None
+    ) -> None:
+        """Keep a fitted readout in place of all that an earlier fit has left."""
+        self._kept, self._own_readout, self._agreement = readout, own, None
 
-    def __getattr__(self, name: str) -> Any:
-        """Return an attribute of the readout that `partial_fit` has left open."""
-        if name not in type(self)._of_readout or "_online" not in self.__dict__:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}"
-            )
-        self._solve_online()
-        return self.__dict__[name]
+    # --- the fitted readout -----------------------------------------------------------
+
+    @property
+    def _readout(self) -> LinearReadout | None:
+        """The fitted linear readout; None if it is an estimator of its own."""
+        kept = self._kept
+        return kept.readout if isinstance(kept, OnlineRidge) else kept
+
+    def _missing(self, name: str) -> AttributeError:
+        """Return the error of an attribute that this fit has not."""
+        return AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}"
+        )
+
+    @property
+    def readout_(self) -> Any:
+        """The fitted readout, where it is an estimator of scikit-learn."""
+        if self._own_readout is None:
+            raise self._missing("readout_")
+        return self._own_readout
+
+    @property
+    def coef_(self) -> npt.NDArray[np.float64]:
+        """Coefficients of the features."""
+        readout = self._readout
+        if readout is not None:
+            return readout.shaped(readout.coef)
+        if not hasattr(self._own_readout, "coef_"):
+            raise self._missing("coef_")
+        return self._own_readout.coef_
+
+    @property
+    def intercept_(self) -> Any:
+        """Intercepts."""
+        readout = self._readout
+        if readout is not None:
+            return readout.shaped(readout.intercept)
+        if not hasattr(self._own_readout, "intercept_"):
+            raise self._missing("intercept_")
+        return self._own_readout.intercept_
+
+    @property
+    def alpha_(self) -> float:
+        """Regularisation used."""
+        readout = self._readout
+        if readout is None or readout.alpha is None:
+            raise self._missing("alpha_")
+        return readout.alpha
+
+    @property
+    def alphas_(self) -> npt.NDArray[np.float64]:
+        """Regularisations tried."""
+        readout = self._readout
+        if readout is None or readout.alphas is None:
+            raise self._missing("alphas_")
+        return readout.alphas
+
+    @property
+    def loo_losses_(self) -> npt.NDArray[np.float64]:
+        """Leave-one-out loss of each regularisation."""
+        return self._losses("loo")
+
+    @property
+    def gcv_losses_(self) -> npt.NDArray[np.float64]:
+        """Generalised cross-validation of each regularisation."""
+        return self._losses("gcv")
+
+    def _losses(self, criterion: str) -> npt.NDArray[np.float64]:
+        readout = self._readout
+        if readout is None or readout.losses is None or readout.criterion != criterion:
+            raise self._missing(f"{criterion}_losses_")
+        return readout.losses
+
+    @property
+    def teacher_agreement_(self) -> float:
+        """Agreement with the teacher on the training data."""
+        if self._agreement is None:
+            raise self._missing("teacher_agreement_")
+        return self._agreement.with_teacher
+
+    def _agreement_with_labels(self, name: str) -> float:
+        if self._agreement is None or self._agreement.with_labels is None:
+            raise self._missing(name)
+        return self._agreement.with_labels
+
+    def __dir__(self) -> list[str]:
+        # What looks at all attributes, as notebooks do, is not to solve for them.
+        names = super().__dir__()
+        pending = isinstance(self._kept, OnlineRidge) and not self._kept.is_solved
+        return [name for name in names if not (pending and name in _OF_READOUT)]
+
+    def _predictor(self) -> Self:
+        """Return a copy that predicts the same and holds nothing more."""
+        light = copy(self)
+        light._kept = self._readout
+        return light
+
+    # --- predictions ------------------------------------------------------------------
 
     def _validated(self, X: Any) -> Any:
         """Return the `X` of a prediction, checked against that of the fit."""
@@ -252,25 +329,14 @@ class CompressedMLP(SavingMixin, ReportMixin, BaseEstimator):
 
     def _linear(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the linear readout of validated `X`, (n_samples, n_targets)."""
-        weights, grid, offset = self._exact_readout()
-        scores = self.network_.scores(X, weights, n_jobs=self.n_jobs)
-        return scores * grid + offset
+        readout = self._readout
+        assert readout is not None
+        on_codes = readout.on_codes(*self.network_.code_line)
+        scores = self.network_.scores(X, on_codes.weights, n_jobs=self.n_jobs)
+        return scores * on_codes.grid + on_codes.offset
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _on_grid(
-    weights: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Round each column of `weights` to 31-bit integers times a power of two.
-
-    Sums of such integers times 4-bit codes are exact in float64, so that scores
-    do not depend on the batch, the threads or the machine.
-    """
-    _, exponents = np.frexp(np.abs(weights).max(axis=0, initial=0.0))
-    grid = np.ldexp(1.0, np.maximum(exponents - 31, -1022))
-    return np.rint(weights / grid), grid

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
-from sklearn.utils import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
-from ._base import CompressedMLP
-from ._chunked import is_dask, over_chunks
-from ._compat import StrOptions, fit_context
-from ._compressor import validate_input, validate_weight
-from ._given import read_teacher
-from ._logistic import fit_logistic
-from ._readout import (
-    product,
-)
-from ._scores import (
-    SignTargets,
+from ._base import Agreement, CompressedMLP
+from ._validation import StrOptions, fit_context
+from .data import Data, Part, over_chunks
+from .readout import (
+    LinearReadout,
     all_scores,
-    fit_temperature,
+    class_costs,
+    fit_logistic,
+    label_weights,
+    samples_of,
     zero_one_loss,
 )
-from .network import LazyCodes
+from .readout.targets import ClassTargets, labelled_by_teacher
 
 __all__ = ["CompressedMLPClassifier"]
 
@@ -51,7 +47,7 @@ def _delegates(method: str) -> Any:
 
     def check(self: CompressedMLPClassifier) -> bool:
         if hasattr(self, "network_"):  # parameters may be others by now
-            return self._is_linear() or hasattr(self.readout_, method)
+            return self._kept is not None or hasattr(self.readout_, method)
         return isinstance(self.readout, str) or hasattr(self.readout, method)
 
     return available_if(check)
@@ -182,8 +178,6 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-    _of_readout = (*CompressedMLP._of_readout, "temperature_")
-    _of_teacher = (*CompressedMLP._of_teacher, "training_accuracy_")
 
     def __init__(
         self,
@@ -251,72 +245,62 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         NotFittedError
             If `estimator` has to be fitted and is not.
         """
-        self._check_architecture()
-        if is_dask(X, y, sample_weight):
-            from ._dask import fit_classifier
+        hidden = self._hidden()
+        data = self._read(X, y, sample_weight, "labels")
+        self._check_readout(data, sample_weight)
+        if self.target != "labels":
+            data = self._teach(data, hidden)
+            said = self._teacher_classes(data, hidden, None if y is None else data)
+            told = data.map(labelled_by_teacher, said)
+        wanted = told if self.target == "teacher" else data
+        weights = wanted.total(label_weights)
+        if not weights.weights.any():
+            raise ValueError("sample_weight is zero for every sample.")
+        # Readouts that take labels know the classes that occur.
+        scored = self.target != "labels" and self.readout == "ridge"
+        classes = self._check_several(said if scored else weights.labels)
 
-            self._check_labels_are_the_target("X or y is a dask array")
-            fit_classifier(self, X, y, sample_weight)
-            return self
-        if self.target == "teacher" and y is None:
-            X = validate_input(self, X)
-        else:
-            X, y = validate_input(self, X, y)
-            check_classification_targets(y)
-        if sample_weight is not None:
-            sample_weight = validate_weight(sample_weight, X)
-        self._check_readout(sample_weight)
-        scores = None
-        if self.target == "labels":
-            classes, labels = np.unique(y, return_inverse=True)
-        else:
-            classes, labels, scores = self._ask_teacher(X, y, sample_weight)
-            said = classes[all_scores(scores).argmax(axis=1)]
-            if self.readout != "ridge":
-                # Such readouts know the classes that occur.
-                occurring, labels = np.unique(labels, return_inverse=True)
-                classes = classes[occurring]
-        self._check_several(classes)
-
-        codes = self._fit_compressor(X, sample_weight)
+        self._fit_hidden(data, hidden)
         self.classes_ = classes
-        costs = self._sample_costs(labels, sample_weight)
+        targets = ClassTargets(
+            classes,
+            class_costs(self.class_weight, classes, weights.of(classes)),
+            self.target if scored else "labels",
+        )
         if self.readout == "ridge":
-            self._fit_ridge_classifier(codes, labels, sample_weight, costs, scores)
-        else:
-            self._fit_estimator(codes, labels, product(sample_weight, costs))
-        if scores is not None:
-            predicted = self._predict_validated(X)
-            self.teacher_agreement_ = float(
-                np.average(predicted == said, weights=sample_weight)
+            readout, left_out = self._fit_ridge(
+                wanted, targets, zero_one_loss, calibrate=True
             )
-            if y is not None:
-                self.training_accuracy_ = float(
-                    np.average(predicted == y, weights=sample_weight)
-                )
+            assert left_out is not None
+            self._keep_readout(replace(readout, temperature=left_out.temperature()))
+        else:
+            self._fit_estimator(wanted.map(samples_of, self.network_, targets), data)
+        if self.target != "labels":
+            self._agreement = self._measure_agreement(data, told, y is not None)
         return self
 
-    def _ask_teacher(
-        self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-        """Return the classes, each sample's label, and the teacher's scores."""
+    def _measure_agreement(self, data: Data, told: Data, has_labels: bool) -> Agreement:
+        """Return the shares of samples predicted as the teacher says, and right."""
+        light = self._predictor()
+        hits, weight = told.total(_hits, light)
+        right = data.total(_hits, light)[0] / weight if has_labels else None
+        return Agreement(hits / weight, right)
+
+    def _teacher_classes(
+        self, data: Data, hidden: Any, labelled: Data | None
+    ) -> npt.NDArray[Any]:
+        """Return the classes that the teacher scores, or say what is wrong."""
         if self.target == "both" and self.readout != "ridge":
             raise ValueError(
                 "target='both' needs readout='ridge', which takes any scores as "
                 f"targets, got readout={self.readout!r}."
             )
-        teacher, scores = read_teacher(
-            self.estimator,
-            X,
-            self.target,
-            classifier=True,
-            feature_names=getattr(self, "feature_names_in_", None),
-            sample_weight=sample_weight,
-        )
-        n_classes = all_scores(scores[:1]).shape[1]
+        teacher = hidden.reference
+        n_classes = teacher.n_classes
+        y = None if labelled is None else labelled.total(label_weights).labels
         classes = teacher.classes
         if classes is None:
-            classes = np.arange(n_classes) if y is None else np.unique(y)
+            classes = np.arange(n_classes) if y is None else y
         if len(classes) != n_classes:
             raise ValueError(
                 f"estimator {teacher.name} has {n_classes} classes, y has "
@@ -328,11 +312,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
                 f"y has labels that estimator {teacher.name} does not know: "
                 f"{unseen!r}; expected some of {classes!r}."
             )
-        if self.target == "teacher":
-            labels = all_scores(scores).argmax(axis=1)
-        else:
-            labels = np.searchsorted(classes, y)
-        return classes, labels, scores
+        return np.asarray(classes)
 
     @available_if(_has_partial_fit)
     @fit_context(prefer_skip_nested_validation=True)
@@ -379,31 +359,15 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             If the readout of an earlier :meth:`fit` is given up.
         """
         self._check_batch(X, y, sample_weight)
-        self._check_architecture()
-        X, y = validate_input(self, X, y, reset=not hasattr(self, "compressor_"))
-        check_classification_targets(y)
-        if sample_weight is not None:
-            sample_weight = validate_weight(sample_weight, X)
-        classes = self._check_classes(classes, y)
-        labels = np.searchsorted(classes, y)
-        online = self.__dict__.get("_online")
-        if online is None:
-            n_targets = 1 if len(classes) == 2 else len(classes)
-            online = self._start_online(
-                X, sample_weight, n_targets=n_targets, n_classes=len(classes)
-            )
+        hidden = self._hidden()
+        reset = not hasattr(self, "compressor_")
+        data = self._read(X, y, sample_weight, "labels", reset)
+        weights = data.total(label_weights)
+        classes = self._check_classes(classes, weights.labels)
+        costs = class_costs(self.class_weight, classes, weights.of(classes))
+        n_targets = 1 if len(classes) == 2 else len(classes)
+        self._add_batch(data, hidden, ClassTargets(classes, costs), n_targets=n_targets)
         self.classes_ = classes
-        online.update(
-            X,
-            SignTargets(labels, len(classes)),
-            sample_weight,
-            labels=labels,
-            costs=self._sample_costs(labels, sample_weight),
-            n_jobs=self.n_jobs,
-            report=self._report if self.verbose else None,
-        )
-        self._forget_readout()
-        self._online = online
         return self
 
     def _check_classes(self, classes: Any, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -437,30 +401,15 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             )
         return classes
 
-    def _sample_costs(
-        self, labels: npt.NDArray[np.intp], sample_weight: Any
-    ) -> npt.NDArray[np.float64] | None:
-        """Return the weight of each sample's class."""
-        counts = np.bincount(labels, sample_weight, minlength=len(self.classes_))
-        of_class = self._class_costs(self.classes_, counts)
-        return None if of_class is None else of_class[labels]
-
-    def _class_costs(
-        self, classes: npt.NDArray[Any], counts: npt.NDArray[Any]
-    ) -> npt.NDArray[np.float64] | None:
-        """Return the weight of each class that has `counts` samples."""
-        if self.class_weight is None:
-            return None
-        with np.errstate(divide="ignore"):  # a class without any weight
-            of_class = compute_class_weight(
-                self.class_weight, classes=classes, y=classes, sample_weight=counts
-            )
-        return np.where(np.isfinite(of_class), of_class, 0.0)
-
-    def _check_readout(self, sample_weight: Any) -> None:
+    def _check_readout(self, data: Data, sample_weight: Any) -> None:
         """Raise ValueError before any long work if the readout cannot serve."""
         if isinstance(self.readout, str):
             return
+        if not data.in_memory:
+            raise ValueError(
+                "The readout of dask arrays must be 'ridge' or 'logistic', which "
+                f"follow from sums; got readout={self.readout!r}."
+            )
         if not is_classifier(self.readout):
             raise ValueError(
                 "readout must be 'ridge', 'logistic' or a classifier, got "
@@ -473,57 +422,48 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
                 f"{self.readout!r} does not take sample weights."
             )
 
-    def _fit_ridge_classifier(
-        self,
-        codes: LazyCodes,
-        labels: npt.NDArray[np.intp],
-        sample_weight: Any,
-        costs: Any,
-        teacher: npt.NDArray[np.float64] | None = None,
-    ) -> None:
-        Y: Any = SignTargets(labels, len(self.classes_))
-        if teacher is not None:
-            Y = teacher if self.target == "teacher" else (Y[:] + teacher) / 2
-        ridge = self._fit_ridge(
-            codes, Y, sample_weight, costs, zero_one_loss, predict=True
-        )
-        assert ridge.loo_prediction is not None
-        some = ridge.loo_rows
-        weight = product(sample_weight, costs, some)
-        self.temperature_ = fit_temperature(ridge.loo_prediction, labels[some], weight)
-
-    def _fit_estimator(
-        self, codes: LazyCodes, labels: npt.NDArray[np.intp], weight: Any
-    ) -> None:
+    def _fit_estimator(self, samples: Data, data: Data) -> None:
         """Fit a readout that is an estimator of scikit-learn."""
-        first, unit = self.compressor_.code_line_
-        alpha = None
         if self.readout == "logistic":
             taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
-            readout, alpha = fit_logistic(
-                codes,
-                labels,
+            offset, step_size = self.network_.code_line
+            own, alpha = fit_logistic(
+                samples,
                 len(self.classes_),
-                first=first,
-                unit=unit,
-                scale=float(np.sqrt(np.square(taus).sum() / codes.shape[1])),
+                offset=offset,
+                step_size=step_size,
+                scale=float(np.sqrt(np.square(taus).sum() / len(offset))),
                 alpha=self.alpha,
-                weight=weight,
-                report=self._report if self.verbose else None,
+                report=self._progress,
             )
-        else:
-            options = {} if weight is None else {"sample_weight": weight}
-            Z = codes.features(first, unit)
-            readout = clone(self.readout).fit(Z, labels, **options)
-        self._forget_readout()
-        self.readout_ = readout
-        if alpha is not None:
-            self.alpha_ = alpha
             # Half of [-s, s] has the logistic function of s as its softmax.
-            self.temperature_ = 0.5 if len(self.classes_) == 2 else 1.0
-        for name in ("coef_", "intercept_"):
-            if hasattr(self.readout_, name):
-                setattr(self, name, getattr(self.readout_, name))
+            temperature = 0.5 if len(self.classes_) == 2 else 1.0
+            readout = LinearReadout(
+                own.coef_,
+                own.intercept_,
+                alpha,
+                criterion="held_out",
+                temperature=temperature,
+            )
+            self._keep_readout(readout, own)
+            return
+        rows = samples.take_all()
+        options = {} if rows.weight is None else {"sample_weight": rows.weight}
+        Z = self.network_.features(data.take_all().X, n_jobs=self.n_jobs)
+        self._keep_readout(None, clone(self.readout).fit(Z, rows.labels, **options))
+
+    @property
+    def temperature_(self) -> float:
+        """Factor of the scores in the softmax of `predict_proba`."""
+        readout = self._readout
+        if readout is None or readout.temperature is None:
+            raise self._missing("temperature_")
+        return readout.temperature
+
+    @property
+    def training_accuracy_(self) -> float:
+        """Share of the training samples that are predicted right."""
+        return self._agreement_with_labels("training_accuracy_")
 
     @_delegates("decision_function")
     @over_chunks
@@ -541,7 +481,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             Score of ``classes_[1]`` if binary, else one score per class.
         """
         X = self._validated(X)
-        if self._is_linear():
+        if self._kept is not None:
             scores = self._linear(X)
             return scores.ravel() if scores.shape[1] == 1 else scores
         return self._ask_readout("decision_function", X)
@@ -563,7 +503,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         return self._predict_validated(self._validated(X))
 
     def _predict_validated(self, X: Any) -> npt.NDArray[Any]:
-        if self._is_linear():
+        if self._kept is not None:
             labels = all_scores(self._linear(X)).argmax(axis=1)
         else:
             labels = self._ask_readout("predict", X)
@@ -585,13 +525,19 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             Probabilities in the order of `classes_`; rows sum to 1.
         """
         X = self._validated(X)
-        if self._is_linear():
+        if self._kept is not None:
             scores = all_scores(self._linear(X))
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""
-        line = self.compressor_.code_line_
-        Z = self.network_.features(X, *line, n_jobs=self.n_jobs)
+        Z = self.network_.features(X, n_jobs=self.n_jobs)
         return getattr(self.readout_, method)(Z)
+
+
+def _hits(part: Part, classifier: CompressedMLPClassifier) -> npt.NDArray[np.float64]:
+    """Return the weight of the rows that are predicted as labelled, and of all."""
+    hits = classifier._predict_validated(part.X) == part.y
+    weight = np.ones(len(hits)) if part.weight is None else part.weight
+    return np.array([(hits * weight).sum(), weight.sum()])

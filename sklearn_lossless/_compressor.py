@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from copy import copy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -19,29 +19,30 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ._chunked import is_dask, over_chunks
-from ._compat import Interval, StrOptions, check_sample_weight, fit_context
-from ._features import feature_line
-from ._given import ReferenceNetwork, architecture
-from ._reporting import ReportMixin
-from ._saving import SavingMixin
+from ._fitted import FittedMixin
+from ._validation import Interval, StrOptions, fit_context, validate_input, warn_user
+from .data import (
+    Data,
+    Report,
+    has_weight,
+    over_chunks,
+    print_progress,
+    read_data,
+)
 from .inspection._report import keep_report_rows
 from .network import (
     build_network,
     choose_quantizer,
     code_sums,
+    n_nonzeros,
     network_from_weights,
 )
-from .theory import Activation, match_network
+from .reference import Architecture, architecture
+from .theory import match_network
 
-__all__ = [
-    "NTKCompressor",
-    "given_architecture",
-    "validate_input",
-    "validate_weight",
-]
+__all__ = ["NTKCompressor", "read_architecture"]
 
 #: Neurons of the first layer keep this many inputs, whatever eps: with fewer they
 #: are nearly copies of each other.
@@ -50,15 +51,11 @@ MIN_NONZEROS = 4
 #: Rows that the sums of fitted weights are calibrated on.
 _FITTED_ROWS = 8192
 
-#: Dtypes that are taken as they are; others become float64.
-_INPUT_DTYPES = (np.float64, np.float32, np.uint8)
-
 
 class NTKCompressor(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    SavingMixin,
-    ReportMixin,
+    FittedMixin,
     BaseEstimator,
 ):
     """Features of a sparse ternary network with a given network's kernel.
@@ -232,66 +229,40 @@ class NTKCompressor(
             If a parameter is out of range, or if `X` is constant, has fewer than
             two samples, or values that are not finite.
         """
-        given_architecture(self)
-        if is_dask(X, sample_weight):
-            from ._dask import fit_compressor
+        architecture = read_architecture(self)
+        data = read_data(self, X, None, sample_weight, report=self._progress)
+        return self._fit_data(data, architecture)
 
-            fit_compressor(self, X, sample_weight)
-            return self
-        X = validate_input(self, X)
-        if sample_weight is not None:
-            sample_weight = validate_weight(sample_weight, X)
-        return self._fit_validated(X, sample_weight)
+    @property
+    def _progress(self) -> Report | None:
+        """What takes lines about the progress, if `verbose` is set."""
+        return partial(print_progress, type(self).__name__) if self.verbose else None
 
-    def _fit_validated(
-        self, X: Any, sample_weight: npt.NDArray[np.float64] | None
-    ) -> Self:
-        """Fit without another look at parameters and data."""
-        self._fit_parts(
-            lambda of_part: of_part(X, sample_weight),
-            X.shape[1],
-            lambda: _spread_rows(X, sample_weight),
-        )
-        keep_report_rows(self, X, sample_weight)
-        return self
-
-    def _fit_parts(
-        self,
-        total: Callable[[Callable[..., Any]], Any],
-        n_features: int,
-        spread_rows: Callable[[], Any] | None = None,
-    ) -> Self:
-        """Fit to data in parts; `total` adds up a function of ``X, sample_weight``."""
-        sizes, activations, given = given_architecture(self)
-        if given is not None and self.hidden_weights == "fitted":
-            given.check_fitted(
+    def _fit_data(self, data: Data, architecture: Architecture) -> Self:
+        """Fit without another look at the parameters."""
+        n_features = data.n_features
+        reference = None
+        if self.hidden_weights == "fitted":
+            reference = architecture.reference
+            assert reference is not None
+            reference.check_fitted(
                 "hidden_weights='fitted'",
                 n_features,
                 getattr(self, "feature_names_in_", None),
             )
-            if spread_rows is None:
-                raise ValueError(
-                    "hidden_weights='fitted' needs samples in memory, got dask arrays."
-                )
-        quantizer = choose_quantizer(total, self.input_bits)
-        statistics = total(partial(code_sums, quantizer)).statistics()
-        n_nonzeros = max(
-            round((1 - self.eps) * n_features), min(MIN_NONZEROS, n_features)
-        )
-        if (
-            self.hidden_weights == "random"
-            and (1 - self.eps) * n_features < MIN_NONZEROS
-        ):
-            self._warn_few_inputs(n_features, n_nonzeros)
+        quantizer = choose_quantizer(data.total_inputs, self.input_bits)
+        statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
+        if reference is None:
+            self._check_inputs(n_features)
         # A bias is one more input, of the others' mean variance.
         bias_std = 1 / math.sqrt(n_features)
         matching = match_network(
-            activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
+            architecture.activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
         )
         for message in matching.unmet():
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
-        if self.verbose:
-            print(f"[{type(self).__name__}] matched activations\n{matching}")
+            warn_user(message, ConvergenceWarning)
+        if self._progress is not None:
+            self._progress(f"matched activations\n{matching}")
 
         taus = [layer.tau_in_compressed for layer in matching.layers]
         options: dict[str, Any] = {
@@ -299,16 +270,15 @@ class NTKCompressor(
             "seed": _draw_seed(self.random_state),
             "readout_layers": self.readout_layers,
         }
-        if given is not None and self.hidden_weights == "fitted":
-            assert given.weights is not None
-            assert given.biases is not None
-            assert spread_rows is not None
+        if reference is not None:
+            assert reference.weights is not None
+            assert reference.biases is not None
             self.network_, correlations = network_from_weights(
                 quantizer,
-                spread_rows(),
-                given.weights[:-1],
-                given.biases[:-1],
-                activations,
+                _spread_rows(data),
+                reference.weights[:-1],
+                reference.biases[:-1],
+                architecture.activations,
                 matching.steps,
                 taus,
                 **options,
@@ -320,7 +290,7 @@ class NTKCompressor(
                 statistics,
                 matching.steps,
                 taus,
-                sizes,
+                architecture.sizes,
                 bias_std=bias_std,
                 min_nonzeros=MIN_NONZEROS,
                 **options,
@@ -330,6 +300,7 @@ class NTKCompressor(
         self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
         self.n_features_in_ = n_features
         self._n_features_out = self.network_.n_features_out
+        keep_report_rows(self, data)
         return self
 
     @over_chunks
@@ -351,9 +322,7 @@ class NTKCompressor(
         check_is_fitted(self)
         X = validate_input(self, X, reset=False)
         dtype = np.float32 if X.dtype == np.float32 else np.float64
-        return self.network_.features(
-            X, *self.code_line_, dtype=dtype, n_jobs=self.n_jobs
-        )
+        return self.network_.features(X, dtype=dtype, n_jobs=self.n_jobs)
 
     @over_chunks
     def codes(self, X: Any) -> npt.NDArray[np.uint8]:
@@ -375,26 +344,40 @@ class NTKCompressor(
 
     @property
     def code_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Each feature at code 0, and its step from code to code."""
-        return feature_line(self.network_, self.matching_)
+        """Offset and step size of each feature: its value at code 0, code to code."""
+        return self.network_.code_line
 
     def _report_correlations(self, correlations: list[npt.NDArray[Any]]) -> None:
-        if self.verbose:
+        if self._progress is not None:
             means = ", ".join(f"{each.mean():.3f}" for each in correlations)
-            print(
-                f"[{type(self).__name__}] correlation with the fitted neurons' inputs, "
-                f"mean of each layer: {means}"
+            self._progress(
+                "correlation with the fitted neurons' inputs, mean of each layer: "
+                + means
             )
 
-    def _warn_few_inputs(self, n_features: int, n_nonzeros: int) -> None:
-        warnings.warn(
-            f"X has {n_features} features: with eps={self.eps} a neuron of the first "
-            f"layer would have fewer than {MIN_NONZEROS} inputs, too few for the "
-            f"high-dimensional theory; {n_nonzeros} are kept. Expect the kernel to "
-            "be matched only roughly, or lower eps.",
-            UserWarning,
-            stacklevel=5,
-        )
+    def _check_inputs(self, n_features: int) -> None:
+        """Warn if neurons see so few inputs that the theory is left behind."""
+        if (1 - self.eps) * n_features < MIN_NONZEROS:
+            kept = n_nonzeros(n_features, self.eps, MIN_NONZEROS)
+            warn_user(
+                f"X has {n_features} features: with eps={self.eps} a neuron of the "
+                f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
+                f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
+                "be matched only roughly, or lower eps."
+            )
+
+    def _shallow_copy(self) -> Self:
+        """Return a copy that a later fit of this one does not change.
+
+        `copy` would drop the rows of the report.
+        """
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def _predictor(self) -> Self:
+        """Return a copy that predicts the same and holds nothing more."""
+        return copy(self)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
@@ -404,22 +387,8 @@ class NTKCompressor(
         return tags
 
 
-def _spread_rows(
-    X: Any, sample_weight: npt.NDArray[np.float64] | None
-) -> npt.NDArray[Any]:
-    """Return rows of `X` that have weight, at equal distances, dense."""
-    usable = np.arange(X.shape[0])
-    if sample_weight is not None:
-        usable = np.flatnonzero(sample_weight)
-    n_rows = min(len(usable), _FITTED_ROWS)
-    rows = X[usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]]
-    return rows.toarray() if sparse.issparse(rows) else rows
-
-
-def given_architecture(
-    estimator: Any,
-) -> tuple[list[int], list[Activation], ReferenceNetwork | None]:
-    """Return the widths and activations that an estimator's parameters ask for."""
+def read_architecture(estimator: Any) -> Architecture:
+    """Return the hidden layers that an estimator's parameters ask for, or raise."""
     return architecture(
         estimator.hidden_layer_sizes,
         estimator.activation,
@@ -429,39 +398,12 @@ def given_architecture(
     )
 
 
-def validate_input(
-    estimator: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any
-) -> Any:
-    """Validate `X` as dense float64, float32, uint8, or canonical CSR of these.
-
-    Returns
-    -------
-    X, or (X, y) if `y` is given
-    """
-    validated = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=_INPUT_DTYPES,
-        ensure_min_samples=2 if options.get("reset", True) else 1,
-        **options,
-    )
-    X, *rest = validated if isinstance(validated, tuple) else (validated,)
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return (X, *rest) if rest else X
-
-
-def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
-    """Validate `sample_weight` as nonnegative float64, not all of them zero."""
-    weight = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
-    if not weight.any():
-        raise ValueError("sample_weight is zero for every sample.")
-    return weight
+def _spread_rows(data: Data) -> npt.NDArray[Any]:
+    """Return rows that have weight, at equal distances, dense."""
+    usable = np.flatnonzero(data.gather(has_weight))
+    n_rows = min(len(usable), _FITTED_ROWS)
+    X = data.take(usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]).X
+    return X.toarray() if sparse.issparse(X) else X
 
 
 def _draw_seed(random_state: int | np.random.RandomState | None) -> int:

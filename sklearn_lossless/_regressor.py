@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Self
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.metrics import r2_score
 
-from ._base import CompressedMLP
-from ._chunked import is_dask, over_chunks
-from ._compat import fit_context
-from ._compressor import validate_input, validate_weight
-from ._given import read_teacher
+from ._base import Agreement, CompressedMLP
+from ._validation import fit_context
+from .data import Data, Part, over_chunks
+from .readout import OnlineRidge
+from .readout.targets import NumberTargets, weighted_sums
 
 __all__ = ["CompressedMLPRegressor"]
 
@@ -113,8 +113,6 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     True
     """
 
-    _of_teacher: ClassVar[tuple[str, ...]] = ("teacher_agreement_", "training_r2_")
-
     def __init__(
         self,
         hidden_layer_sizes: int | Iterable[int] = (1000,),
@@ -176,61 +174,36 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         NotFittedError
             If `estimator` has to be fitted and is not.
         """
-        self._check_architecture()
-        if is_dask(X, y, sample_weight):
-            from ._dask import fit_regressor
-
-            self._check_labels_are_the_target("X or y is a dask array")
-            fit_regressor(self, X, y, sample_weight)
-            return self
-        if self.target == "teacher" and y is None:
-            X = validate_input(self, X)
-        else:
-            X, y = validate_input(self, X, y, multi_output=True, y_numeric=True)
-        if sample_weight is not None:
-            sample_weight = validate_weight(sample_weight, X)
-        said, true = None, y
+        hidden = self._hidden()
+        data = self._read(X, y, sample_weight, "numbers")
         if self.target != "labels":
-            said, y = self._ask_teacher(X, y)
-        codes = self._fit_compressor(X, sample_weight)
-        Y = y.reshape(len(y), -1).astype(np.float64)
+            data = self._teach(data, hidden)
+            self._check_outputs(hidden, data.y_shape)
+        *sums, weight = data.total(weighted_sums, NumberTargets(target=self.target))
+        if not weight:
+            raise ValueError("sample_weight is zero for every sample.")
         # Sums of products lose less to rounding without a large mean.
-        offset = np.average(Y, axis=0, weights=sample_weight)
-        self._fit_ridge(codes, Y - offset, sample_weight, predict=False)
-        self.intercept_ += offset
-        if y.ndim == 1:
-            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
-        if said is not None:
-            predicted = self._linear(X).reshape(said.shape)
-            self.teacher_agreement_ = r2_score(
-                said, predicted, sample_weight=sample_weight
-            )
-            if true is not None:
-                self.training_r2_ = r2_score(
-                    true, predicted, sample_weight=sample_weight
-                )
+        offset = np.array(sums) / weight
+        self._fit_hidden(data, hidden)
+        targets = NumberTargets(offset, self.target)
+        readout, _ = self._fit_ridge(data, targets, calibrate=False)
+        single = len(offset) == 1 if data.y_shape is None else len(data.y_shape) == 1
+        intercept = readout.intercept + offset
+        self._keep_readout(replace(readout, intercept=intercept, single=single))
+        if self.target != "labels":
+            light = self._predictor()
+            with_labels = None if y is None else _r2(data, light, NumberTargets())
+            with_teacher = _r2(data, light, NumberTargets(target="teacher"))
+            self._agreement = Agreement(with_teacher, with_labels)
         return self
 
-    def _ask_teacher(
-        self, X: Any, y: Any
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the teacher's outputs, and the targets of the student."""
-        _, outputs = read_teacher(
-            self.estimator,
-            X,
-            self.target,
-            classifier=False,
-            feature_names=getattr(self, "feature_names_in_", None),
-        )
-        if y is None:
-            outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
-            return outputs, outputs
-        if np.reshape(y, (len(y), -1)).shape != outputs.shape:
+    def _check_outputs(self, hidden: Any, y_shape: tuple[int, ...] | None) -> None:
+        """Raise ValueError unless the teacher has an output for each target."""
+        n_outputs = hidden.reference.n_outputs
+        if y_shape is not None and (*y_shape, 1)[1] != n_outputs:
             raise ValueError(
-                f"y has shape {y.shape}, the estimator has {outputs.shape[1]} outputs."
+                f"y has shape {y_shape}, the estimator has {n_outputs} outputs."
             )
-        outputs = outputs.reshape(y.shape)
-        return outputs, outputs if self.target == "teacher" else (outputs + y) / 2
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -270,43 +243,29 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             If the readout of an earlier :meth:`fit` is given up.
         """
         self._check_batch(X, y, sample_weight)
-        self._check_architecture()
+        hidden = self._hidden()
         reset = not hasattr(self, "compressor_")
-        X, y = validate_input(
-            self, X, y, multi_output=True, y_numeric=True, reset=reset
+        data = self._read(X, y, sample_weight, "numbers", reset)
+        *sums, weight = data.total(weighted_sums, NumberTargets())
+        single, offset = len(data.y_shape or ()) == 1, np.array(sums) / weight
+        online = self._kept
+        if isinstance(online, OnlineRidge):
+            if (single, len(offset)) != (online.single, online.n_targets):
+                raise ValueError(
+                    f"y has shape {data.y_shape}, but the batches before had "
+                    f"{online.n_targets} target(s) in {2 - online.single} "
+                    "dimension(s)."
+                )
+            offset = np.asarray(online.offset)
+        self._add_batch(
+            data,
+            hidden,
+            NumberTargets(offset),
+            n_targets=len(offset),
+            offset=offset,
+            single=single,
         )
-        if sample_weight is not None:
-            sample_weight = validate_weight(sample_weight, X)
-        online = self.__dict__.get("_online")
-        Y = y.reshape(len(y), -1).astype(np.float64)
-        if online is None:
-            online = self._start_online(
-                X,
-                sample_weight,
-                n_targets=Y.shape[1],
-                offset=np.average(Y, axis=0, weights=sample_weight),
-                y_ndim=y.ndim,
-            )
-        elif (y.ndim, Y.shape[1]) != (online.y_ndim, online.n_targets):
-            raise ValueError(
-                f"y has shape {y.shape}, but the batches before had "
-                f"{online.n_targets} target(s) in {online.y_ndim} dimension(s)."
-            )
-        online.update(
-            X,
-            Y - online.offset,
-            sample_weight,
-            n_jobs=self.n_jobs,
-            report=self._report if self.verbose else None,
-        )
-        self._forget_readout()
-        self._online = online
         return self
-
-    def _solve_online(self) -> None:
-        super()._solve_online()
-        if self._online.y_ndim == 1:
-            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
 
     @over_chunks
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
@@ -323,4 +282,34 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             Predictions.
         """
         predicted = self._linear(self._validated(X))
-        return predicted.ravel() if self.coef_.ndim == 1 else predicted
+        readout = self._readout
+        return (
+            predicted.ravel() if readout is not None and readout.single else predicted
+        )
+
+    @property
+    def training_r2_(self) -> float:
+        """R^2 of the predictions for the training data as `y`."""
+        return self._agreement_with_labels("training_r2_")
+
+
+def _r2(data: Data, regressor: CompressedMLPRegressor, targets: NumberTargets) -> float:
+    """Return the R^2 of predictions, the mean over targets, as `r2_score`."""
+    *sums, weight = data.total(weighted_sums, targets)
+    centred = replace(targets, offset=np.array(sums) / weight)
+    errors, squares = data.total(_squared_errors, regressor, targets, centred)
+    exact = np.where(errors == 0, 1.0, 0.0)  # of constant targets
+    share = np.divide(errors, squares, out=1 - exact, where=squares > 0)
+    return float(np.mean(1 - share))
+
+
+def _squared_errors(
+    part: Part,
+    regressor: CompressedMLPRegressor,
+    targets: NumberTargets,
+    centred: NumberTargets,
+) -> npt.NDArray[np.float64]:
+    """Return the sums of squared errors, and of squares of the centred targets."""
+    weight = np.ones(part.n_samples) if part.weight is None else part.weight
+    errors = targets(part)[0] - regressor._linear(part.X)
+    return weight @ np.square([errors, centred(part)[0]])

@@ -27,6 +27,7 @@ import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from ridge import with_readout
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -302,8 +303,7 @@ def test_unknown_readout_type(models, tmp_path):
 
 @pytest.mark.parametrize("readout_dtype", ["float32", "float16", "int8"])
 def test_coefficients_beyond_the_type(readout_dtype):
-    fitted = classifier()
-    fitted.coef_ = fitted.coef_ * 1e60
+    fitted = with_readout(classifier(), coef=lambda coef: coef * 1e60)
     with pytest.raises(ValueError, match=f"readout_dtype='{readout_dtype}' cannot"):
         to_bytes(fitted, readout_dtype)
     np.testing.assert_array_equal(from_bytes(to_bytes(fitted)).coef_, fitted.coef_)
@@ -312,8 +312,7 @@ def test_coefficients_beyond_the_type(readout_dtype):
 @pytest.mark.parametrize("factor", [0.0, 1e-60])
 @pytest.mark.parametrize("readout_dtype", DTYPES)
 def test_coefficients_of_next_to_nothing(factor, readout_dtype):
-    fitted = classifier()
-    fitted.coef_ = fitted.coef_ * factor
+    fitted = with_readout(classifier(), coef=lambda coef: coef * factor)
     loaded = from_bytes(to_bytes(fitted, readout_dtype))
     np.testing.assert_allclose(loaded.coef_, fitted.coef_, atol=1e-30)
 

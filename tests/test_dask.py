@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import RidgeClassifier
 
 from sklearn_lossless import (
     CompressedMLPClassifier,
@@ -287,8 +288,8 @@ def test_bad_calls(digits):
         classifier().fit(X_dask[:0], y[:0])
     with pytest.raises(TypeError, match="partial_fit takes batches in memory"):
         classifier().partial_fit(X_dask, y, classes=np.arange(10))
-    with pytest.raises(ValueError, match="'ridge'.*got readout='logistic'"):
-        classifier(readout="logistic").fit(X_dask, y)
+    with pytest.raises(ValueError, match="'ridge' or 'logistic'.*got readout=Ridge"):
+        classifier(readout=RidgeClassifier()).fit(X_dask, y)
     with pytest.raises(TypeError, match="X must be a dask array.*ndarray"):
         classifier().fit(X, da.from_array(y))
     with pytest.raises(NotFittedError):

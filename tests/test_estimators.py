@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from ridge import ridge_of
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
@@ -341,11 +342,9 @@ def test_class_weight_is_sample_weight(digits):
     a = classifier(class_weight=weights, alpha=0.01).fit(X_train, y_train)
     # The same weights as sample_weight also move mean and scale of the inputs.
     codes = a.network_.forward(X_train)
-    from sklearn_lossless._readout import fit_ridge
-
     Y = np.where(y_train[:, None] == np.arange(10), 1.0, -1.0)
     unit = a.compressor_.code_line_[1]
-    readout = fit_ridge(
+    readout = ridge_of(
         codes, Y, scale=unit, sample_weight=1.0 + y_train, alphas=np.array([0.01])
     )
     expected = unit * codes @ readout.coef.T + readout.intercept

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from c_program import GCC, SANITIZED, compile_program, run_program
 from naive import dense_layer
+from ridge import with_readout
 from sklearn.datasets import load_digits, make_regression
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
@@ -565,7 +566,7 @@ def test_what_cannot_be_exported(deep, digits, tmp_path):
 def test_scores_too_far_apart_for_integers(digits, tmp_path):
     X, y, _ = digits
     clf = CompressedMLPClassifier(20, random_state=0).fit(X, y)
-    clf.intercept_ = clf.intercept_ + 1e15
+    with_readout(clf, intercept=lambda intercept: intercept + 1e15)
     with pytest.raises(ValueError, match="scores do not fit in 63 bits"):
         to_c(clf, tmp_path / "model.c")
     to_c(clf, tmp_path / "model.c", readout="float")

@@ -5,8 +5,10 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_lossless import CompressedMLPClassifier, NTKCompressor, _logistic
-from sklearn_lossless._logistic import StreamedLogistic
+from sklearn_lossless import CompressedMLPClassifier, NTKCompressor
+from sklearn_lossless.data import MemoryData
+from sklearn_lossless.readout import Samples, logistic
+from sklearn_lossless.readout.logistic import StreamedLogistic
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,16 @@ def make_data(n_classes, seed=0):
 @pytest.mark.parametrize("alpha", [1.0, 100.0])
 def test_equals_scikit_learn(n_classes, alpha):
     codes, labels, weight = make_data(n_classes)
-    first, unit = np.linspace(-3, 0, 10), np.linspace(0.5, 1, 10)
-    Z = first + unit * codes
+    offset, step_size = np.linspace(-3, 0, 10), np.linspace(0.5, 1, 10)
+    Z = offset + step_size * codes
     peer = LogisticRegression(C=1 / alpha, solver="newton-cholesky", tol=1e-8)
     peer.fit(Z, labels, weight)
     solver = StreamedLogistic(
-        codes, labels, n_classes, first=first, unit=unit, scale=2.0
+        MemoryData(Samples(codes, None, labels), 10),
+        n_classes,
+        offset=offset,
+        step_size=step_size,
+        scale=2.0,
     )
     fitted = solver.fit(weight, alpha)
     np.testing.assert_allclose(fitted.coef, peer.coef_, atol=3e-3)
@@ -54,7 +60,7 @@ def test_streamed_is_in_memory(digits, monkeypatch, n_classes, alpha):
         ).fit(X, y, sample_weight=1.0 + (y == 1))
 
     in_memory = fit()
-    monkeypatch.setattr("sklearn_lossless._logistic._DENSE_BYTES", 0)
+    monkeypatch.setattr(logistic, "_DENSE_BYTES", 0)
     streamed = fit()
     assert streamed.alpha_ == pytest.approx(in_memory.alpha_)
     # Newton's method and L-BFGS stop at different places near the minimum.
@@ -74,7 +80,7 @@ def test_one_class_with_weight(digits):
 
 @pytest.mark.parametrize("dense_bytes", [2**28, 0])
 def test_rows_without_weight_do_not_choose_alpha(digits, monkeypatch, dense_bytes):
-    monkeypatch.setattr(_logistic, "_DENSE_BYTES", dense_bytes)
+    monkeypatch.setattr(logistic, "_DENSE_BYTES", dense_bytes)
     X, y = digits[0][:900], digits[1][:900]
     weight = np.ones(900)
     weight[::2] = 0

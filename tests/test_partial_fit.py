@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from ridge import ridge_of
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import NotFittedError
@@ -18,19 +19,11 @@ from sklearn_lossless import (
     CompressedMLPClassifier,
     CompressedMLPRegressor,
     NTKCompressor,
-    _readout,
-)
-from sklearn_lossless._online import RowSample
-from sklearn_lossless._readout import (
-    Decomposition,
-    RidgeStatistics,
-    fit_ridge,
-)
-from sklearn_lossless._scores import (
-    SignTargets,
-    zero_one_loss,
 )
 from sklearn_lossless.network import LazyCodes
+from sklearn_lossless.readout import Samples, SignTargets, zero_one_loss
+from sklearn_lossless.readout.calibration import RowSample
+from sklearn_lossless.readout.statistics import Decomposition, RidgeStatistics
 
 SPLITS = [[1797], [1, 1000, 796], [600, 600, 597]]
 
@@ -88,10 +81,9 @@ def test_a_batch_that_breaks_off_leaves_the_sums_before(digits, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(RowSample, "update", interrupt)
+        patch.setattr(RowSample, "of", interrupt)
         with pytest.raises(KeyboardInterrupt):
             clf.partial_fit(X[900:], y[900:])
-    clf._solve_online()
     np.testing.assert_array_equal(clf.coef_, before)
     again = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=np.unique(y))
     for each in (clf, again):
@@ -146,9 +138,9 @@ def test_generalised_cross_validation(n_samples):
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 8, (n_samples, 40)).astype(np.uint8)
     Y = codes[:, :2] @ [[1.0, 0.5], [-1.0, 2.0]] + rng.normal(size=(n_samples, 2))
-    statistics = RidgeStatistics(40, 2).update(codes, Y)
+    statistics = RidgeStatistics.of(Samples(codes, Y))
     alphas = np.array([0.1, 10.0, 1000.0])
-    losses = Decomposition(statistics, np.ones(40)).gcv_losses(alphas)
+    losses = Decomposition.of(statistics, np.ones(40)).gcv_losses(alphas)
     Z = codes - codes.mean(axis=0)
     for alpha, loss in zip(alphas, losses, strict=True):
         hat = Z @ np.linalg.solve(Z.T @ Z + alpha * np.eye(40), Z.T) + 1 / n_samples
@@ -173,10 +165,12 @@ def test_sample_is_the_same_in_any_order(digits):
     orders = [np.arange(len(X)), np.random.default_rng(0).permutation(len(X))]
     samples = []
     for order, size in zip(orders, [1797, 100], strict=True):
-        sample = RowSample(network, 300)
-        for start in range(0, len(X), size):
-            rows = order[start : start + size]
-            sample.update(X[rows], y[rows])
+        parts = [order[start : start + size] for start in range(0, len(X), size)]
+        first, *rest = [
+            RowSample.of(Samples(network.forward(X[rows]), y[rows, None], y[rows]), 300)
+            for rows in parts
+        ]
+        sample = sum(rest, first).samples
         by_content = np.lexsort((*sample.codes.T, sample.labels))
         samples.append((sample.codes[by_content], sample.labels[by_content]))
     np.testing.assert_array_equal(samples[0][0], samples[1][0])
@@ -242,7 +236,7 @@ def test_bad_given_hidden_layers(digits):
 
 
 def test_probabilities_are_calibrated_on_a_sample(digits, monkeypatch):
-    monkeypatch.setattr("sklearn_lossless._online._SAMPLE_SIZE", 500)
+    monkeypatch.setattr("sklearn_lossless.readout.online.SAMPLE_SIZE", 500)
     X, y = digits
     clf = classifier().partial_fit(X[:1200], y[:1200], classes=range(10))
     assert log_loss(y[1200:], clf.predict_proba(X[1200:])) < 0.3
@@ -388,7 +382,9 @@ def test_memory_of_the_ridge_path():
     Y = np.random.default_rng(0).normal(size=(n_samples, 1))
     packed = 3 * n_samples * n_features / 8
     square = 8 * n_features**2
-    assert peak_memory(lambda: fit_ridge(codes, Y)) < packed + 2 * square
+    assert (
+        peak_memory(lambda: ridge_of(codes, Y, n_left_out=4096)) < packed + 2 * square
+    )
 
 
 @pytest.mark.parametrize(
@@ -401,23 +397,22 @@ def test_memory_of_narrow_networks_and_many_classes(n_samples, n_features, n_cla
     Y = SignTargets(labels, n_classes)
     packed = 3 * n_samples * n_features / 8
     square = 8 * n_features**2
-    peak = peak_memory(lambda: fit_ridge(codes, Y, loss=zero_one_loss))
+    options = {"loss": zero_one_loss, "n_left_out": 4096}
+    peak = peak_memory(lambda: ridge_of(codes, Y, **options))
     assert peak < packed + 2 * square + 40e6
 
 
-def test_leverages_computed_again_are_the_same(monkeypatch):
+def test_left_out_scores_of_a_sample_are_those_of_all():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 8, (3000, 30), dtype=np.uint8)
     Y = codes[:, :2] @ rng.normal(size=(2, 2)) + rng.normal(size=(3000, 2))
-    weights = {"sample_weight": rng.integers(0, 3, 3000) * 1.0}
-    whole = fit_ridge(codes, Y, **weights)
-    assert len(whole.loo_prediction) == 3000
-    monkeypatch.setattr(_readout, "_KEPT_BYTES", 0)
-    some = fit_ridge(codes, Y, **weights)
-    assert len(some.loo_prediction) < 1000
-    assert weights["sample_weight"][some.loo_rows].min() > 0
-    expected = whole.loo_prediction[some.loo_rows]
-    np.testing.assert_allclose(some.loo_prediction, expected, rtol=0, atol=1e-6)
+    weight = rng.integers(0, 3, 3000) * 1.0
+    whole = ridge_of(codes, Y, weight)
+    assert len(whole.loo_prediction) == np.count_nonzero(weight)
+    some = ridge_of(codes, Y, weight, n_left_out=500)
+    assert len(some.loo_prediction) == 500
+    nearest = np.abs(some.loo_prediction[:, None] - whole.loo_prediction).max(-1).min(1)
+    assert nearest.max() < 1e-6
     np.testing.assert_array_equal(some.coef, whole.coef)
 
 
@@ -438,6 +433,6 @@ def test_lazy_codes_are_the_codes(digits):
     assert codes.shape == (1797, 200)
     expected = clf.network_.forward(X)
     np.testing.assert_array_equal(codes[slice(0, 100)], expected[:100])
-    lazy, held = fit_ridge(codes, y[:, None] * 1.0), fit_ridge(expected, y[:, None])
+    lazy, held = ridge_of(codes, y[:, None] * 1.0), ridge_of(expected, y[:, None])
     np.testing.assert_array_equal(lazy.coef, held.coef)
     np.testing.assert_array_equal(lazy.loo_losses, held.loo_losses)

@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
+from ridge import ridge_of
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
-from sklearn_lossless._readout import (
-    fit_ridge,
-)
-from sklearn_lossless._scores import (
-    fit_temperature,
-)
+from sklearn_lossless.readout.calibration import fit_temperature
 
 
 def make_data(n_samples, n_features, weighted, seed=0):
@@ -28,7 +24,7 @@ SHAPES = [(90, 20), (30, 20), (20, 20), (20, 60)]
 @pytest.mark.parametrize("weighted", [False, True])
 def test_equals_ridge(n_samples, n_features, weighted):
     codes, Y, weight = make_data(n_samples, n_features, weighted)
-    readout = fit_ridge(codes, Y, sample_weight=weight)
+    readout = ridge_of(codes, Y, sample_weight=weight)
     assert readout.alpha == readout.alphas[np.argmin(readout.loo_losses)]
     ridge = Ridge(alpha=readout.alpha).fit(codes.astype(float), Y, sample_weight=weight)
     np.testing.assert_allclose(readout.coef, ridge.coef_, atol=1e-10)
@@ -40,13 +36,13 @@ def test_equals_ridge(n_samples, n_features, weighted):
 def test_scaled_codes_are_features(n_samples, n_features, weighted):
     codes, Y, weight = make_data(n_samples, n_features, weighted)
     scale = np.linspace(0.1, 3, n_features)
-    readout = fit_ridge(codes, Y, scale=scale, sample_weight=weight)
-    expected = fit_ridge(codes * scale, Y, sample_weight=weight)
+    readout = ridge_of(codes, Y, scale=scale, sample_weight=weight)
+    expected = ridge_of(codes * scale, Y, sample_weight=weight)
     np.testing.assert_allclose(readout.alphas, expected.alphas)
     np.testing.assert_allclose(readout.loo_losses, expected.loo_losses, rtol=1e-3)
     one = {"sample_weight": weight, "alphas": np.array([0.3])}
-    readout = fit_ridge(codes, Y, scale=scale, **one)
-    expected = fit_ridge(codes * scale, Y, **one)
+    readout = ridge_of(codes, Y, scale=scale, **one)
+    expected = ridge_of(codes * scale, Y, **one)
     np.testing.assert_allclose(readout.coef, expected.coef, atol=1e-8)
     np.testing.assert_allclose(readout.intercept, expected.intercept, atol=1e-8)
 
@@ -56,7 +52,7 @@ def test_scaled_codes_are_features(n_samples, n_features, weighted):
 @pytest.mark.parametrize("alpha", [1e-2, 1.0, 1e3])
 def test_leave_one_out_is_leaving_one_out(n_samples, n_features, weighted, alpha):
     codes, Y, weight = make_data(n_samples, n_features, weighted)
-    readout = fit_ridge(codes, Y, sample_weight=weight, alphas=np.array([alpha]))
+    readout = ridge_of(codes, Y, sample_weight=weight, alphas=np.array([alpha]))
     expected = np.empty_like(Y)
     for i in range(n_samples):
         rest = np.ones(n_samples) if weight is None else weight.copy()
@@ -74,8 +70,8 @@ def test_leave_one_out_is_leaving_one_out(n_samples, n_features, weighted, alpha
 def test_whole_weights_are_repeated_rows(n_samples, n_features):
     codes, Y, weight = make_data(n_samples, n_features, weighted=True)
     times = weight.astype(int)
-    once = fit_ridge(codes, Y, sample_weight=weight)
-    repeated = fit_ridge(codes.repeat(times, 0), Y.repeat(times, 0))
+    once = ridge_of(codes, Y, sample_weight=weight)
+    repeated = ridge_of(codes.repeat(times, 0), Y.repeat(times, 0))
     np.testing.assert_allclose(once.alphas, repeated.alphas)
     np.testing.assert_allclose(once.loo_losses, repeated.loo_losses, rtol=1e-4)
     np.testing.assert_allclose(once.coef, repeated.coef, atol=1e-9)
@@ -95,8 +91,8 @@ def test_rows_without_weight_are_as_if_not_there(n_seen):
     weight[rng.permutation(600)[:n_seen]] = 1.0
     kept = weight > 0
     Y[~kept] = 1e6
-    with_zeros = fit_ridge(codes, Y, sample_weight=weight)
-    without = fit_ridge(codes[kept], Y[kept])
+    with_zeros = ridge_of(codes, Y, sample_weight=weight)
+    without = ridge_of(codes[kept], Y[kept])
     np.testing.assert_allclose(with_zeros.coef, without.coef, atol=1e-8)
     np.testing.assert_allclose(with_zeros.loo_losses, without.loo_losses, rtol=1e-4)
 
@@ -106,7 +102,7 @@ def test_alpha_does_not_depend_on_the_scale_of_targets(scale):
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 8, (600, 60), dtype=np.uint8)
     Y = codes[:, :2] + rng.normal(size=(600, 2))
-    expected, found = fit_ridge(codes, Y), fit_ridge(codes, Y * scale)
+    expected, found = ridge_of(codes, Y), ridge_of(codes, Y * scale)
     assert found.alpha == pytest.approx(expected.alpha)
     np.testing.assert_allclose(found.coef / scale, expected.coef, atol=1e-8)
 
@@ -118,9 +114,9 @@ def test_loss_chooses_alpha():
     def wrong(Y, scores):
         return (Y * scores < 0).any(axis=1)
 
-    squared, chosen = fit_ridge(codes, Y), fit_ridge(codes, Y, loss=wrong)
+    squared, chosen = ridge_of(codes, Y), ridge_of(codes, Y, loss=wrong)
     shares = [
-        wrong(Y, fit_ridge(codes, Y, alphas=np.array([a])).loo_prediction).mean()
+        wrong(Y, ridge_of(codes, Y, alphas=np.array([a])).loo_prediction).mean()
         for a in chosen.alphas
     ]
     np.testing.assert_allclose(chosen.loo_losses, shares)
@@ -133,11 +129,11 @@ def test_costs_multiply_weights():
     codes, Y, weight = make_data(60, 20, weighted=True)
     costs = np.random.default_rng(1).uniform(0.5, 2, 60)
     alphas = np.array([1.0])
-    a = fit_ridge(codes, Y, sample_weight=weight, costs=costs, alphas=alphas)
-    b = fit_ridge(codes, Y, sample_weight=weight * costs, alphas=alphas)
+    a = ridge_of(codes, Y, sample_weight=weight, costs=costs, alphas=alphas)
+    b = ridge_of(codes, Y, sample_weight=weight * costs, alphas=alphas)
     np.testing.assert_array_equal(a.coef, b.coef)
     times = weight.astype(int)
-    repeated = fit_ridge(
+    repeated = ridge_of(
         *(array.repeat(times, axis=0) for array in (codes, Y)),
         costs=costs.repeat(times),
         alphas=alphas,
@@ -148,14 +144,14 @@ def test_costs_multiply_weights():
 def test_constant_codes_predict_the_mean():
     codes = np.full((10, 3), 5, dtype=np.uint8)
     Y = np.arange(10.0)[:, np.newaxis]
-    readout = fit_ridge(codes, Y)
+    readout = ridge_of(codes, Y)
     np.testing.assert_allclose(codes @ readout.coef.T + readout.intercept, 4.5)
 
 
 def test_many_blocks_are_exact():
     # Gram matrices are sums of integers, whatever the block they come in.
     codes, Y, _ = make_data(20_000, 5, weighted=False)
-    readout = fit_ridge(codes, Y, alphas=np.array([1.0]))
+    readout = ridge_of(codes, Y, alphas=np.array([1.0]))
     ridge = Ridge(alpha=1.0, solver="cholesky").fit(codes.astype(float), Y)
     np.testing.assert_allclose(readout.coef, ridge.coef_, rtol=1e-10)
 

@@ -114,13 +114,14 @@ def exported_model(est: Any) -> Model:
             "step and do the steps before it yourself."
         )
     readout = classes = temperature = None
-    if hasattr(est, "_exact_readout"):
-        if not est._is_linear():
+    if hasattr(est, "_kept"):
+        if est._kept is None:
             raise ValueError(
                 "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
                 f"{est.readout_!r}."
             )
-        weights, grid, offset = est._exact_readout()
+        on_codes = est._readout.on_codes(*est.network_.code_line)
+        weights, grid, offset = on_codes.weights, on_codes.grid, on_codes.offset
         n_scores = weights.shape[1]
         readout = Readout(
             weights.astype(np.int64),

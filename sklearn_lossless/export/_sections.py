@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._features import feature_line
 from ..network import CompressedNetwork, Dense, Quantizer
 from ..theory import GaussianMoments, NetworkMatch, StepActivation
 from ..theory.matching import LayerMatch, MomentEquation
@@ -145,7 +144,7 @@ def encode(model: Model, readout_dtype: str) -> bytes:
             model.single,
             len(model.coef),
         )
-        _, unit = feature_line(model.network, model.matching)
+        _, unit = model.network.code_line
         body = pack_readout(model.coef, unit, readout_dtype)
         sections[b"READ"] = head + model.intercept.astype("<f8").tobytes() + body
     if model.feature_names is not None:
@@ -164,6 +163,19 @@ def decode(data: bytes) -> Model:
     reader = Reader(sections[b"NETW"], "section NETW")
     network = _decode_network(reader)
     matching = _decode_matching(Reader(sections[b"MTCH"], "section MTCH"), network)
+    from dataclasses import replace
+
+    layers = []
+    for spec, match in zip(network.layers, matching.layers, strict=True):
+        root = np.sqrt(spec.n_outputs)
+        layers.append(
+            replace(
+                spec,
+                offset=float((match.step.offset - match.achieved.mean) / root),
+                step_size=float(match.step.scale / root),
+            )
+        )
+    network = replace(network, layers=tuple(layers))
     meta = Reader(sections[b"META"], "section META")
     params, fitted, classes = _decode_meta(meta)
     scale = fitted.pop("scale_", None)
@@ -436,7 +448,7 @@ def _decode_readout(
     n_weights = n_targets * model.network.n_features_out
     if len(reader) * 8 < n_weights * READOUT_DTYPES[name]:
         raise reader.fail(f"{n_weights} weights of {name} in {len(reader)} bytes")
-    _, unit = feature_line(model.network, model.matching)
+    _, unit = model.network.code_line
     coef = unpack_readout(reader, unit, n_targets, name)
     reader.finish()
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._compat import validate_parameter_constraints
+from .._validation import validate_parameter_constraints
+from ..readout import LinearReadout
 from ._coding import READOUT_DTYPES
 from ._files import write_whole
 from ._sections import KINDS, MAGIC, Model, NotRestored, decode, encode
@@ -150,13 +151,13 @@ def _model_of(estimator: Any) -> Model:
     check_is_fitted(estimator)
     params = estimator.get_params(deep=False)
     # Parameters may have been set after the fit: what counts is what was fitted.
-    if kind != "NTKCompressor" and not estimator._is_linear():
+    if kind != "NTKCompressor" and estimator._kept is None:
         raise ValueError(
             "Only the readouts 'ridge' and 'logistic' can be saved; this one is "
             f"{estimator.readout_!r}. Use joblib or skops for it."
         )
     if not isinstance(params.get("readout", ""), str):
-        params["readout"] = "logistic" if "readout_" in vars(estimator) else "ridge"
+        params["readout"] = "logistic" if hasattr(estimator, "readout_") else "ridge"
     model: dict[str, Any] = {
         "kind": kind,
         "params": params,
@@ -166,15 +167,17 @@ def _model_of(estimator: Any) -> Model:
         "feature_names": getattr(estimator, "feature_names_in_", None),
     }
     if kind != "NTKCompressor":
+        readout = estimator._readout
+        fitted = {"alpha_": readout.alpha, "temperature_": readout.temperature}
         model |= {
-            "coef": np.atleast_2d(estimator.coef_),
-            "intercept": np.atleast_1d(estimator.intercept_),
-            "single": estimator.coef_.ndim == 1,
+            "coef": readout.coef,
+            "intercept": readout.intercept,
+            "single": readout.single,
             "classes": getattr(estimator, "classes_", None),
             "fitted": {
-                name: float(getattr(estimator, name))
-                for name in ("alpha_", "temperature_")
-                if hasattr(estimator, name)
+                name: float(value)
+                for name, value in fitted.items()
+                if value is not None
             },
         }
     return Model(**model)
@@ -208,14 +211,18 @@ def _estimator_of(model: Model) -> Any:
         shared = set(compressor.get_params()) & set(model.params)
         compressor.set_params(**{name: model.params[name] for name in shared})
         estimator.compressor_ = compressor
-        estimator.coef_, estimator.intercept_ = model.coef, model.intercept
-        if model.single:
-            estimator.coef_ = estimator.coef_[0]
-            estimator.intercept_ = estimator.intercept_[0]
+        assert model.coef is not None
+        assert model.intercept is not None
+        readout = LinearReadout(
+            model.coef,
+            model.intercept,
+            alpha=model.fitted.get("alpha_"),
+            temperature=model.fitted.get("temperature_"),
+            single=model.single,
+        )
+        estimator._keep_readout(readout)
         if model.classes is not None:
             estimator.classes_ = model.classes
-        for name, value in model.fitted.items():
-            setattr(estimator, name, value)
     quantizer = model.network.quantizer
     mean = np.broadcast_to(model.network.layers[0].centre / 256, quantizer.shift.shape)
     for each in {estimator, compressor}:

@@ -91,7 +91,7 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     graph.input("X", input_dtype, model.network.n_features_in)
     codes = _hidden(graph, model)
     if model.readout is None:
-        first, unit = est.code_line_
+        first, unit = model.network.code_line
         features = graph.add("Cast", codes, to=onnx.TensorProto.DOUBLE)
         features = graph.add("Mul", features, unit)
         features = graph.add("Add", features, first)
@@ -100,7 +100,7 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
         scores = _scores(graph, model, codes)
         if model.classes is not None:
             _classify(graph, model, scores)
-        elif est.coef_.ndim == 1:
+        elif est._readout.single:
             scores = graph.add("Reshape", scores, np.array([-1]))
             graph.output("prediction", scores, "float64")
         else:

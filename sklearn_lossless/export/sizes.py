@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..network import network_sizes
 from ._coding import READOUT_DTYPES
 from .archive import to_bytes
@@ -92,7 +90,8 @@ def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
     """
     file = to_bytes(estimator, readout_dtype)
     network = estimator.network_
-    n_targets = len(np.atleast_2d(getattr(estimator, "coef_", np.empty((0, 0)))))
+    readout = getattr(estimator, "_readout", None)
+    n_targets = 0 if readout is None else readout.n_targets
     sizes = network_sizes(network, n_targets, READOUT_DTYPES[readout_dtype])
     widths = [network.n_features_in, *(spec.n_outputs for spec in network.layers)]
     shape = "-".join(map(str, [*widths, n_targets] if n_targets else widths))

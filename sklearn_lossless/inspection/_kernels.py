@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from .._features import feature_line
 from ..theory import (
     Activation,
     NetworkMatch,
@@ -178,7 +177,7 @@ def compressed_kernels(estimator: Any, X: Any) -> list[FloatArray]:
     list of ndarray of shape (n_samples, n_samples)
     """
     network = estimator.network_.with_readout_layers("all")
-    Z = network.features(X, *feature_line(network, estimator.matching_))
+    Z = network.features(X)
     ends = np.cumsum([spec.n_outputs for spec in network.layers])[:-1]
     return [part @ part.T for part in np.split(Z, ends, axis=1)]
 
@@ -275,31 +274,22 @@ def _has_moments(activation: Activation, match: Any) -> bool:
     return all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in pairs)
 
 
-def sample_rows(
-    X: Any, n_samples: int, sample_weight: npt.NDArray[Any] | None = None
+def draw_rows(
+    n_rows: int, n_features: int, n_samples: int, is_sparse: bool
 ) -> npt.NDArray[np.intp]:
-    """Draw at most `n_samples` rows of `X`, with a fixed seed.
+    """Draw at most `n_samples` of `n_rows` numbers, with a fixed seed, ascending.
 
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-    n_samples : int
-        Fewer are drawn of very wide dense data.
-    sample_weight : ndarray of shape (n_rows,) or None, default=None
-        Rows of weight zero are left out.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), dtype intp
-        Numbers of the rows, in increasing order.
+    Fewer are drawn of very wide dense data.
     """
-    usable = None if sample_weight is None else np.flatnonzero(sample_weight)
-    n_rows = X.shape[0] if usable is None else len(usable)
-    if not sparse.issparse(X):
-        n_samples = min(n_samples, max(_LEAST_ROWS, _SAMPLE_SIZE // X.shape[1]))
+    if not is_sparse:
+        n_samples = min(n_samples, max(_LEAST_ROWS, _SAMPLE_SIZE // n_features))
     n_samples = min(n_samples, n_rows)
-    rows = np.sort(np.random.default_rng(0).choice(n_rows, n_samples, replace=False))
-    return rows if usable is None else usable[rows]
+    return np.sort(np.random.default_rng(0).choice(n_rows, n_samples, replace=False))
+
+
+def sample_rows(X: Any, n_samples: int) -> npt.NDArray[np.intp]:
+    """Draw at most `n_samples` rows of `X`, as `draw_rows`."""
+    return draw_rows(*X.shape, n_samples, sparse.issparse(X))
 
 
 def root(gram: FloatArray) -> FloatArray:

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..data import Data, has_weight
 from ..export.sizes import size_report
 from ..network import network_sizes
 from ..theory import MomentEquation
 from ..theory._checks import check_count
-from ._kernels import KernelDistance, kernel_distance, sample_rows
+from ._kernels import KernelDistance, draw_rows, kernel_distance, sample_rows
 from ._optional import import_pandas
 
 __all__ = ["CompressionReport", "LayerReport", "keep_report_rows"]
@@ -356,22 +356,20 @@ def validated(estimator: Any, X: Any) -> Any:
     return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=dtype)
 
 
-def keep_report_rows(
-    compressor: Any, X: Any, sample_weight: npt.NDArray[Any] | None = None
-) -> None:
+def keep_report_rows(compressor: Any, data: Data) -> None:
     """Keep rows of the training data for the report.
 
     Parameters
     ----------
     compressor : fitted NTKCompressor
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-        Validated.
-    sample_weight : ndarray of shape (n_rows,) or None, default=None
+    data : Data
         Rows of weight zero are left out.
     """
-    rows = X[sample_rows(X, _REPORT_ROWS, sample_weight)]
+    usable = np.flatnonzero(data.gather(has_weight))
+    rows = draw_rows(len(usable), data.n_features, _REPORT_ROWS, data.is_sparse)
     # With the network that they belong to, and what was measured on them.
-    compressor._report_rows = (compressor.network_, rows, {})
+    X = data.take(usable[rows]).X
+    compressor._report_rows = (compressor.network_, X, {})
 
 
 def _compare_kernels(
@@ -424,8 +422,8 @@ def _layers(compressor: Any, kernel: KernelDistance | None) -> tuple[LayerReport
 
 def _sizes(estimator: Any) -> dict[str, int]:
     """Count bytes; leave out files that the estimator cannot be saved as."""
-    coef = getattr(estimator, "coef_", None)
-    n_targets = 0 if coef is None else len(np.atleast_2d(coef))
+    readout = getattr(estimator, "_readout", None)
+    n_targets = 0 if readout is None else readout.n_targets
     sizes = network_sizes(estimator.network_, n_targets)
     del sizes["readout"]
     for name, bits in _READOUTS.items() if n_targets else ():

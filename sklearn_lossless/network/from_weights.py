@@ -198,6 +198,12 @@ def network_from_weights(
             W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, eps
         )
         correlations.append(correlation)
+        root = np.sqrt(spec.n_outputs)
+        spec = replace(
+            spec,
+            offset=float((step.offset - step.moments(tau).mean) / root),
+            step_size=float(step.scale / root),
+        )
         network = replace(network, layers=(*network.layers, spec))
         codes = replace(network, readout_layers="last").forward(X)
         Z = np.asarray(activation(H), dtype=np.float64)

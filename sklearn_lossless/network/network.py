@@ -61,6 +61,8 @@ class Dense:
     centre: npt.NDArray[np.int64]
     bias_scale: int = 0
     weights: TernaryWeights | None = None
+    offset: float = 0.0
+    step_size: float = 1.0
 
     @property
     def n_bits(self) -> int:
@@ -141,11 +143,18 @@ class CompressedNetwork:
         self._for_chunks(X, n_jobs, out, lambda codes, rows: None)
         return out
 
+    @property
+    def code_line(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        specs = self.output_layers
+        widths = [spec.n_outputs for spec in specs]
+        return (
+            np.repeat([spec.offset for spec in specs], widths),
+            np.repeat([spec.step_size for spec in specs], widths),
+        )
+
     def features(
         self,
         X: Any,
-        first: npt.NDArray[np.float64],
-        unit: npt.NDArray[np.float64],
         *,
         dtype: npt.DTypeLike = np.float64,
         n_jobs: int | None = None,
@@ -168,7 +177,7 @@ class CompressedNetwork:
         ndarray of shape (n_samples, n_features_out)
         """
         out = np.empty((X.shape[0], self.n_features_out), dtype=dtype)
-        first, unit = first.astype(dtype), unit.astype(dtype)
+        first, unit = (each.astype(dtype) for each in self.code_line)
 
         def finish(codes: npt.NDArray[Any], rows: slice) -> None:
             _engine.decode(codes, first, unit, out[rows])
@@ -486,6 +495,10 @@ def build_network(
                 )
                 if first
                 else 0,
+                offset=float(
+                    (step.offset - step.moments(tau).mean) / np.sqrt(n_outputs)
+                ),
+                step_size=float(step.scale / np.sqrt(n_outputs)),
             )
         )
         n_inputs = n_outputs

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
 
 from .export.archive import save
 from .export.sizes import SizeReport, size_report
+from .inspection import CompressionReport
 
-__all__ = ["SavingMixin"]
+__all__ = ["FittedMixin"]
 
 
-class SavingMixin:
+class FittedMixin:
     """Estimators that go into a model file."""
 
     def save(
@@ -67,3 +71,14 @@ class SavingMixin:
             If it cannot be saved with this `readout_dtype`.
         """
         return size_report(self, readout_dtype)
+
+    @property
+    def report_(self) -> CompressionReport:
+        """Moments, kernel distance and bytes, of the fitted network."""
+        check_is_fitted(self, "network_")
+        return CompressionReport.from_estimator(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Rows that fit set aside for the report stay out of pickles and copies.
+        state: Any = super().__getstate__()
+        return {key: each for key, each in state.items() if key != "_report_rows"}

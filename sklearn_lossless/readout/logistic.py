@@ -1,8 +1,7 @@
-"""Multinomial logistic regression on codes that come in blocks."""
+"""Multinomial logistic regression on codes that come in parts and blocks."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +13,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 
-from ._readout import (
-    Report,
-    row_blocks,
-)
-from ._scores import (
-    log_loss_sum,
-)
+from .._validation import warn_user
+from ..data import Data, Report, row_blocks
+from .classes import log_loss_sum
+from .samples import Samples
 
-__all__ = ["LogisticReadout", "StreamedLogistic", "fit_logistic"]
+__all__ = ["LogisticFit", "StreamedLogistic", "fit_logistic"]
 
 Array = npt.NDArray[Any]
 
-#: Regularisations tried; the first where classes are small.
+#: Values of alpha to try; only the first if a class has fewer than 5 samples.
 _ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
 
 #: The fifth of the samples by which the regularisation is chosen.
@@ -45,34 +41,30 @@ _MAX_ITERATIONS = 1000
 
 
 def fit_logistic(
-    codes: Any,
-    labels: npt.NDArray[np.intp],
+    data: Data,
     n_classes: int,
     *,
-    first: Array,
-    unit: Array,
+    offset: Array,
+    step_size: Array,
     scale: float,
     alpha: float | None = None,
-    weight: Array | None = None,
     report: Report | None = None,
 ) -> tuple[LogisticRegression, float]:
-    """Fit a logistic regression on features ``first + unit * codes``.
+    """Fit a logistic regression on features ``offset + step_size * codes``.
 
     Parameters
     ----------
-    codes : LazyCodes of shape (n_samples, n_features)
-    labels : ndarray of shape (n_samples,), dtype intp
-        Index of the class of each sample.
+    data : Data
+        Its parts are `Samples`. Their labels and weights are held in this process, and
+        all their codes if the features take no more than 256 MB.
     n_classes : int
-    first, unit : ndarray of shape (n_features,), dtype float64
+    offset, step_size : ndarray of shape (n_features,), dtype float64
         Feature of code 0, and the step from code to code.
     scale : float
         Typical size of a feature; the solvers work on features of size 1.
     alpha : float or None, default=None
         L2 regularisation of the coefficients. None: that of least log-loss on a
         held-out fifth of the samples; 0.01 where a class has fewer than 5.
-    weight : ndarray of shape (n_samples,) or None, default=None
-        Weights of the samples.
     report : callable or None, default=None
         Takes lines of text about the progress.
 
@@ -84,7 +76,8 @@ def fit_logistic(
         The regularisation used.
     """
     alphas: tuple[float, ...] = _ALPHAS
-    seen = np.arange(len(labels)) if weight is None else np.flatnonzero(weight)
+    labels, weight = data.gather(_labels), data.gather(_weight)
+    seen = np.flatnonzero(weight)
     counts = np.bincount(labels[seen])
     if alpha is not None:
         alphas = (alpha,)
@@ -96,13 +89,30 @@ def fit_logistic(
         kept, held_out = (
             seen[part] for part in next(_HELD_OUT.split(seen, labels[seen]))
         )
-    if 8 * codes.shape[0] * codes.shape[1] > _DENSE_BYTES:
+    if 8 * data.n_samples * len(offset) > _DENSE_BYTES:
         solver = StreamedLogistic(
-            codes, labels, n_classes, first=first, unit=unit, scale=scale, report=report
+            data,
+            n_classes,
+            offset=offset,
+            step_size=step_size,
+            scale=scale,
+            report=report,
         )
         return _fit_streamed(solver, labels, alphas, weight, held_out)
-    Z = codes.features(first / scale, unit / scale)
+    codes = data.take_all().codes
+    Z = codes[slice(0, data.n_samples)] * (step_size / scale)
+    Z += offset / scale
     return _fit_dense(Z, labels, n_classes, scale, alphas, weight, (kept, held_out))
+
+
+def _labels(samples: Samples) -> npt.NDArray[np.intp]:
+    assert samples.labels is not None
+    return samples.labels
+
+
+def _weight(samples: Samples) -> Array:
+    weight = samples.weight
+    return np.ones(samples.n_samples) if weight is None else weight
 
 
 def _fit_dense(
@@ -111,14 +121,14 @@ def _fit_dense(
     n_classes: int,
     scale: float,
     alphas: tuple[float, ...],
-    weight: Array | None,
+    weight: Array,
     split: tuple[Array, Array],
 ) -> tuple[LogisticRegression, float]:
     """Fit to scaled features in memory; choose from `alphas` if there are several."""
     size = Z.shape[1] * (n_classes if n_classes > 2 else 1)
     solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
     readout = LogisticRegression(solver=solver, max_iter=_MAX_ITERATIONS)
-    options = {} if weight is None else {"sample_weight": weight}
+    options = {} if np.all(weight == 1.0) else {"sample_weight": weight}
     if len(alphas) > 1:
         search = GridSearchCV(
             readout,
@@ -137,11 +147,10 @@ def _fit_streamed(
     solver: StreamedLogistic,
     labels: npt.NDArray[np.intp],
     alphas: tuple[float, ...],
-    weight: Array | None,
+    weight: Array,
     held_out: Array,
 ) -> tuple[LogisticRegression, float]:
     """Fit as `_fit_dense`, without the features in memory."""
-    weight = np.ones(len(labels)) if weight is None else weight
     if len(alphas) > 1:
         fitted, alpha = solver.choose(alphas, weight, held_out)
     else:
@@ -156,7 +165,7 @@ def _fit_streamed(
 
 
 @dataclass(frozen=True, eq=False)
-class LogisticReadout:
+class LogisticFit:
     """A logistic regression on features.
 
     Parameters
@@ -173,118 +182,49 @@ class LogisticReadout:
     n_iter: int
 
 
-class StreamedLogistic:
-    """Logistic regressions on features ``(first + unit * codes) / scale``.
-
-    The objective is that of scikit-learn's `LogisticRegression`, the solver L-BFGS;
-    each evaluation goes through the codes once.
+@dataclass(frozen=True, eq=False)
+class _Objective:
+    """Log-loss of samples, and its gradient; those of parts add up.
 
     Parameters
     ----------
-    codes : ndarray of shape (n_samples, n_features), dtype uint8
-        Or an object that gives them for slices of rows.
-    labels : ndarray of shape (n_samples,), dtype intp
-        Index of the class of each sample.
-    n_classes : int
-    first, unit : ndarray of shape (n_features,), dtype float64
-        Feature of code 0, and the step from code to code.
-    scale : float
-        Typical size of a feature; the solver works on features of size 1.
-    report : callable or None, default=None
-        Takes lines of text about the progress.
+    n_scores : int
+        One for two classes.
+    offset, step_size : ndarray of shape (n_features,), dtype float64
+        Of features of size 1.
     """
 
-    def __init__(
-        self,
-        codes: Any,
-        labels: npt.NDArray[np.intp],
-        n_classes: int,
-        *,
-        first: Array,
-        unit: Array,
-        scale: float,
-        report: Report | None = None,
-    ) -> None:
-        self._codes, self._labels = codes, labels
-        self._n_scores = 1 if n_classes == 2 else n_classes
-        self._first, self._unit, self.scale = first / scale, unit / scale, scale
-        self._report = report
+    n_scores: int
+    offset: Array
+    step_size: Array
 
-    def fit(
-        self, weight: Array, alpha: float, start: LogisticReadout | None = None
-    ) -> LogisticReadout:
-        """Minimise the log-loss plus ``alpha / 2`` times the squared coefficients.
-
-        Parameters
-        ----------
-        weight : ndarray of shape (n_samples,)
-            Weights of the samples; where they are zero, samples are left out.
-        alpha : float
-            L2 regularisation of the coefficients of the unscaled features.
-        start : LogisticReadout or None, default=None
-            Where the solver starts. None: from zero.
-
-        Returns
-        -------
-        LogisticReadout
-        """
-        n_features = self._codes.shape[1]
-        x = np.zeros((self._n_scores, n_features + 1))
-        if start is not None:
-            x[:, :-1], x[:, -1] = start.coef * self.scale, start.intercept
-        penalty = alpha / (self.scale**2 * weight.sum())
-        found = optimize.minimize(
-            lambda x: self._objective(x.reshape(-1, n_features + 1), weight, penalty),
-            x.ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            options={
-                "maxiter": _MAX_ITERATIONS,
-                "gtol": _TOLERANCE,
-                "ftol": 64 * np.finfo(float).eps,
-            },
-        )
-        if found.nit >= _MAX_ITERATIONS:
-            warnings.warn(
-                f"The logistic readout did not converge in {found.nit} iterations.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        x = found.x.reshape(-1, n_features + 1)
-        if self._report is not None:
-            self._report(
-                f"logistic readout: alpha={alpha:.3g}, {found.nit} iterations, "
-                f"objective {found.fun:.4g}"
-            )
-        return LogisticReadout(x[:, :-1] / self.scale, x[:, -1].copy(), found.nit)
-
-    def log_loss(self, readout: LogisticReadout, weight: Array) -> float:
-        """Return the weighted mean log-loss of a readout."""
-        x = np.column_stack([readout.coef * self.scale, readout.intercept])
-        total = 0.0
-        for rows in row_blocks(self._codes):
-            if weight[rows].any():
-                _, scores = self._scores(x, rows)
-                # Two classes have one score; log_loss_sum takes it for both signs.
-                factor = 0.5 if self._n_scores == 1 else 1.0
-                total += log_loss_sum(factor, scores, self._labels[rows], weight[rows])
-        return total / float(weight.sum())
-
-    def _scores(self, x: Array, rows: slice) -> tuple[Array, Array]:
+    def scores(self, samples: Samples, x: Array, rows: slice) -> tuple[Array, Array]:
         """Return codes in float32 and scores in float64."""
-        codes = self._codes[rows].astype(np.float32)
-        coef, offset = x[:, :-1], x[:, :-1] @ self._first + x[:, -1]
-        scores = codes @ (coef * self._unit).T.astype(np.float32)
-        return codes, scores.astype(np.float64) + offset
+        codes = samples.codes[rows].astype(np.float32)
+        coef, constant = x[:, :-1], x[:, :-1] @ self.offset + x[:, -1]
+        scores = codes @ (coef * self.step_size).T.astype(np.float32)
+        return codes, scores.astype(np.float64) + constant
 
-    def _objective(
-        self, x: Array, weight: Array, penalty: float
-    ) -> tuple[float, Array]:
+    def log_loss(self, samples: Samples, x: Array) -> float:
+        """Return the weighted sum of the log-loss."""
+        labels, weight = _labels(samples), _weight(samples)
+        total = 0.0
+        for rows in row_blocks(samples.codes):
+            if weight[rows].any():
+                _, scores = self.scores(samples, x, rows)
+                # Two classes have one score; log_loss_sum takes it for both signs.
+                factor = 0.5 if self.n_scores == 1 else 1.0
+                total += log_loss_sum(factor, scores, labels[rows], weight[rows])
+        return total
+
+    def loss_and_gradient(self, samples: Samples, x: Array) -> Array:
+        """Return the weighted sums of loss and gradient, the loss first."""
         loss, gradient = 0.0, np.zeros_like(x)
-        for rows in row_blocks(self._codes):
-            codes, scores = self._scores(x, rows)
-            w, labels = weight[rows], self._labels[rows]
-            if self._n_scores == 1:
+        of_samples, weight = _labels(samples), _weight(samples)
+        for rows in row_blocks(samples.codes):
+            codes, scores = self.scores(samples, x, rows)
+            w, labels = weight[rows], of_samples[rows]
+            if self.n_scores == 1:
                 signs = np.where(labels == 1, 1.0, -1.0)
                 margins = signs * scores[:, 0]
                 loss += w @ np.logaddexp(0, -margins)
@@ -297,18 +237,114 @@ class StreamedLogistic:
                 slopes[own] -= 1
                 slopes *= w[:, np.newaxis]
             total = slopes.sum(axis=0)
-            gradient[:, :-1] += self._unit * (slopes.T.astype(np.float32) @ codes)
-            gradient[:, :-1] += np.outer(total, self._first)
+            gradient[:, :-1] += self.step_size * (slopes.T.astype(np.float32) @ codes)
+            gradient[:, :-1] += np.outer(total, self.offset)
             gradient[:, -1] += total
-        loss /= weight.sum()
-        gradient /= weight.sum()
-        loss += penalty / 2 * np.square(x[:, :-1]).sum()
-        gradient[:, :-1] += penalty * x[:, :-1]
-        return float(loss), gradient.ravel()
+        return np.append(loss, gradient)
+
+
+class StreamedLogistic:
+    """Logistic regressions on features ``(offset + step_size * codes) / scale``.
+
+    The objective is that of scikit-learn's `LogisticRegression`, the solver L-BFGS;
+    each evaluation goes through the codes once.
+
+    Parameters
+    ----------
+    data : Data
+        Its parts are `Samples`.
+    n_classes : int
+    offset, step_size : ndarray of shape (n_features,), dtype float64
+        Feature of code 0, and the step from code to code.
+    scale : float
+        Typical size of a feature; the solver works on features of size 1.
+    report : callable or None, default=None
+        Takes lines of text about the progress.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        n_classes: int,
+        *,
+        offset: Array,
+        step_size: Array,
+        scale: float,
+        report: Report | None = None,
+    ) -> None:
+        n_scores = 1 if n_classes == 2 else n_classes
+        self._data = data
+        self._objective = _Objective(n_scores, offset / scale, step_size / scale)
+        self.scale = scale
+        self._report = report
+
+    def fit(
+        self, weight: Array, alpha: float, start: LogisticFit | None = None
+    ) -> LogisticFit:
+        """Minimise the log-loss plus ``alpha / 2`` times the squared coefficients.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_samples,)
+            Weights of the samples; where they are zero, samples are left out.
+        alpha : float
+            L2 regularisation of the coefficients of the unscaled features.
+        start : LogisticFit or None, default=None
+            Where the solver starts. None: from zero.
+
+        Returns
+        -------
+        LogisticFit
+        """
+        objective = self._objective
+        shape = objective.n_scores, len(objective.offset) + 1
+        x = np.zeros(shape)
+        if start is not None:
+            x[:, :-1], x[:, -1] = start.coef * self.scale, start.intercept
+        total_weight = weight.sum()
+        penalty = alpha / (self.scale**2 * total_weight)
+        data = self._data.map(_with_weight, beside=weight)
+
+        def mean_loss(flat: Array) -> tuple[float, Array]:
+            x = flat.reshape(shape)
+            sums = data.total(_loss_and_gradient, objective, x) / total_weight
+            gradient = sums[1:].reshape(shape)
+            gradient[:, :-1] += penalty * x[:, :-1]
+            return float(sums[0] + penalty / 2 * np.square(x[:, :-1]).sum()), sums[1:]
+
+        found = optimize.minimize(
+            mean_loss,
+            x.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": _MAX_ITERATIONS,
+                "gtol": _TOLERANCE,
+                "ftol": 64 * np.finfo(float).eps,
+            },
+        )
+        if found.nit >= _MAX_ITERATIONS:
+            warn_user(
+                f"The logistic readout did not converge in {found.nit} iterations.",
+                ConvergenceWarning,
+            )
+        x = found.x.reshape(shape)
+        if self._report is not None:
+            self._report(
+                f"logistic readout: alpha={alpha:.3g}, {found.nit} iterations, "
+                f"objective {found.fun:.4g}"
+            )
+        return LogisticFit(x[:, :-1] / self.scale, x[:, -1].copy(), found.nit)
+
+    def log_loss(self, readout: LogisticFit, weight: Array) -> float:
+        """Return the weighted mean log-loss of a readout."""
+        x = np.column_stack([readout.coef * self.scale, readout.intercept])
+        data = self._data.map(_with_weight, beside=weight)
+        return float(data.total(_log_loss, self._objective, x) / weight.sum())
 
     def choose(
         self, alphas: Sequence[float], weight: Array, held_out: npt.NDArray[np.intp]
-    ) -> tuple[LogisticReadout, float]:
+    ) -> tuple[LogisticFit, float]:
         """Fit with the alpha of least log-loss on some samples that are held out.
 
         Parameters
@@ -320,7 +356,7 @@ class StreamedLogistic:
 
         Returns
         -------
-        readout : LogisticReadout
+        readout : LogisticFit
             Fitted on all samples.
         alpha : float
         """
@@ -332,3 +368,15 @@ class StreamedLogistic:
             fits[alpha] = readout, self.log_loss(readout, tested)
         best = min(fits, key=lambda alpha: fits[alpha][1])
         return self.fit(weight, best, fits[best][0]), best
+
+
+def _with_weight(samples: Samples, weight: Array) -> Samples:
+    return samples._replace(sample_weight=weight, costs=None)
+
+
+def _loss_and_gradient(samples: Samples, objective: _Objective, x: Array) -> Array:
+    return objective.loss_and_gradient(samples, x)
+
+
+def _log_loss(samples: Samples, objective: _Objective, x: Array) -> float:
+    return objective.log_loss(samples, x)

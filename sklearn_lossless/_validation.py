@@ -1,0 +1,139 @@
+"""Checks of what users pass in, and the names taken from private scikit-learn."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sklearn
+from scipy import sparse
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "INPUT_DTYPES",
+    "Interval",
+    "StrOptions",
+    "canonical",
+    "check_sample_weight",
+    "fit_context",
+    "validate_input",
+    "validate_parameter_constraints",
+    "validate_weight",
+    "warn_user",
+]
+
+#: Dtypes of inputs that are taken as they are; others become float64.
+INPUT_DTYPES = (np.float64, np.float32, np.uint8)
+
+#: Code that a warning should not point into: ours and scikit-learn's.
+_LIBRARIES = tuple(
+    os.path.dirname(os.path.abspath(file)) + os.sep
+    for file in (__file__, sklearn.__file__)
+)
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
+    """Validate the parameters before a method; where it fails, undo what it has set.
+
+    The first half is scikit-learn's. The second keeps a fitted estimator usable when
+    it is given bad data, down to the number of features that it expects.
+    """
+    validates = _fit_context(
+        prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        validated = validates(method)
+
+        @wraps(method)
+        def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+            before = vars(self).copy()
+            try:
+                return validated(self, *args, **kwargs)
+            except BaseException:
+                vars(self).clear()
+                vars(self).update(before)
+                raise
+
+        return fit
+
+    return decorate
+
+
+def validate_input(
+    estimator: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any
+) -> Any:
+    """Validate `X` as dense float64, float32, uint8, or canonical CSR of these.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose number and names of features are set or, with ``reset=False``, compared.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+    y : array-like, optional
+    **options
+        Of :func:`sklearn.utils.validation.validate_data`.
+
+    Returns
+    -------
+    X, or (X, y) if `y` is given
+    """
+    validated = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=INPUT_DTYPES,
+        ensure_min_samples=2 if options.get("reset", True) else 1,
+        **options,
+    )
+    X, *rest = validated if isinstance(validated, tuple) else (validated,)
+    X = canonical(X)
+    return (X, *rest) if rest else X
+
+
+def canonical(X: Any) -> Any:
+    """Return `X`, or if it is CSR with several entries in one place, their sums."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
+    """Validate `sample_weight` as nonnegative float64, not all of them zero."""
+    weight = check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every sample.")
+    return weight
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called us, through whatever layers of libraries.
+
+    Parameters
+    ----------
+    message : str
+    category : type, default=UserWarning
+    """
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

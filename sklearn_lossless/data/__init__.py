@@ -1,0 +1,27 @@
+"""Where rows come from: memory or a cluster, behind one protocol."""
+
+from .base import (
+    Data,
+    Part,
+    Report,
+    has_weight,
+    is_dask,
+    over_chunks,
+    print_progress,
+    row_blocks,
+)
+from .memory import MemoryData
+from .read import read_data
+
+__all__ = [
+    "Data",
+    "MemoryData",
+    "Part",
+    "Report",
+    "has_weight",
+    "is_dask",
+    "over_chunks",
+    "print_progress",
+    "read_data",
+    "row_blocks",
+]

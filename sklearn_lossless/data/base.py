@@ -1,0 +1,217 @@
+"""What a fit knows of its data: parts, of which functions are summed up.
+
+A part is some of the rows. Data in memory are one part; on a cluster each chunk is one.
+A fit never asks which: it gives functions of a part to `Data` and gets their sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ..network import CompressedNetwork, LazyCodes
+
+__all__ = [
+    "Data",
+    "Part",
+    "Report",
+    "has_weight",
+    "is_dask",
+    "join_rows",
+    "over_chunks",
+    "print_progress",
+    "row_blocks",
+    "take_rows",
+]
+
+Array = npt.NDArray[Any]
+Report = Callable[[str], None]
+
+#: Rows and entries of a block; the entries take 2 to 8 MB in float32.
+_BLOCK_ROWS = 8192
+_BLOCK_SIZES = 2**19, 2**21
+
+
+class Part(NamedTuple):
+    """Some rows: inputs, targets, weights.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Validated.
+    y : ndarray of shape (n_samples, ...) or None
+        Targets, as the step of the fit at hand wants them.
+    weight : ndarray of shape (n_samples,) or None, dtype float64
+        Sample weights.
+    scores : ndarray of shape (n_samples, n_scores) or None
+        What a teacher says of the rows.
+    n_jobs : int or None
+        Threads of a forward pass.
+    report : callable or None
+        Takes lines of text about the progress.
+    """
+
+    X: Any
+    y: Any = None
+    weight: Array | None = None
+    scores: Array | None = None
+    n_jobs: int | None = None
+    report: Report | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.X.shape[0])
+
+    def codes(self, network: CompressedNetwork) -> LazyCodes:
+        """Return the codes that `network` gives, made when they are asked for."""
+        return LazyCodes(network, self.X, self.n_jobs)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """Return the part that consists of `rows`."""
+        X, y, weight, scores = (take_rows(each, rows) for each in self[:4])
+        return self._replace(X=X, y=y, weight=weight, scores=scores)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return the part that consists of the rows of all parts, in their order."""
+        X, y, weight, scores = map(join_rows, list(zip(*parts, strict=True))[:4])
+        return parts[0]._replace(X=X, y=y, weight=weight, scores=scores)
+
+
+class Data(Protocol):
+    """Rows in parts, wherever they are.
+
+    Functions that are handed to it take a part first, then the `shared` arguments.
+    What they return for several parts adds up with ``+``.
+    """
+
+    n_samples: int
+    n_features: int
+    #: Whether parts and kept values live in this process.
+    in_memory: bool
+    #: Whether X is sparse.
+    is_sparse: bool
+    #: Shape of y as it was given; None without.
+    y_shape: tuple[int, ...] | None
+
+    def map(
+        self, f: Callable[..., Any], *shared: Any, beside: Array | None = None
+    ) -> Data:
+        """Return data whose parts are ``f(part, *shared)``.
+
+        With `beside`, an array of n_samples rows, ``f(part, its_rows, *shared)``.
+        """
+        ...
+
+    def total(self, f: Callable[..., Any], *shared: Any, keep: bool = False) -> Any:
+        """Return the sum of ``f(part, *shared)`` over all parts.
+
+        With `keep` it stays where the data are, for `apply` and other `shared`.
+        """
+        ...
+
+    def apply(self, f: Callable[..., Any], *values: Any) -> Any:
+        """Return ``f(*values)``, computed and kept where the data are."""
+        ...
+
+    def fetch(self, kept: Any) -> Any:
+        """Bring a kept value into this process."""
+        ...
+
+    def gather(self, f: Callable[..., Any], *shared: Any) -> Array:
+        """Return the arrays ``f(part, *shared)`` end to end, in this process."""
+        ...
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Any:
+        """Return the rows of these ascending numbers as one part, in this process."""
+        ...
+
+    def take_all(self) -> Any:
+        """Return all rows as one part, in this process."""
+        ...
+
+    def total_inputs(self, f: Callable[..., Any]) -> Any:
+        """Return the sum of ``f(X, weight)`` over all parts."""
+        ...
+
+
+def take_rows(column: Any, rows: Any) -> Any:
+    """Return rows of an array or of what gives rows like one; None of None."""
+    return None if column is None else column[rows]
+
+
+def join_rows(columns: Sequence[Any]) -> Any:
+    """Return arrays or sparse matrices end to end; None of None."""
+    if columns[0] is None:
+        return None
+    if sparse.issparse(columns[0]):
+        return sparse.vstack(columns, format="csr")
+    return np.concatenate(columns)
+
+
+def has_weight(part: Any) -> npt.NDArray[np.bool_]:
+    """Return for each row of a part whether it has weight."""
+    if part.weight is None:
+        return np.ones(part.n_samples, dtype=bool)
+    return np.asarray(part.weight > 0)
+
+
+def row_blocks(
+    rows: Any, title: str = "", report: Report | None = None, n_targets: int = 1
+) -> Iterator[slice]:
+    """Cut `rows` into blocks; report every tenth of them all.
+
+    Parameters
+    ----------
+    rows : object with `shape`
+        What is cut: its number of columns decides the size of a block.
+    title : str, default=""
+        What is done, for the report.
+    report : callable or None, default=None
+        Takes lines of text about the progress.
+    n_targets : int, default=1
+        Columns of the targets, which take memory too.
+
+    Yields
+    ------
+    slice
+    """
+    n_rows, n_features = rows.shape
+    # Small beside the d x d matrices, but for small d.
+    size = np.clip(n_features**2, *_BLOCK_SIZES) / max(n_features, n_targets)
+    block = min(_BLOCK_ROWS, max(256, 2 ** round(np.log2(size))))
+    for start in range(0, n_rows, block):
+        stop = min(start + block, n_rows)
+        yield slice(start, stop)
+        if report is not None and (10 * start) // n_rows < (10 * stop) // n_rows:
+            report(f"{title}: {stop} of {n_rows} rows")
+
+
+def print_progress(name: str, text: str) -> None:
+    """Print a line of progress of the estimator `name`."""
+    print(f"[{name}] {text}", flush=True)
+
+
+def is_dask(*arrays: Any) -> bool:
+    """Return whether one of `arrays` is a collection of dask, without importing it."""
+    return any(type(each).__module__.partition(".")[0] == "dask" for each in arrays)
+
+
+def over_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method that works row by row return a dask array for a dask array."""
+
+    @wraps(method)
+    def of_any(self: Any, X: Any) -> Any:
+        if not is_dask(X):
+            return method(self, X)
+        from .dask import map_rows
+
+        return map_rows(self, method.__name__, X)
+
+    return of_any

@@ -1,0 +1,77 @@
+"""From what users pass to `fit` to `Data`, validated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+from .._validation import validate_input, validate_weight
+from .base import Data, Part, Report, is_dask
+from .memory import MemoryData
+
+__all__ = ["read_data"]
+
+
+def read_data(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    targets: str | None = None,
+    reset: bool = True,
+    report: Report | None = None,
+) -> Data:
+    """Validate the data of a fit, wherever they are.
+
+    Sets the number and the names of features of `estimator`, or with ``reset=False``
+    compares them.
+
+    Parameters
+    ----------
+    estimator : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
+    X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+    y : array-like or dask array of shape (n_samples, ...), default=None
+    sample_weight : array-like or dask array of shape (n_samples,), default=None
+    targets : {"labels", "numbers"} or None, default=None
+        What `y` holds: class labels, numbers in one or several columns, or nothing.
+    reset : bool, default=True
+        As in :func:`sklearn.utils.validation.validate_data`.
+    report : callable or None, default=None
+        Takes lines of text about the progress.
+
+    Returns
+    -------
+    Data
+        Parts are `Part`; numbers have two dimensions, labels one.
+    """
+    if is_dask(X, y, sample_weight):
+        from .dask import DaskData
+
+        if targets is not None and y is None:
+            raise ValueError(
+                f"{type(estimator).__name__} needs targets for dask arrays, got y=None."
+            )
+        data = DaskData.of(X, y, sample_weight, targets=targets)
+        estimator.n_features_in_ = data.n_features
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return data
+    y_shape = None
+    if targets is None:
+        X, y = validate_input(estimator, X, reset=reset), None
+    elif targets == "labels":
+        X, y = validate_input(estimator, X, y, reset=reset)
+        check_classification_targets(y)
+        y_shape = y.shape
+    else:
+        options = {"multi_output": True, "y_numeric": True, "reset": reset}
+        X, y = validate_input(estimator, X, y, **options)
+        y_shape = y.shape
+        y = y.reshape(len(y), -1).astype(np.float64)
+    if sample_weight is not None:
+        sample_weight = validate_weight(sample_weight, X)
+    part = Part(X, y, sample_weight, n_jobs=estimator.n_jobs, report=report)
+    return MemoryData.of(part, y_shape)

@@ -1,0 +1,82 @@
+"""What a readout is trained for: functions of a part that give targets and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Part
+from .classes import SignTargets, all_scores
+
+__all__ = ["ClassTargets", "NumberTargets", "labelled_by_teacher", "weighted_sums"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTargets:
+    """Targets of a classifier: +-1 for labels, a teacher's scores, or their mean.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted; all labels in the parts are among them.
+    costs : ndarray of shape (n_classes,) or None, default=None
+        Weight of each class in the loss.
+    target : {"labels", "teacher", "both"}, default="labels"
+    """
+
+    classes: Array
+    costs: Array | None = None
+    target: str = "labels"
+
+    def __call__(
+        self, part: Part
+    ) -> tuple[Any, npt.NDArray[np.intp], npt.NDArray[np.float64] | None]:
+        """Return targets, indices of classes, and costs of the rows of a part."""
+        labels = np.searchsorted(self.classes, part.y)
+        Y: Any = SignTargets(labels, len(self.classes))
+        if self.target == "teacher":
+            Y = part.scores
+        elif self.target == "both":
+            Y = (Y[:] + part.scores) / 2
+        return Y, labels, None if self.costs is None else self.costs[labels]
+
+
+@dataclass(frozen=True, eq=False)
+class NumberTargets:
+    """Targets of a regressor: numbers, a teacher's outputs, or their mean.
+
+    Parameters
+    ----------
+    offset : ndarray of shape (n_targets,) or float, default=0.0
+        Subtracted from the targets.
+    target : {"labels", "teacher", "both"}, default="labels"
+    """
+
+    offset: Array | float = 0.0
+    target: str = "labels"
+
+    def __call__(self, part: Part) -> tuple[Array, None, None]:
+        """Return the targets of the rows of a part; there are no labels and costs."""
+        Y: Any = part.y if self.target == "labels" else part.scores
+        if self.target == "both":
+            Y = (Y + part.y) / 2
+        return np.asarray(Y - self.offset), None, None
+
+
+def labelled_by_teacher(part: Part, classes: Array) -> Part:
+    """Return a part whose labels are the classes that its teacher scores highest."""
+    assert part.scores is not None
+    return part._replace(y=classes[all_scores(part.scores).argmax(axis=1)])
+
+
+def weighted_sums(part: Part, targets: NumberTargets) -> Array:
+    """Return the sums of weighted targets over a part, and last that of the weights."""
+    Y, _, _ = targets(part)
+    if part.weight is None:
+        return np.append(Y.sum(axis=0), len(Y))
+    return np.append((Y * part.weight[:, np.newaxis]).sum(axis=0), part.weight.sum())
