@@ -16,12 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from ._chunked import is_dask
 from ._compat import Interval, StrOptions
 from ._compressor import NTKCompressor, given_architecture, validate_input
-from ._given import NOT_FITTED_HINT, check_n_features, thawed
 from ._online import OnlineRidge
 from ._readout import RidgeReadout, fit_ridge
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
 from .network import LazyCodes
+from .reference.architecture import thawed
+from .reference.network import NOT_FITTED_HINT, check_n_features
 
 __all__ = ["CompressedMLP"]
 

@@ -18,7 +18,6 @@ from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
 from ._compat import StrOptions, fit_context
 from ._compressor import validate_input, validate_weight
-from ._given import read_teacher
 from ._logistic import fit_logistic
 from ._readout import (
     product,
@@ -30,6 +29,7 @@ from ._scores import (
     zero_one_loss,
 )
 from .network import LazyCodes
+from .reference.teacher import read_teacher, sum_squares
 
 __all__ = ["CompressedMLPClassifier"]
 
@@ -305,27 +305,28 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
                 "target='both' needs readout='ridge', which takes any scores as "
                 f"targets, got readout={self.readout!r}."
             )
-        teacher, scores = read_teacher(
+        teacher = read_teacher(
             self.estimator,
-            X,
             self.target,
             classifier=True,
+            n_features=X.shape[1],
             feature_names=getattr(self, "feature_names_in_", None),
-            sample_weight=sample_weight,
         )
+        scores = teacher.scores(X)
+        scores /= teacher.scaled(sum_squares(scores, sample_weight)).size
         n_classes = all_scores(scores[:1]).shape[1]
-        classes = teacher.classes
+        classes = teacher.reference.classes
         if classes is None:
             classes = np.arange(n_classes) if y is None else np.unique(y)
         if len(classes) != n_classes:
             raise ValueError(
-                f"estimator {teacher.name} has {n_classes} classes, y has "
+                f"estimator {teacher.reference.name} has {n_classes} classes, y has "
                 f"{len(classes)}."
             )
         unseen = np.setdiff1d(classes if y is None else y, classes)
         if len(unseen):
             raise ValueError(
-                f"y has labels that estimator {teacher.name} does not know: "
+                f"y has labels that estimator {teacher.reference.name} does not know: "
                 f"{unseen!r}; expected some of {classes!r}."
             )
         if self.target == "teacher":

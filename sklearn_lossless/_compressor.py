@@ -24,7 +24,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._chunked import is_dask, over_chunks
 from ._compat import Interval, StrOptions, check_sample_weight, fit_context
 from ._features import feature_line
-from ._given import ReferenceNetwork, architecture
 from ._reporting import ReportMixin
 from ._saving import SavingMixin
 from .inspection._report import keep_report_rows
@@ -34,7 +33,8 @@ from .network import (
     code_sums,
     network_from_weights,
 )
-from .theory import Activation, match_network
+from .reference.architecture import Architecture, architecture
+from .theory import match_network
 
 __all__ = [
     "NTKCompressor",
@@ -262,7 +262,8 @@ class NTKCompressor(
         spread_rows: Callable[[], Any] | None = None,
     ) -> Self:
         """Fit to data in parts; `total` adds up a function of ``X, sample_weight``."""
-        sizes, activations, given = given_architecture(self)
+        hidden = given_architecture(self)
+        given = hidden.reference
         if given is not None and self.hidden_weights == "fitted":
             given.check_fitted(
                 "hidden_weights='fitted'",
@@ -286,7 +287,7 @@ class NTKCompressor(
         # A bias is one more input, of the others' mean variance.
         bias_std = 1 / math.sqrt(n_features)
         matching = match_network(
-            activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
+            hidden.activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
         )
         for message in matching.unmet():
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
@@ -308,7 +309,7 @@ class NTKCompressor(
                 spread_rows(),
                 given.weights[:-1],
                 given.biases[:-1],
-                activations,
+                hidden.activations,
                 matching.steps,
                 taus,
                 **options,
@@ -320,7 +321,7 @@ class NTKCompressor(
                 statistics,
                 matching.steps,
                 taus,
-                sizes,
+                hidden.sizes,
                 bias_std=bias_std,
                 min_nonzeros=MIN_NONZEROS,
                 **options,
@@ -416,9 +417,7 @@ def _spread_rows(
     return rows.toarray() if sparse.issparse(rows) else rows
 
 
-def given_architecture(
-    estimator: Any,
-) -> tuple[list[int], list[Activation], ReferenceNetwork | None]:
+def given_architecture(estimator: Any) -> Architecture:
     """Return the widths and activations that an estimator's parameters ask for."""
     return architecture(
         estimator.hidden_layer_sizes,

@@ -14,7 +14,7 @@ from ._base import CompressedMLP
 from ._chunked import is_dask, over_chunks
 from ._compat import fit_context
 from ._compressor import validate_input, validate_weight
-from ._given import read_teacher
+from .reference.teacher import read_teacher
 
 __all__ = ["CompressedMLPRegressor"]
 
@@ -215,13 +215,14 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         self, X: Any, y: Any
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return the teacher's outputs, and the targets of the student."""
-        _, outputs = read_teacher(
+        teacher = read_teacher(
             self.estimator,
-            X,
             self.target,
             classifier=False,
+            n_features=X.shape[1],
             feature_names=getattr(self, "feature_names_in_", None),
         )
+        outputs = teacher.scores(X)
         if y is None:
             outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
             return outputs, outputs

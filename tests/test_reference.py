@@ -90,7 +90,7 @@ def test_all_ways_to_give_a_network_are_the_same(digits, mlp, wrap):
 
 def test_torch_activations():
     torch = pytest.importorskip("torch")
-    from sklearn_lossless._given import read_network
+    from sklearn_lossless.reference.architecture import read_network
 
     nn = torch.nn
     for layer, tolerance in [
