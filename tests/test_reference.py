@@ -37,13 +37,17 @@ def digits():
     return train_test_split(X / 16, y, random_state=0)
 
 
-@pytest.fixture(scope="module")
-def mlp(digits):
+def fit_briefly(model, X, y):
+    """Fit, converged or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return MLPClassifier((80, 60), max_iter=40, random_state=0).fit(
-            digits[0], digits[2]
-        )
+        return model.fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def mlp(digits):
+    model = MLPClassifier((80, 60), max_iter=40, random_state=0)
+    return fit_briefly(model, digits[0], digits[2])
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +60,8 @@ def compressed(digits, mlp):
 @pytest.fixture(scope="module")
 def regressor():
     X, y = load_diabetes(return_X_y=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = MLPRegressor(
-            hidden_layer_sizes=(30,), max_iter=300, random_state=0
-        ).fit(10 * X, y)
-    return model, 10 * X, y
+    model = MLPRegressor(hidden_layer_sizes=(30,), max_iter=300, random_state=0)
+    return fit_briefly(model, 10 * X, y), 10 * X, y
 
 
 def torch_of(mlp):
@@ -98,9 +98,8 @@ def test_all_ways_to_give_a_network_are_the_same(digits, mlp, compressed, wrap):
 
 def test_weights_are_those_of_the_fit():
     X = np.random.default_rng(0).normal(size=(40, 5))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mlp = MLPRegressor(hidden_layer_sizes=(7, 6), max_iter=2).fit(X, X[:, 0])
+    mlp = MLPRegressor(hidden_layer_sizes=(7, 6), max_iter=2)
+    fit_briefly(mlp, X, X[:, 0])
     mlp.set_params(hidden_layer_sizes=(3, 3, 3))  # without effect before the next fit
     found = architecture(None, None, mlp, widen=2)
     assert found.sizes == [14, 12]
@@ -201,13 +200,12 @@ def test_fitted_weights_beat_random_ones_of_the_same_size(digits, mlp):
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_every_activation_of_mlp(digits, activation):
     X_train, X_test, y_train, y_test = digits
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mlp = MLPClassifier((60,), activation=activation, max_iter=30, random_state=0)
-        mlp.fit(X_train, y_train)
-        clf = CompressedMLPClassifier(
-            estimator=mlp, hidden_weights="fitted", eps=0.5, random_state=0
-        ).fit(X_train, y_train)
+    mlp = MLPClassifier((60,), activation=activation, max_iter=30, random_state=0)
+    fit_briefly(mlp, X_train, y_train)
+    clf = CompressedMLPClassifier(
+        estimator=mlp, hidden_weights="fitted", eps=0.5, random_state=0
+    )
+    fit_briefly(clf, X_train, y_train)
     assert clf.score(X_test, y_test) > 0.85
 
 
@@ -269,9 +267,7 @@ def test_a_teacher_needs_no_labels(digits, mlp, readout):
 
 def test_binary_teacher_and_torch_teacher(digits):
     X, y = digits[0], np.where(digits[2] > 4, "high", "low")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mlp = MLPClassifier((40,), max_iter=60, random_state=0).fit(X, y)
+    mlp = fit_briefly(MLPClassifier((40,), max_iter=60, random_state=0), X, y)
     options = {"target": "teacher", "widen": 10, "eps": 0.5, "random_state": 0}
     clf = CompressedMLPClassifier(estimator=mlp, **options).fit(X)
     assert clf.teacher_agreement_ > 0.95
@@ -307,9 +303,9 @@ def test_a_class_that_the_teacher_never_names(digits, mlp, readout):
 def test_a_regressor_learns_what_its_teacher_puts_out(digits):
     X = digits[0] / 16
     teacher = MLPRegressor(
-        "poisson", hidden_layer_sizes=(30,), max_iter=2000, tol=1e-3, random_state=0
+        "poisson", hidden_layer_sizes=(30,), solver="lbfgs", max_iter=50, random_state=0
     )
-    teacher.fit(X, digits[2] + 1.0)
+    fit_briefly(teacher, X, digits[2] + 1.0)
     options = {"target": "teacher", "widen": 30, "eps": 0.5, "random_state": 0}
     student = CompressedMLPRegressor(estimator=teacher, **options).fit(X)
     taught = teacher.predict(X)
@@ -328,9 +324,8 @@ def test_a_batch_does_not_have_a_teacher(digits, mlp):
 )
 def test_names_of_features_have_to_be_the_teachers(digits, parameters):
     X = pd.DataFrame(digits[0][:300]).add_prefix("p")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        named = MLPClassifier((20,), max_iter=3, random_state=0).fit(X, digits[2][:300])
+    named = MLPClassifier((20,), max_iter=3, random_state=0)
+    fit_briefly(named, X, digits[2][:300])
     clf = CompressedMLPClassifier(estimator=named, random_state=0, **parameters)
     clf.fit(X, digits[2][:300])
     with pytest.raises(ValueError, match="feature 0 of X is 'p63', but .* 'p0' there"):
