@@ -135,7 +135,7 @@ What the table says:
 
 - **Width 1000**: wider helps where there are many samples, and costs time and bytes in
   proportion; small sets are saturated at a few hundred.
-- **`readout_layers="last"`**: the conjugate kernel of the given network, and the
+- **`readout_layers="last"`**: the conjugate kernel of the reference network, and the
   smallest file. A deep random network loses accuracy with depth; with "all" it does
   not, at the price of a readout as wide as all layers together. For as many readout
   coefficients, one wide layer is better still.

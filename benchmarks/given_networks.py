@@ -22,7 +22,7 @@ import sklearn_lossless
 from sklearn_lossless import CompressedMLPClassifier
 from sklearn_lossless.datasets import load_mnist
 
-#: Width of the given network's layers, and how it is compressed.
+#: Width of the reference network's layers, and how it is compressed.
 RUNS = {
     (500, 500): [
         {"hidden_weights": "random"},
@@ -65,9 +65,9 @@ RUNS = {
 
 def compress(teacher, parameters, data, folder, readout_dtype):
     X_train, y_train, X_test, y_test = data
-    given = None if "hidden_layer_sizes" in parameters else teacher
+    reference = None if "hidden_layer_sizes" in parameters else teacher
     clf = CompressedMLPClassifier(
-        **parameters, estimator=given, random_state=0, n_jobs=-1
+        **parameters, estimator=reference, random_state=0, n_jobs=-1
     )
     clf.fit(X_train, y_train)
     path = Path(folder, "model")

@@ -25,11 +25,11 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 mlp = MLPClassifier((200, 200), learning_rate_init=0.005, random_state=0)
 mlp = mlp.fit(X_train, y_train)
-given_bytes = 4 * sum(each.size for each in mlp.coefs_ + mlp.intercepts_)
+mlp_bytes = 4 * sum(each.size for each in mlp.coefs_ + mlp.intercepts_)
 
 # %%
 # The readout is trained anew, in closed form. With ``target="teacher"`` it learns the
-# scores of the given network, and needs no labels.
+# scores of the reference network, and needs no labels.
 
 ways = {
     "random weights": {},
@@ -49,7 +49,7 @@ ways = {
 }
 folder = tempfile.TemporaryDirectory()
 path = os.path.join(folder.name, "model.lnn")
-results = {"MLPClassifier, float32": (mlp.score(X_test, y_test), 1.0, given_bytes)}
+results = {"MLPClassifier, float32": (mlp.score(X_test, y_test), 1.0, mlp_bytes)}
 for name, parameters in ways.items():
     clf = CompressedMLPClassifier(estimator=mlp, random_state=0, **parameters)
     clf.fit(X_train, None if "target" in parameters else y_train)
@@ -62,7 +62,7 @@ print(f"{'':32}accuracy  agreement    bytes   times smaller")
 for name, (accuracy, agreement, n_bytes) in results.items():
     print(
         f"{name:32}{accuracy:8.3f}{agreement:11.3f}{n_bytes:9,}"
-        f"{given_bytes / n_bytes:12.0f}"
+        f"{mlp_bytes / n_bytes:12.0f}"
     )
 
 # %%

@@ -29,19 +29,20 @@ else:
 
 # %%
 # One hidden layer of 8000 neurons, 90 % of the weights zero, eight levels. The report
-# compares its kernel, on a few hundred samples, with that of the given network (the
-# dense one at infinite width), and has a yardstick: how far is a dense random network
-# of the same width? Width is what is missing, not precision, if both are as far.
+# compares its kernel, on a few hundred samples, with that of the reference network
+# (the dense one at infinite width), and has a yardstick: how far is a dense random
+# network of the same width? Width is what is missing, not precision, if both are as
+# far.
 
 compressor = NTKCompressor((8000,), "relu", eps=0.9, random_state=0).fit(X)
 report = CompressionReport.from_estimator(compressor, X, n_samples=400)
 print(report)
 
 # %%
-# On the left the random-matrix equivalent of the given network (in the form that needs
-# no classes) against the compressed network; on the right the exact kernel. Several
-# eigenvalues are isolated here: ten digits are more than two Gaussian classes. Their
-# eigenvectors, drawn class by class, agree all the same.
+# On the left the random-matrix equivalent of the reference network (in the form that
+# needs no classes) against the compressed network; on the right the exact kernel.
+# Several eigenvalues are isolated here: ten digits are more than two Gaussian classes.
+# Their eigenvectors, drawn class by class, agree all the same.
 
 figure = plt.figure(figsize=(11, 6.2), layout="constrained")
 for part, theory in zip(figure.subfigures(1, 2), ("equivalent", "exact"), strict=True):

@@ -45,14 +45,16 @@ models = {
     for depth in DEPTHS
 }
 
-print(f"{'levels':>6} {'layer':>6} {'tau / given':>12} {'excess':>8} {'distance':>9}")
+print(
+    f"{'levels':>6} {'layer':>6} {'tau / reference':>16} {'excess':>8} {'distance':>9}"
+)
 for n_levels in LEVELS:
     report = models[n_levels, DEPTHS[-1]].report_
-    for layer, tau, given in zip(
+    for layer, tau, reference in zip(
         report.layers, report.tau_compressed[1:], report.tau[1:], strict=True
     ):
         print(
-            f"{n_levels:>6} {layer.layer:>6} {tau / given:>12.3f} "
+            f"{n_levels:>6} {layer.layer:>6} {tau / reference:>16.3f} "
             f"{layer.excess_variance:>8.2f} {layer.distance:>9.3f}"
         )
 

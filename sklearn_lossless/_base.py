@@ -17,19 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from ._compressor import NTKCompressor, read_architecture
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, validate_input, warn_user
-from .data import Data, Report, is_dask, print_progress, read_data
+from .data import Data, Part, Report, is_dask, print_progress, read_data
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
-from .reference import (
-    NOT_FITTED_HINT,
-    Architecture,
-    check_n_features,
-    read_teacher,
-    squared_scores,
-    thawed,
-    with_scaled_scores,
-    with_scores,
-)
+from .reference.architecture import Architecture, thawed
+from .reference.network import NOT_FITTED_HINT, check_n_features
+from .reference.teacher import Teacher, read_teacher, sum_squares
 
 __all__ = ["Agreement", "CompressedMLP"]
 
@@ -154,10 +147,11 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             n_features=data.n_features,
             feature_names=getattr(self, "feature_names_in_", None),
         )
-        data = data.map(with_scores, teacher)
+        data = data.map(_with_scores, teacher)
         if not is_classifier(self):
             return data
-        return data.map(with_scaled_scores, data.total(squared_scores))
+        squares, weight = data.total(_squared_scores)
+        return data.map(_with_smaller_scores, np.sqrt(squares / weight) or 1.0)
 
     def _fit_ridge(
         self,
@@ -340,3 +334,17 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _with_scores(part: Part, teacher: Teacher) -> Part:
+    return part._replace(scores=teacher.scores(part.X))
+
+
+def _squared_scores(part: Part) -> npt.NDArray[np.float64]:
+    assert part.scores is not None
+    return sum_squares(part.scores, part.weight)
+
+
+def _with_smaller_scores(part: Part, factor: float) -> Part:
+    assert part.scores is not None
+    return part._replace(scores=part.scores / factor)

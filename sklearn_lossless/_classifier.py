@@ -296,7 +296,7 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
                 f"targets, got readout={self.readout!r}."
             )
         teacher = hidden.reference
-        n_classes = teacher.n_classes
+        n_classes = max(teacher.n_outputs, 2)  # two classes may share one
         y = None if labelled is None else labelled.total(label_weights).labels
         classes = teacher.classes
         if classes is None:

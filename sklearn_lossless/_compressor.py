@@ -39,7 +39,7 @@ from .network import (
     n_nonzeros,
     network_from_weights,
 )
-from .reference import Architecture, architecture
+from .reference.architecture import Architecture, architecture
 from .theory import match_network
 
 __all__ = ["NTKCompressor", "read_architecture"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._not_restored import NotRestored
 from ..network import CompressedNetwork, Dense, Quantizer
 from ..theory import GaussianMoments, NetworkMatch, StepActivation
 from ..theory.matching import LayerMatch, MomentEquation
@@ -53,38 +54,6 @@ _MAX_NAME_BYTES = 2**24
 
 _MOMENTS = ("mean", "m1", "m2", "f", "tau", "derivative_sq")
 _EQUATIONS = ("m1", "m2", "f", "tau")
-
-
-class NotRestored:
-    """What stands for a parameter that a model file cannot hold.
-
-    Functions and objects are not stored. A loaded estimator predicts without them;
-    to fit it again, set the parameter first.
-
-    Parameters
-    ----------
-    what : str
-        What was there.
-    """
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __repr__(self) -> str:
-        return f"NotRestored({self.what!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, NotRestored) and self.what == other.what
-
-    def __hash__(self) -> int:
-        return hash(self.what)
-
-    def __call__(self, *args: Any) -> Any:
-        """Raise ValueError: the function is not here."""
-        raise ValueError(
-            f"A model file does not hold {self.what}; before this estimator is "
-            "fitted again, give it back by set_params."
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -289,7 +289,8 @@ def draw_rows(
 
 def sample_rows(X: Any, n_samples: int) -> npt.NDArray[np.intp]:
     """Draw at most `n_samples` rows of `X`, as `draw_rows`."""
-    return draw_rows(*X.shape, n_samples, sparse.issparse(X))
+    n_rows, n_features = X.shape
+    return draw_rows(n_rows, n_features, n_samples, sparse.issparse(X))
 
 
 def root(gram: FloatArray) -> FloatArray:

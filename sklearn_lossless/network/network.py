@@ -145,6 +145,7 @@ class CompressedNetwork:
 
     @property
     def code_line(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Offset and step size of each feature."""
         specs = self.output_layers
         widths = [spec.n_outputs for spec in specs]
         return (
@@ -343,23 +344,6 @@ class LazyCodes:
     def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.uint8]:
         """Return the codes of `rows`."""
         return self._network.forward(self._X[rows], n_jobs=self._n_jobs)
-
-    def features(
-        self, first: npt.NDArray[np.float64], unit: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """Return ``first + unit * codes`` of all samples, in memory.
-
-        Parameters
-        ----------
-        first, unit : ndarray of shape (n_features_out,), dtype float64
-            Each feature at code 0, and its step from code to code.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features_out), dtype float64
-            The features.
-        """
-        return self._network.features(self._X, first, unit, n_jobs=self._n_jobs)
 
 
 def integer_thresholds(

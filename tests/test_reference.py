@@ -1,5 +1,7 @@
-"""Networks that users have: read, compressed, taught by."""
+"""Reference networks: read, compressed, taught by."""
 
+import importlib.abc
+import itertools
 import pickle
 import sys
 import warnings
@@ -25,6 +27,8 @@ from sklearn_lossless import (
     NTKCompressor,
 )
 from sklearn_lossless.network import ternarise
+from sklearn_lossless.reference.architecture import architecture, read_network
+from sklearn_lossless.reference.teacher import read_teacher, sum_squares
 
 
 @pytest.fixture(scope="module")
@@ -33,24 +37,31 @@ def digits():
     return train_test_split(X / 16, y, random_state=0)
 
 
-@pytest.fixture(scope="module")
-def mlp(digits):
+def fit_briefly(model, X, y):
+    """Fit, converged or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return MLPClassifier((80, 60), max_iter=40, random_state=0).fit(
-            digits[0], digits[2]
-        )
+        return model.fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def mlp(digits):
+    model = MLPClassifier((80, 60), max_iter=40, random_state=0)
+    return fit_briefly(model, digits[0], digits[2])
+
+
+@pytest.fixture(scope="module")
+def compressed(digits, mlp):
+    return CompressedMLPClassifier(
+        estimator=mlp, hidden_weights="fitted", eps=0.7, random_state=0, alpha=0.1
+    ).fit(digits[0], digits[2])
 
 
 @pytest.fixture(scope="module")
 def regressor():
     X, y = load_diabetes(return_X_y=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = MLPRegressor(
-            hidden_layer_sizes=(30,), max_iter=300, random_state=0
-        ).fit(10 * X, y)
-    return model, 10 * X, y
+    model = MLPRegressor(hidden_layer_sizes=(30,), max_iter=300, random_state=0)
+    return fit_briefly(model, 10 * X, y), 10 * X, y
 
 
 def torch_of(mlp):
@@ -69,29 +80,37 @@ def torch_of(mlp):
 
 def test_architecture_is_that_of_the_estimator(digits):
     mlp = MLPClassifier((50, 40), activation="tanh")  # not fitted
-    given = NTKCompressor(estimator=mlp, random_state=0, eps=0.5).fit(digits[0])
+    read = NTKCompressor(estimator=mlp, random_state=0, eps=0.5).fit(digits[0])
     named = NTKCompressor((50, 40), "tanh", random_state=0, eps=0.5).fit(digits[0])
-    np.testing.assert_array_equal(given.codes(digits[1]), named.codes(digits[1]))
+    np.testing.assert_array_equal(read.codes(digits[1]), named.codes(digits[1]))
     wide = NTKCompressor(estimator=mlp, widen=3, eps=0.5).fit(digits[0])
     assert [spec.n_outputs for spec in wide.network_.layers] == [150, 120]
 
 
 @pytest.mark.parametrize("wrap", [FrozenEstimator, torch_of, lambda mlp: mlp])
-def test_all_ways_to_give_a_network_are_the_same(digits, mlp, wrap):
-    models = [
-        CompressedMLPClassifier(
-            estimator=each, hidden_weights="fitted", eps=0.5, random_state=0, alpha=0.1
-        ).fit(digits[0], digits[2])
-        for each in (mlp, wrap(mlp))
-    ]
-    a, b = (model.decision_function(digits[1]) for model in models)
-    np.testing.assert_array_equal(a, b)
+def test_all_ways_to_give_a_network_are_the_same(digits, mlp, compressed, wrap):
+    again = clone(compressed).set_params(estimator=wrap(mlp))
+    again.fit(digits[0], digits[2])
+    np.testing.assert_array_equal(
+        again.decision_function(digits[1]), compressed.decision_function(digits[1])
+    )
+
+
+def test_weights_are_those_of_the_fit():
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    mlp = MLPRegressor(hidden_layer_sizes=(7, 6), max_iter=2)
+    fit_briefly(mlp, X, X[:, 0])
+    mlp.set_params(hidden_layer_sizes=(3, 3, 3))  # without effect before the next fit
+    found = architecture(None, None, mlp, widen=2)
+    assert found.sizes == [14, 12]
+    assert len(found.activations) == 2
+    np.testing.assert_allclose(found.reference.outputs(X)[:, 0], mlp.predict(X))
+    for mine, theirs in zip(found.reference.weights, mlp.coefs_, strict=True):
+        assert mine is theirs  # not a copy
 
 
 def test_torch_activations():
     torch = pytest.importorskip("torch")
-    from sklearn_lossless._given import read_network
-
     nn = torch.nn
     for layer, tolerance in [
         (nn.ReLU(), 0),
@@ -112,16 +131,23 @@ def test_torch_activations():
         np.testing.assert_allclose(found, expected, atol=1e-5 + tolerance)
 
 
-def test_torch_is_not_imported_for_others(mlp, digits):
-    import subprocess
+def test_torch_is_not_imported_for_others(digits, monkeypatch):
+    asked = []
 
-    code = (
-        "import sys, sklearn_lossless as s; from sklearn.neural_network import *; "
-        "import numpy as np; X = np.random.default_rng(0).random((50, 30));"
-        "s.NTKCompressor(estimator=MLPClassifier((20,))).fit(X);"
-        "sys.exit('torch' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    class Watch(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if name.partition(".")[0] == "torch":
+                asked.append(name)
+                raise ModuleNotFoundError(name)
+
+    for name in [each for each in sys.modules if each.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Watch(), *sys.meta_path])
+    NTKCompressor(estimator=MLPClassifier((20,))).fit(digits[0][:50])
+    with pytest.raises(TypeError, match=r"or a torch.nn.Sequential, got \[\]"):
+        NTKCompressor(estimator=[]).fit(digits[0][:50])
+    assert not asked
+    assert not [each for each in sys.modules if each.partition(".")[0] == "torch"]
 
 
 # --- fitted weights -------------------------------------------------------------
@@ -142,17 +168,15 @@ def test_ternarise_keeps_the_largest():
         np.testing.assert_array_equal(kept, np.sort(np.abs(W[:, o]))[-5:])
 
 
-def test_fitted_weights_are_the_estimators(digits, mlp):
-    clf = CompressedMLPClassifier(
-        estimator=mlp, hidden_weights="fitted", eps=0.7, random_state=0
-    ).fit(digits[0], digits[2])
-    for spec, W in zip(clf.network_.layers, mlp.coefs_, strict=False):
+def test_fitted_weights_are_the_estimators(mlp, compressed):
+    network = compressed.network_
+    for spec, W in zip(network.layers, mlp.coefs_, strict=False):
         assert spec.weights is not None
         assert spec.n_nonzeros == round(0.3 * len(W))
         assert spec.thresholds.shape == (spec.n_outputs, 7)
         assert (np.diff(spec.thresholds, axis=1) >= 0).all()
     first = ternarise(mlp.coefs_[0], 0.7)
-    np.testing.assert_array_equal(clf.network_.layers[0].weights.indices, first.indices)
+    np.testing.assert_array_equal(network.layers[0].weights.indices, first.indices)
 
 
 def test_fitted_weights_beat_random_ones_of_the_same_size(digits, mlp):
@@ -176,13 +200,12 @@ def test_fitted_weights_beat_random_ones_of_the_same_size(digits, mlp):
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_every_activation_of_mlp(digits, activation):
     X_train, X_test, y_train, y_test = digits
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mlp = MLPClassifier((60,), activation=activation, max_iter=30, random_state=0)
-        mlp.fit(X_train, y_train)
-        clf = CompressedMLPClassifier(
-            estimator=mlp, hidden_weights="fitted", eps=0.5, random_state=0
-        ).fit(X_train, y_train)
+    mlp = MLPClassifier((60,), activation=activation, max_iter=30, random_state=0)
+    fit_briefly(mlp, X_train, y_train)
+    clf = CompressedMLPClassifier(
+        estimator=mlp, hidden_weights="fitted", eps=0.5, random_state=0
+    )
+    fit_briefly(clf, X_train, y_train)
     assert clf.score(X_test, y_test) > 0.85
 
 
@@ -198,14 +221,11 @@ def test_dead_neurons_and_sparse_input(digits, mlp):
     assert (first.thresholds[:5] >= first.thresholds.max()).all()
 
 
-def test_model_file_of_fitted_weights(digits, mlp, tmp_path):
-    clf = CompressedMLPClassifier(
-        estimator=mlp, hidden_weights="fitted", eps=0.7, random_state=0
-    ).fit(digits[0], digits[2])
-    clf.save(tmp_path / "model")
+def test_model_file_of_fitted_weights(digits, compressed, tmp_path):
+    compressed.save(tmp_path / "model")
     loaded = sklearn_lossless.load(tmp_path / "model")
     np.testing.assert_array_equal(
-        loaded.decision_function(digits[1]), clf.decision_function(digits[1])
+        loaded.decision_function(digits[1]), compressed.decision_function(digits[1])
     )
 
 
@@ -247,9 +267,7 @@ def test_a_teacher_needs_no_labels(digits, mlp, readout):
 
 def test_binary_teacher_and_torch_teacher(digits):
     X, y = digits[0], np.where(digits[2] > 4, "high", "low")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        mlp = MLPClassifier((40,), max_iter=60, random_state=0).fit(X, y)
+    mlp = fit_briefly(MLPClassifier((40,), max_iter=60, random_state=0), X, y)
     options = {"target": "teacher", "widen": 10, "eps": 0.5, "random_state": 0}
     clf = CompressedMLPClassifier(estimator=mlp, **options).fit(X)
     assert clf.teacher_agreement_ > 0.95
@@ -275,8 +293,8 @@ def test_a_class_that_the_teacher_never_names(digits, mlp, readout):
     clf = CompressedMLPClassifier(
         estimator=mlp, target="teacher", widen=5, readout=readout, random_state=0
     ).fit(X)
-    said = mlp.predict(X)
-    assert np.mean(clf.predict(X) == said) == pytest.approx(clf.teacher_agreement_)
+    taught = mlp.predict(X)
+    assert np.mean(clf.predict(X) == taught) == pytest.approx(clf.teacher_agreement_)
     assert clf.teacher_agreement_ > 0.9
     assert clf.predict_proba(X).shape == (len(X), len(clf.classes_))
     assert (3 in clf.classes_) == (readout == "ridge")
@@ -285,14 +303,14 @@ def test_a_class_that_the_teacher_never_names(digits, mlp, readout):
 def test_a_regressor_learns_what_its_teacher_puts_out(digits):
     X = digits[0] / 16
     teacher = MLPRegressor(
-        "poisson", hidden_layer_sizes=(30,), max_iter=2000, tol=1e-3, random_state=0
+        "poisson", hidden_layer_sizes=(30,), solver="lbfgs", max_iter=50, random_state=0
     )
-    teacher.fit(X, digits[2] + 1.0)
+    fit_briefly(teacher, X, digits[2] + 1.0)
     options = {"target": "teacher", "widen": 30, "eps": 0.5, "random_state": 0}
     student = CompressedMLPRegressor(estimator=teacher, **options).fit(X)
-    said = teacher.predict(X)
-    assert np.corrcoef(student.predict(X), said)[0, 1] > 0.97
-    assert student.predict(X).mean() == pytest.approx(said.mean())
+    taught = teacher.predict(X)
+    assert np.corrcoef(student.predict(X), taught)[0, 1] > 0.97
+    assert student.predict(X).mean() == pytest.approx(taught.mean())
 
 
 def test_a_batch_does_not_have_a_teacher(digits, mlp):
@@ -306,9 +324,8 @@ def test_a_batch_does_not_have_a_teacher(digits, mlp):
 )
 def test_names_of_features_have_to_be_the_teachers(digits, parameters):
     X = pd.DataFrame(digits[0][:300]).add_prefix("p")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        named = MLPClassifier((20,), max_iter=3, random_state=0).fit(X, digits[2][:300])
+    named = MLPClassifier((20,), max_iter=3, random_state=0)
+    fit_briefly(named, X, digits[2][:300])
     clf = CompressedMLPClassifier(estimator=named, random_state=0, **parameters)
     clf.fit(X, digits[2][:300])
     with pytest.raises(ValueError, match="feature 0 of X is 'p63', but .* 'p0' there"):
@@ -340,13 +357,13 @@ def test_regressor_follows_its_teacher(regressor):
     reg = CompressedMLPRegressor(
         estimator=teacher, target="teacher", widen=20, eps=0.2, random_state=0
     )
-    found, said = reg.fit(X).predict(X), teacher.predict(X)
-    assert reg.teacher_agreement_ == pytest.approx(r2_score(said, found))
+    found, taught = reg.fit(X).predict(X), teacher.predict(X)
+    assert reg.teacher_agreement_ == pytest.approx(r2_score(taught, found))
     assert reg.teacher_agreement_ > 0.94
     assert not hasattr(reg, "training_r2_")
     both = reg.set_params(target="both").fit(X, y).predict(X)
     assert both.shape == y.shape
-    assert reg.teacher_agreement_ == pytest.approx(r2_score(said, both))
+    assert reg.teacher_agreement_ == pytest.approx(r2_score(taught, both))
     assert reg.training_r2_ == pytest.approx(r2_score(y, both))
     reg.set_params(target="labels").fit(X, y)
     assert not hasattr(reg, "teacher_agreement_")
@@ -376,13 +393,36 @@ def test_rows_without_weight_do_not_scale_the_teacher(digits, mlp):
     assert np.abs(difference).max() < 0.1 * size
 
 
-def test_a_network_from_a_file_is_asked_for(digits, mlp, tmp_path):
-    CompressedMLPClassifier(estimator=mlp).fit(digits[0], digits[2]).save(
-        tmp_path / "m"
-    )
+def test_a_network_from_a_file_is_asked_for(digits, compressed, tmp_path):
+    compressed.save(tmp_path / "m")
     loaded = sklearn_lossless.load(tmp_path / "m")
     with pytest.raises(TypeError, match=r"set_params\(estimator=...\) first"):
         loaded.fit(digits[0], digits[2])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_teacher_of_parts(digits, mlp, weighted):
+    X = np.tile(digits[0], (4, 1))  # more rows than pass at once
+    weight = np.random.default_rng(0).random(len(X)) if weighted else None
+    teacher = read_teacher(mlp, "teacher", classifier=True, n_features=64)
+    scores = teacher.scores(X)
+    np.testing.assert_allclose(scores.sum(axis=1), 0, atol=1e-12)
+    squares = np.mean(scores**2, axis=1)
+    cuts = [0, 0, 10, 4500, len(X)]  # one part has no rows
+    parts = [slice(*pair) for pair in itertools.pairwise(cuts)]
+    joined = np.concatenate([teacher.scores(X[rows]) for rows in parts])
+    np.testing.assert_allclose(joined, scores, rtol=1e-12, atol=1e-12)
+    total, n = sum(
+        sum_squares(scores[rows], None if weight is None else weight[rows])
+        for rows in parts
+    )
+    assert total / n == pytest.approx(np.average(squares, weights=weight), rel=1e-14)
+
+
+def test_a_reference_network_is_read_once(mlp):
+    reference = read_network(mlp)
+    teacher = read_teacher(reference, "both", classifier=True, n_features=64)
+    assert teacher.reference is reference
 
 
 # --- bad input ----------------------------------------------------------------------
