@@ -279,7 +279,7 @@ def given_networks(rows: list[Row]) -> str:
     return table(
         rows,
         {
-            "given": "",
+            "reference network": lambda row: row["given"],
             "its accuracy, %": lambda row: f"{100 * row['given_accuracy']:.2f}",
             "its kB": lambda row: kilobytes(row["given_bytes"]),
             "compressed": "",
