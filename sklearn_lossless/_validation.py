@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import sklearn
-from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import (
     Interval,
@@ -23,11 +22,12 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import validate_data
 
+from .network.quantizer import canonical
+
 __all__ = [
     "INPUT_DTYPES",
     "Interval",
     "StrOptions",
-    "canonical",
     "check_sample_weight",
     "fit_context",
     "validate_input",
@@ -104,14 +104,6 @@ def validate_input(
     X, *rest = validated if isinstance(validated, tuple) else (validated,)
     X = canonical(X)
     return (X, *rest) if rest else X
-
-
-def canonical(X: Any) -> Any:
-    """Return `X`, or if it is CSR with several entries in one place, their sums."""
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return X
 
 
 def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:

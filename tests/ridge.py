@@ -12,7 +12,7 @@ from sklearn_lossless.readout import Samples, fit_ridge
 def ridge_of(
     codes, Y, sample_weight=None, costs=None, *, scale=None, alphas=None, **options
 ):
-    """Fit codes times `scale`, with left-out predictions of all rows that have weight."""
+    """Fit scaled codes, with left-out predictions of all rows with weight."""
     labels = getattr(Y, "labels", None)
     samples = Samples(codes, Y, labels, sample_weight, costs)
     scale = np.ones(codes.shape[1]) if scale is None else scale

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics import r2_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_lossless import (
     CompressedMLPClassifier,
     CompressedMLPRegressor,
     NTKCompressor,
 )
+from sklearn_lossless.readout import logistic
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -128,6 +131,123 @@ def test_sparse_chunks_and_unknown_lengths(digits):
     X_dask, mask = da.from_array(X, chunks=(600, 64)), da.from_array(odd, chunks=600)
     clf = classifier(alpha=0.01).fit(X_dask[mask], da.from_array(y, chunks=600)[mask])
     assert_same(clf, expected, X)
+
+
+# --- what was once for memory only ---------------------------------------------------
+
+
+def test_fewer_samples_than_features(digits):
+    X, y = digits[0][:150], digits[1][:150]
+    expected = CompressedMLPClassifier((300,), random_state=0).fit(X, y)
+    clf = CompressedMLPClassifier((300,), random_state=0)
+    clf.fit(da.from_array(X, chunks=(60, 64)), da.from_array(y, chunks=60))
+    np.testing.assert_array_equal(clf.coef_, expected.coef_)
+    assert clf.temperature_ == expected.temperature_
+
+
+@pytest.mark.parametrize("dense_bytes", [2**28, 0])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_logistic(digits, monkeypatch, n_classes, dense_bytes):
+    monkeypatch.setattr(logistic, "_DENSE_BYTES", dense_bytes)
+    X, y = digits[0], digits[1] % n_classes
+    weight = 1.0 + (y == 1)
+    expected = classifier(readout="logistic").fit(X, y, weight)
+    clf = classifier(readout="logistic")
+    clf.fit(da.from_array(X, chunks=(500, 64)), da.from_array(y, chunks=300), weight)
+    assert clf.alpha_ == expected.alpha_
+    np.testing.assert_array_equal(clf.readout_.classes_, np.arange(n_classes))
+    # The solver stops at another place near the minimum where it rounds otherwise.
+    difference = clf.predict_proba(X) - expected.predict_proba(X)
+    assert np.abs(difference).max() < (0.03 if dense_bytes == 0 else 1e-9)
+
+
+@pytest.fixture(scope="module")
+def mlp(digits):
+    mlp = MLPClassifier((40, 30), max_iter=15, random_state=0)
+    return quietly(mlp.fit, *digits)
+
+
+def quietly(fit, *arrays):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return fit(*arrays)
+
+
+@pytest.mark.parametrize("target", ["teacher", "both"])
+@pytest.mark.parametrize("readout", ["ridge", "logistic"])
+def test_teachers(digits, mlp, target, readout):
+    if target == "both" and readout == "logistic":
+        pytest.skip("takes labels only")
+    X, y = digits
+    parameters = {"estimator": mlp, "widen": 3, "target": target, "readout": readout}
+    parameters |= {"alpha": 0.01, "random_state": 0}
+    expected = CompressedMLPClassifier(**parameters).fit(X, y)
+    clf = CompressedMLPClassifier(**parameters)
+    clf.fit(da.from_array(X, chunks=(500, 64)), da.from_array(y, chunks=300))
+    tolerance = {"atol": 1e-6 * np.abs(expected.coef_).max()}
+    np.testing.assert_allclose(clf.coef_, expected.coef_, **tolerance)
+    assert clf.teacher_agreement_ == pytest.approx(expected.teacher_agreement_)
+    assert clf.training_accuracy_ == pytest.approx(expected.training_accuracy_)
+    if target == "teacher":
+        clf.fit(da.from_array(X, chunks=(500, 64)))
+        assert clf.teacher_agreement_ == pytest.approx(expected.teacher_agreement_)
+        assert not hasattr(clf, "training_accuracy_")
+
+
+def test_teacher_of_a_regressor():
+    X, y = load_diabetes(return_X_y=True)
+    X, y = X / X.std(axis=0), y / y.std()
+    mlp = quietly(
+        MLPRegressor(hidden_layer_sizes=(30,), max_iter=40, random_state=0).fit, X, y
+    )
+    parameters = {"estimator": mlp, "widen": 4, "target": "both", "eps": 0.5}
+    expected = CompressedMLPRegressor(**parameters, random_state=0).fit(X, y)
+    weight = np.ones(len(X))
+    for fitted in (
+        CompressedMLPRegressor(**parameters, random_state=0).fit(
+            da.from_array(X, chunks=(150, 10)), y
+        ),
+        CompressedMLPRegressor(**parameters, random_state=0).fit(X, y, weight),
+    ):
+        assert_same(fitted, expected, X)
+        outputs = mlp.predict(X)
+        assert fitted.teacher_agreement_ == pytest.approx(
+            r2_score(outputs, fitted.predict(X))
+        )
+        assert fitted.training_r2_ == pytest.approx(r2_score(y, fitted.predict(X)))
+
+
+def test_fitted_weights(digits, mlp):
+    X, y = digits
+    parameters = {"estimator": mlp, "hidden_weights": "fitted", "eps": 0.5}
+    expected = CompressedMLPClassifier(**parameters).fit(X, y)
+    clf = CompressedMLPClassifier(**parameters)
+    clf.fit(da.from_array(X, chunks=(500, 64)), da.from_array(y, chunks=300))
+    assert_same(clf, expected, X)
+
+
+def test_duplicate_entries_of_sparse_chunks_are_summed(digits):
+    X, y = digits
+    twice = sparse.csr_array(X / 2)
+    twice = sparse.csr_array(
+        (
+            np.repeat(twice.data, 2),
+            np.repeat(twice.indices, 2),
+            2 * twice.indptr,
+        ),
+        X.shape,
+    )
+    assert not twice.has_canonical_format
+    expected = classifier(alpha=0.01).fit(X, y)
+    chunks = da.from_array(X, chunks=(600, 64)).map_blocks(
+        lambda block, block_info=None: twice[
+            slice(*block_info[0]["array-location"][0])
+        ],
+        meta=twice[:0],
+    )
+    clf = classifier(alpha=0.01).fit(chunks, y)
+    assert_same(clf, expected, X)
+    np.testing.assert_array_equal(clf.network_.forward(twice), clf.network_.forward(X))
 
 
 # --- lazy predictions -----------------------------------------------------------------

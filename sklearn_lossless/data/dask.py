@@ -20,7 +20,8 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import INPUT_DTYPES, canonical, check_sample_weight
+from .._validation import INPUT_DTYPES, check_sample_weight
+from ..network.quantizer import canonical
 from .base import Part
 
 __all__ = ["DaskData", "map_rows", "tree_sum"]
@@ -226,10 +227,11 @@ def _checked(X: Any, y: Any, weight: Any, n_features: int, targets: str | None) 
             f"{n_features}."
         )
     if y is not None:
-        if targets == "labels":
+        if targets == "labels" and len(y):
             y = column_or_1d(y)
-            if len(y):
-                check_classification_targets(y)
+            check_classification_targets(y)
+        elif targets == "labels":
+            y = np.ravel(y)
         else:
             y = check_array(
                 y, ensure_2d=False, dtype=np.float64, ensure_min_samples=0
@@ -238,7 +240,7 @@ def _checked(X: Any, y: Any, weight: Any, n_features: int, targets: str | None) 
             raise ValueError(
                 f"A chunk of X has {X.shape[0]} rows, but that of y has {len(y)}."
             )
-    if weight is not None:
+    if weight is not None and len(weight):
         weight = check_sample_weight(
             weight,
             X,

@@ -89,6 +89,7 @@ class Quantizer:
             if X.dtype == np.uint8 and self._bytes_are_codes:
                 return np.ascontiguousarray(X)
             return self._cells(X, self.shift)
+        X = canonical(X)
         zero = self._cells(np.zeros((1, self.n_features)), self.shift)
         codes = np.repeat(zero, X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
@@ -199,6 +200,14 @@ class CodeSums:
         mean = self.total / self.count
         variance = np.maximum(self.squares - self.total * mean, 0.0) / self.count
         return CodeStatistics(mean, variance)
+
+
+def canonical(X: Any) -> Any:
+    """Return `X`, or if it is CSR with several entries in one place, their sums."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueRange:
