@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from sklearn_lossless import network as network_package
 from sklearn_lossless.network import (
     build_network,
     code_statistics,
@@ -98,11 +99,10 @@ def test_threads_and_batches_do_not_matter(n_jobs):
 def test_memory_is_the_result_and_a_fixed_working_set(n_jobs):
     X = np.random.default_rng(0).integers(0, 256, (200_000, 30), dtype=np.uint8)
     network = make_network(X[:1000], (200, 100))
-    first, unit = np.zeros(100), np.ones(100)
     network.forward(X[:2000])  # compiles, and draws the weights
     for run in (
         lambda: network.forward(X, n_jobs=n_jobs),
-        lambda: network.features(X, first, unit, dtype=np.float32, n_jobs=n_jobs),
+        lambda: network.features(X, dtype=np.float32, n_jobs=n_jobs),
         lambda: network.scores(X, np.ones((100, 3)), n_jobs=n_jobs),
     ):
         tracemalloc.start()
@@ -127,10 +127,21 @@ def test_scores_are_exact(n_jobs, n_targets):
 def test_features_are_a_line_in_codes(dtype):
     X = make_X(1500, 30)
     network = make_network(X, (50, 20), eps=0.5)
-    first, unit = np.full(20, -0.5), np.linspace(0.25, 5, 20)
-    features = network.features(X, first, unit, dtype=dtype)
+    network = network.with_readout_layers("all")
+    offset, step_size = network.code_line
+    assert offset.shape == step_size.shape == (70,)
+    matching = match_network(["relu"] * 2, 8, tau0=1.01)
+    for columns, match in zip([slice(50), slice(50, 70)], matching.layers, strict=True):
+        width = len(offset[columns])
+        first = (match.step.offset - match.achieved.mean) / np.sqrt(width)
+        np.testing.assert_array_equal(offset[columns], first)
+        np.testing.assert_array_equal(
+            step_size[columns], match.step.scale / np.sqrt(width)
+        )
+    expected = offset.astype(dtype) + step_size.astype(dtype) * network.forward(X)
+    features = network.features(X, dtype=dtype)
     assert features.dtype == dtype
-    np.testing.assert_allclose(features, first + unit * network.forward(X), rtol=1e-6)
+    np.testing.assert_allclose(features, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_samples", [1, 40, 600])
@@ -192,6 +203,21 @@ def test_pickle_stores_the_seed_not_the_weights():
     pickled = pickle.dumps(network)
     assert len(pickled) < 20_000  # weights alone would be 60,000 indices
     np.testing.assert_array_equal(pickle.loads(pickled).forward(X), codes)
+
+
+def test_layers_answer_for_themselves():
+    first, last = make_network(make_X(50, 100), (40, 30), eps=0.75, n_levels=5).layers
+    assert (first.shape_in, first.shape_out) == ((100,), (40,))
+    assert (last.shape_in, last.shape_out) == ((40,), (30,))
+    assert (first.n_weights, first.n_nonzero_weights) == (4000, 1000)
+    assert (last.n_weights, last.n_nonzero_weights) == (1200, 300)
+    assert (first.largest_code, first.n_bits) == (4, 3)
+
+
+def test_earlier_names():
+    assert network_package.LayerSpec is network_package.Dense
+    assert network_package.fitted_layer is network_package.layer_from_weights
+    assert network_package.fitted_network is network_package.network_from_weights
 
 
 def test_counts():

@@ -49,6 +49,12 @@ def test_weights_equal_naive(n_inputs, n_nonzeros):
         assert np.all(np.diff(indices[n_plus:]) > 0)
     expected, bias = naive.dense_layer(seed, 2, n_inputs, n_outputs, n_nonzeros)
     np.testing.assert_array_equal(dense, expected)
+    np.testing.assert_array_equal(weights.dense(n_inputs), expected.T)
+    assert weights.dense(n_inputs).dtype == weights.signs().dtype == np.int8
+    np.testing.assert_array_equal(
+        np.take_along_axis(dense, weights.indices.astype(np.intp), axis=1),
+        weights.signs(),
+    )
     np.testing.assert_array_equal(weights.bias, bias)
 
 

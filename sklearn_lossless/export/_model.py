@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from ..network import CompressedNetwork
-from ..network.network import integer_thresholds
+from ..network.layers import integer_thresholds
 
 __all__ = [
     "IntegerReadout",
@@ -254,7 +254,7 @@ def fingerprint(model: Model) -> str:
         parts += [
             (weights.indices, "<i4"),
             (weights.n_plus, "<i4"),
-            (integer_thresholds(spec, *weights), "<i8"),
+            (integer_thresholds(spec, weights), "<i8"),
             (spec.levels, "u1"),
         ]
     if model.readout is not None:

@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .._not_restored import NotRestored
 from ..network import CompressedNetwork, Dense, Quantizer
+from ..network.layers import line_of_codes
 from ..theory import GaussianMoments, NetworkMatch, StepActivation
 from ..theory.matching import LayerMatch, MomentEquation
 from ._coding import (
@@ -132,19 +133,7 @@ def decode(data: bytes) -> Model:
     reader = Reader(sections[b"NETW"], "section NETW")
     network = _decode_network(reader)
     matching = _decode_matching(Reader(sections[b"MTCH"], "section MTCH"), network)
-    from dataclasses import replace
-
-    layers = []
-    for spec, match in zip(network.layers, matching.layers, strict=True):
-        root = np.sqrt(spec.n_outputs)
-        layers.append(
-            replace(
-                spec,
-                offset=float((match.step.offset - match.achieved.mean) / root),
-                step_size=float(match.step.scale / root),
-            )
-        )
-    network = replace(network, layers=tuple(layers))
+    network = _with_lines(network, matching)
     meta = Reader(sections[b"META"], "section META")
     params, fitted, classes = _decode_meta(meta)
     scale = fitted.pop("scale_", None)
@@ -401,6 +390,19 @@ def _decode_matching(reader: Reader, network: CompressedNetwork) -> NetworkMatch
         )
     reader.finish()
     return NetworkMatch(tuple(layers))
+
+
+def _with_lines(
+    network: CompressedNetwork, matching: NetworkMatch
+) -> CompressedNetwork:
+    """Return the network with offset and step size of each layer's codes."""
+    layers = []
+    for layer, match in zip(network.layers, matching.layers, strict=True):
+        offset, step_size = line_of_codes(
+            match.step, match.achieved.mean, layer.n_outputs
+        )
+        layers.append(replace(layer, offset=offset, step_size=step_size))
+    return replace(network, layers=tuple(layers))
 
 
 def _decode_readout(

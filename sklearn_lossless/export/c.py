@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..network import CompressedNetwork, Dense, Quantizer, splitmix64
-from ..network.network import FIXED_POINT, neuron_offsets
+from ..network.layers import FIXED_POINT, neuron_offsets
 from ._c_text import (
     affine_uint8,
     array,
@@ -490,7 +490,7 @@ def _layers(network: CompressedNetwork, weights: str) -> list[_Layer]:
         table = None
         if weights == "table" or spec.weights is not None:
             drawn = network.weights(number)
-            offsets = neuron_offsets(spec, *drawn)
+            offsets = neuron_offsets(spec, drawn)
             table = (
                 gaps(drawn.indices, drawn.n_plus, spec.n_inputs),
                 drawn.n_plus,

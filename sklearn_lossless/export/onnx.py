@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..network import Dense, Quantizer
-from ..network.network import integer_thresholds
+from ..network.layers import integer_thresholds
 from ..network.ternary import TernaryWeights
 from ._model import Model, exported_model, fingerprint
 
@@ -217,7 +217,7 @@ def _layer(graph: _Graph, codes: str, spec: Dense, weights: TernaryWeights) -> s
     # Products of codes with +-1 cannot saturate in pairs, as larger weights do in
     # some kernels for 8 bits.
     sums = graph.add("MatMulInteger", codes, _dense(spec, weights))
-    thresholds = _in_int32(integer_thresholds(spec, *weights))
+    thresholds = _in_int32(integer_thresholds(spec, weights))
     levels = spec.levels.astype(np.int32)
     code = ""
     for column, step in zip(thresholds.T, np.diff(levels), strict=True):

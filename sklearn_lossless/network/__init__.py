@@ -1,13 +1,9 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
+from .build import build_network
 from .from_weights import layer_from_weights, network_from_weights, ternarise
-from .network import (
-    CompressedNetwork,
-    Dense,
-    LazyCodes,
-    build_network,
-    n_nonzeros,
-)
+from .layers import Dense, n_nonzeros
+from .network import CompressedNetwork, LazyCodes
 from .quantizer import (
     CodeStatistics,
     Quantizer,
@@ -41,3 +37,8 @@ __all__ = [
     "ternary_weights",
     "value_range",
 ]
+
+# Names of earlier versions.
+LayerSpec = Dense
+fitted_layer = layer_from_weights
+fitted_network = network_from_weights

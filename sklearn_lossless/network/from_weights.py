@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .network import FIXED_POINT, CompressedNetwork, Dense, n_nonzeros
+from .layers import FIXED_POINT, Dense, line_of_codes, n_nonzeros
+from .network import CompressedNetwork
 from .quantizer import Quantizer
 from .ternary import TernaryWeights
 
@@ -100,11 +101,8 @@ def layer_from_weights(
     """
     weights = ternarise(W, eps)
     n_inputs, n_outputs = W.shape
-    k = weights.indices.shape[1]
-    signs = np.where(np.arange(k) < weights.n_plus[:, np.newaxis], 1.0, -1.0)
-    dense = np.zeros((n_inputs, n_outputs))
-    np.put_along_axis(dense.T, weights.indices.astype(np.intp), signs, axis=1)
-    sums = codes.astype(np.float64) @ dense  # integers, so the sums are exact
+    # Integers, so the sums are exact.
+    sums = codes.astype(np.float64) @ weights.dense(n_inputs).astype(np.float64)
     sum_mean, mean = sums.mean(axis=0), preactivation.mean(axis=0, dtype=np.float64)
     covariance = np.mean((sums - sum_mean) * (preactivation - mean), axis=0)
     variance = sums.var(axis=0)
@@ -120,17 +118,17 @@ def layer_from_weights(
     fixed = FIXED_POINT * np.ceil(in_sums).astype(np.int64)
     never = FIXED_POINT * (n_inputs * int(codes.max(initial=1)) + 1)
     fixed[~alive] = never
-    spec = Dense(
+    layer = Dense(
         n_inputs=n_inputs,
         n_outputs=n_outputs,
-        n_nonzeros=k,
+        n_nonzeros=weights.indices.shape[1],
         thresholds=fixed,
         levels=levels.astype(np.uint8),
         centre=np.zeros(1, dtype=np.int64),
         weights=weights,
     )
     product = np.where(alive, np.sqrt(variance) * deviation, 1.0)
-    return spec, scale, np.where(alive, covariance, 0.0) / product
+    return layer, scale, np.where(alive, covariance, 0.0) / product
 
 
 def _step_scale(fitted: FloatArray, thresholds: FloatArray) -> FloatArray:
@@ -194,17 +192,14 @@ def network_from_weights(
         weights, biases, activations, steps, taus, strict=True
     ):
         H = Z @ W + bias
-        spec, unit, correlation = layer_from_weights(
+        layer, unit, correlation = layer_from_weights(
             W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, eps
         )
+        mean = step.moments(tau).mean
+        offset, step_size = line_of_codes(step, mean, layer.n_outputs)
+        layer = replace(layer, offset=offset, step_size=step_size)
         correlations.append(correlation)
-        root = np.sqrt(spec.n_outputs)
-        spec = replace(
-            spec,
-            offset=float((step.offset - step.moments(tau).mean) / root),
-            step_size=float(step.scale / root),
-        )
-        network = replace(network, layers=(*network.layers, spec))
+        network = replace(network, layers=(*network.layers, layer))
         codes = replace(network, readout_layers="last").forward(X)
         Z = np.asarray(activation(H), dtype=np.float64)
     return network, correlations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from .network import CompressedNetwork, Dense
+from .layers import Dense
+from .network import CompressedNetwork
 
 __all__ = ["network_sizes"]
 
@@ -36,7 +37,7 @@ def network_sizes(
           many nonzeros in each neuron; no code of theirs is shorter on average.
         - ``paper``: 2 bits for each nonzero hidden weight, as Gu et al. 2022 count.
           Less than the entropy bound, because where the nonzeros are is left out.
-        - ``seed``: 8 bytes; for layers whose weights are given and not drawn from
+        - ``seed``: 8 bytes; for layers whose weights are stored and not drawn from
           the seed, the entropy bound of these.
         - ``readout``: weights of the readout.
 
@@ -58,15 +59,15 @@ def network_sizes(
     (400000, 20000, 21250, 8)
     """
     n_readout = network.n_features_out * n_targets
-    entropies = [_entropy_bits(spec) for spec in network.layers]
-    given = [
+    entropies = [_entropy_bits(layer) for layer in network.layers]
+    stored = [
         bits
-        for spec, bits in zip(network.layers, entropies, strict=True)
-        if spec.weights is not None
+        for layer, bits in zip(network.layers, entropies, strict=True)
+        if layer.weights is not None
     ]
     csr_bits = sum(
-        spec.n_outputs * spec.n_nonzeros * (17 if spec.n_inputs <= 2**16 else 33)
-        for spec in network.layers
+        layer.n_nonzero_weights * (17 if layer.n_inputs <= 2**16 else 33)
+        for layer in network.layers
     )
     return {
         "dense_float32": 4 * (network.n_weights + n_readout),
@@ -74,13 +75,13 @@ def network_sizes(
         "csr": -(-csr_bits // 8),
         "entropy_bound": math.ceil(sum(entropies) / 8),
         "paper": -(-network.n_nonzeros // 4),
-        "seed": 8 + math.ceil(sum(given) / 8),
+        "seed": 8 + math.ceil(sum(stored) / 8),
         "readout": -(-n_readout * readout_bits // 8),
     }
 
 
-def _entropy_bits(spec: Dense) -> float:
+def _entropy_bits(layer: Dense) -> float:
     """Return the logarithm of the number of places and signs of a layer."""
-    n, k = spec.n_inputs, spec.n_nonzeros
+    n, k = layer.n_inputs, layer.n_nonzeros
     places = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return spec.n_outputs * (places / math.log(2) + k)
+    return layer.n_outputs * (places / math.log(2) + k)

@@ -42,6 +42,34 @@ class TernaryWeights(NamedTuple):
     n_plus: npt.NDArray[np.int32]
     bias: npt.NDArray[np.int64]
 
+    def signs(self) -> npt.NDArray[np.int8]:
+        """Return the nonzero weights, in the order of `indices`.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_nonzeros), dtype int8
+            +1 or -1.
+        """
+        is_plus = np.arange(self.indices.shape[1]) < self.n_plus[:, np.newaxis]
+        return np.where(is_plus, np.int8(1), np.int8(-1))
+
+    def dense(self, n_inputs: int) -> npt.NDArray[np.int8]:
+        """Return all weights as a matrix.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_inputs, n_outputs), dtype int8
+        """
+        matrix = np.zeros((n_inputs, len(self.n_plus)), dtype=np.int8)
+        neurons = np.arange(len(self.n_plus))[:, np.newaxis]
+        matrix[self.indices, neurons] = self.signs()
+        return matrix
+
 
 def splitmix64(key: npt.ArrayLike, counter: npt.ArrayLike) -> npt.NDArray[np.uint64]:
     """Return word number `counter` of the SplitMix64 stream that starts at `key`.

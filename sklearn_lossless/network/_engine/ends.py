@@ -33,20 +33,20 @@ def quantize(X, inv_step, shift, max_code, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def decode(codes, first, unit, out):  # type: ignore[no-untyped-def]
-    """Fill `out` with ``first + unit * codes``.
+def decode(codes, offset, step_size, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with ``offset + step_size * codes``.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, n_features), dtype uint8
-    first, unit : ndarray of shape (n_features,)
+    offset, step_size : ndarray of shape (n_features,)
         Of the type of `out`.
     out : ndarray of shape (n_samples, n_features)
         Floating-point numbers.
     """
     for i in range(codes.shape[0]):
         for j in range(codes.shape[1]):
-            out[i, j] = first[j] + unit[j] * codes[i, j]
+            out[i, j] = offset[j] + step_size[j] * codes[i, j]
 
 
 @exact_sums

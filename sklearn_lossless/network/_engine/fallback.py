@@ -26,12 +26,12 @@ def quantize(
 
 def decode(
     codes: npt.NDArray[np.uint8],
-    first: npt.NDArray[Any],
-    unit: npt.NDArray[Any],
+    offset: npt.NDArray[Any],
+    step_size: npt.NDArray[Any],
     out: npt.NDArray[Any],
 ) -> None:
-    """Fill `out` with ``first + unit * codes``."""
-    out[:] = first + unit * codes
+    """Fill `out` with ``offset + step_size * codes``."""
+    out[:] = offset + step_size * codes
 
 
 def read_out(

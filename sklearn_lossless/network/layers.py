@@ -1,0 +1,176 @@
+"""The kinds of layers: what, beside the seed, determines each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .ternary import TernaryWeights
+
+__all__ = [
+    "BIAS_UNIT",
+    "FIXED_POINT",
+    "Dense",
+    "integer_thresholds",
+    "line_of_codes",
+    "n_nonzeros",
+    "neuron_offsets",
+]
+
+#: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
+FIXED_POINT = 256
+
+#: bias = 18-bit integer * `Dense.bias_scale` / 2**16.
+BIAS_UNIT = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """What, beside the seed, determines a layer in which every neuron sees all inputs.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        Shape of the layer.
+    n_nonzeros : int
+        Nonzero weights of each neuron.
+    thresholds : ndarray of shape (n_thresholds,) or (n_outputs, n_thresholds), \
+            dtype int64
+        Where the activation steps, in 1/256 of a centred sum of input codes; for
+        all neurons or for each.
+    levels : ndarray of shape (n_thresholds + 1,), dtype uint8
+        Codes of the activation's cells, from left to right.
+    centre : ndarray of shape (1,) or (n_inputs,), dtype int64
+        Mean code of all inputs or of each, in 1/256.
+    bias_scale : int, default=0
+        Size of the random biases; 0 for none.
+    weights : TernaryWeights or None, default=None
+        The weights, where they are not drawn from the seed.
+    offset, step_size : float, default=0.0, 1.0
+        A code stands for the feature ``offset + step_size * code``.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    n_nonzeros: int
+    thresholds: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.uint8]
+    centre: npt.NDArray[np.int64]
+    bias_scale: int = 0
+    weights: TernaryWeights | None = None
+    offset: float = 0.0
+    step_size: float = 1.0
+
+    @property
+    def shape_in(self) -> tuple[int, ...]:
+        """Shape of the codes of one sample that the layer sees."""
+        return (self.n_inputs,)
+
+    @property
+    def shape_out(self) -> tuple[int, ...]:
+        """Shape of the codes of one sample that the layer puts out."""
+        return (self.n_outputs,)
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights, zeros included."""
+        return self.n_inputs * self.n_outputs
+
+    @property
+    def n_nonzero_weights(self) -> int:
+        """Number of weights that are not zero."""
+        return self.n_nonzeros * self.n_outputs
+
+    @property
+    def largest_code(self) -> int:
+        """Largest code that the layer puts out."""
+        return int(self.levels.max())
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of an output code."""
+        return self.largest_code.bit_length()
+
+
+def line_of_codes(step: Any, mean: float, n_outputs: int) -> tuple[float, float]:
+    """Return `offset` and `step_size` of a layer with the activation `step`.
+
+    Features are centred, and their inner products are means over the neurons.
+
+    Parameters
+    ----------
+    step : StepActivation
+    mean : float
+        Mean of the step.
+    n_outputs : int
+        Number of neurons.
+
+    Returns
+    -------
+    offset, step_size : float
+    """
+    root = math.sqrt(n_outputs)
+    return float((step.offset - mean) / root), float(step.scale / root)
+
+
+def integer_thresholds(layer: Dense, weights: TernaryWeights) -> npt.NDArray[np.int64]:
+    """Return the least integer sum that reaches each threshold of each neuron.
+
+    A neuron reaches a threshold if its centred sum plus its bias does; all three
+    are integers in 1/256, so that ties are decided here and nowhere else.
+
+    Parameters
+    ----------
+    layer : Dense
+    weights : TernaryWeights
+        Weights of the layer; a bias counts `layer.bias_scale` times.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs, n_thresholds), dtype int64
+    """
+    offset = neuron_offsets(layer, weights)
+    return -(-(layer.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
+
+
+def neuron_offsets(layer: Dense, weights: TernaryWeights) -> npt.NDArray[np.int64]:
+    """Return the constant that is subtracted from each neuron's sum, in 1/256.
+
+    It is the sum of the signed centres, minus the bias.
+
+    Parameters
+    ----------
+    layer : Dense
+    weights : TernaryWeights
+        Weights of the layer; a bias counts `layer.bias_scale` times.
+
+    Returns
+    -------
+    ndarray of shape (n_outputs,), dtype int64
+    """
+    centre = np.broadcast_to(layer.centre, (layer.n_inputs,))[weights.indices]
+    offset = (weights.signs() * centre).sum(axis=1)
+    return offset - (weights.bias * layer.bias_scale) // BIAS_UNIT
+
+
+def n_nonzeros(n_inputs: int, eps: float, at_least: int = 1) -> int:
+    """Return how many of a neuron's `n_inputs` weights are not zero.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Number of inputs.
+    eps : float
+        Share of zeros, in [0, 1).
+    at_least : int, default=1
+        Lower bound where there are as many inputs.
+
+    Returns
+    -------
+    int
+    """
+    return max(round((1.0 - eps) * n_inputs), min(at_least, n_inputs))
