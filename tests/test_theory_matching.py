@@ -13,7 +13,7 @@ from sklearn_lossless.theory import (
     match_activation,
     match_network,
 )
-from sklearn_lossless.theory._fitting import _least_binary_variance
+from sklearn_lossless.theory._binary_steps import least_binary_variance
 
 SMOOTH = ["relu", leaky_relu(0.1), "gelu", "silu", "elu", "softplus"]
 EVEN = ["abs", "cos", "quadratic"]
@@ -370,7 +370,7 @@ def test_activations_that_erase_their_input_are_refused(n_levels):
 
 @pytest.mark.parametrize("h", [(1.0, 0.0), (0.0, 1.0), (0.5, 0.4), (0.3, 1.2)])
 def test_no_binary_step_has_less_variance_than_the_bound(h):
-    bound = _least_binary_variance(*h)
+    bound = least_binary_variance(*h)
     rng = np.random.default_rng(0)
     least = math.inf
     for _ in range(2000):

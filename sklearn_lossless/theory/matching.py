@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from ._fitting import fit_step
+from ._step_search import fit_step
 from .activations import (
     FloatArray,
     GaussianMoments,
