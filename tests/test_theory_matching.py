@@ -307,8 +307,17 @@ def test_alphas_follow_the_recursion_and_agree():
     np.testing.assert_allclose(given[2], expected, rtol=1e-12)
 
 
+def test_equations_have_remarks():
+    match = match_network(["relu", "tanh"], 2)
+    remarks = [[each.remark for each in layer.equations] for layer in match.layers]
+    assert remarks == [["", "", "", "free"], ["", "", "unmet", "unmet"]]
+
+
 def test_table_names_layers_moments_and_failures():
-    text = str(match_network(["relu", "tanh"], 2))
+    match = match_network(["relu", "tanh"], 2)
+    text = str(match)
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[-1] for line in lines if "tau" in line] == ["(free)", "unmet"]
     for word in ("relu", "tanh", "m1", "m2", "f", "tau", "unmet", "excess variance"):
         assert word in text
     assert "unmet" not in str(match_network(["relu", "tanh"], 8))
