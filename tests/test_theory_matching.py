@@ -13,7 +13,7 @@ from sklearn_lossless.theory import (
     match_activation,
     match_network,
 )
-from sklearn_lossless.theory._fitting import _least_binary_variance
+from sklearn_lossless.theory._binary_steps import least_binary_variance
 
 SMOOTH = ["relu", leaky_relu(0.1), "gelu", "silu", "elu", "softplus"]
 EVEN = ["abs", "cos", "quadratic"]
@@ -307,8 +307,17 @@ def test_alphas_follow_the_recursion_and_agree():
     np.testing.assert_allclose(given[2], expected, rtol=1e-12)
 
 
+def test_equations_have_remarks():
+    match = match_network(["relu", "tanh"], 2)
+    remarks = [[each.remark for each in layer.equations] for layer in match.layers]
+    assert remarks == [["", "", "", "free"], ["", "", "unmet", "unmet"]]
+
+
 def test_table_names_layers_moments_and_failures():
-    text = str(match_network(["relu", "tanh"], 2))
+    match = match_network(["relu", "tanh"], 2)
+    text = str(match)
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[-1] for line in lines if "tau" in line] == ["(free)", "unmet"]
     for word in ("relu", "tanh", "m1", "m2", "f", "tau", "unmet", "excess variance"):
         assert word in text
     assert "unmet" not in str(match_network(["relu", "tanh"], 8))
@@ -370,7 +379,7 @@ def test_activations_that_erase_their_input_are_refused(n_levels):
 
 @pytest.mark.parametrize("h", [(1.0, 0.0), (0.0, 1.0), (0.5, 0.4), (0.3, 1.2)])
 def test_no_binary_step_has_less_variance_than_the_bound(h):
-    bound = _least_binary_variance(*h)
+    bound = least_binary_variance(*h)
     rng = np.random.default_rng(0)
     least = math.inf
     for _ in range(2000):

@@ -8,18 +8,14 @@ from .activations import (
     get_activation,
     leaky_relu,
 )
+from .empirical import empirical_ck, empirical_ntk
 from .equivalents import (
     EquivalentCoefficients,
     equivalent_ck,
     equivalent_coefficients,
     equivalent_ntk,
 )
-from .kernels import (
-    conjugate_kernel,
-    empirical_ck,
-    empirical_ntk,
-    neural_tangent_kernel,
-)
+from .kernels import conjugate_kernel, neural_tangent_kernel
 from .matching import (
     LayerMatch,
     MomentEquation,

@@ -1,7 +1,8 @@
-"""Checks of what the functions of this package are given."""
+"""Checks of the arguments of this package's functions, and their errors."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from numbers import Integral
@@ -10,7 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["activation_list", "check_count", "check_memory", "matrix", "real_array"]
+from ._gaussian import check_tau
+
+__all__ = [
+    "activation_list",
+    "check_count",
+    "check_memory",
+    "input_deviation",
+    "matrix",
+    "no_slope",
+    "real_array",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,6 +77,23 @@ def check_memory(n_rows: int, n_columns: int, n_matrices: int = 1) -> None:
             "take a subsample, or use the features of NTKCompressor instead of the "
             "kernel."
         )
+
+
+def input_deviation(X: FloatArray, tau0: float | None) -> float:
+    """Return `tau0`, or where it is None the root mean squared norm of the samples."""
+    if tau0 is None:
+        return check_tau(math.sqrt(np.einsum("ij,ij->", X, X) / len(X)), "tau0")
+    return check_tau(tau0, "tau0")
+
+
+def no_slope(name: str) -> ValueError:
+    """Return the error for an activation without a neural tangent kernel."""
+    return ValueError(
+        "the neural tangent kernel does not exist for steps, and activation "
+        f"{name!r} is or looks like one: E sigma'(u)^2 is infinite for steps, and "
+        "seems so for functions that are rounded to float32; ask for the conjugate "
+        "kernel, or return float64."
+    )
 
 
 def _memory() -> int:

@@ -16,19 +16,18 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
-from . import activations as named
+from ._checks import no_slope
 from ._kinks import Kinks, hermite
 from .activations import Activation, gaussian_moments, get_activation
 from .steps import StepActivation, normal_density
 
-__all__ = ["Dual", "get_dual", "no_slope"]
+__all__ = ["Dual", "Side", "get_dual"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Terms of the Hermite series. Its rest is below 0.9**160 = 5e-8 of what is left of
-#: the variance, itself below 0.1, at correlations up to 0.9, whatever the activation.
-#: Beyond, what kinks have in the terms that are missing is added in closed form, and
-#: steep functions have more terms.
+#: Terms of the Hermite series. Up to correlation 0.9 the terms left out are below
+#: 0.9**160 = 5e-8 of the remaining variance. Above 0.9, kinks are added in closed form
+#: and steep functions get more terms.
 _N_TERMS = 160
 _SERIES_LIMIT = 0.9
 _MAX_TERMS = 1280
@@ -177,7 +176,7 @@ class Dual:
         """Return ``E sigma'(u)^2``."""
         largest = gaussian_moments(self.activation, math.sqrt(variance.max()))
         if not largest.derivative_sq < math.inf:
-            raise no_slope(self.activation)
+            raise no_slope(self.activation.name)
         return self._moments(variance, lambda m: m.derivative_sq)
 
     def _moments(self, variance: FloatArray, function: Any) -> FloatArray:
@@ -204,10 +203,10 @@ class _StepDual(Dual):
         return coefficients
 
     def slope(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
-        raise no_slope(self.activation)
+        raise no_slope(self.activation.name)
 
     def slope_square(self, variance: FloatArray) -> FloatArray:
-        raise no_slope(self.activation)
+        raise no_slope(self.activation.name)
 
 
 class _ClosedDual(Dual):
@@ -228,7 +227,7 @@ class _ClosedDual(Dual):
 
     def slope(self, k: FloatArray, x: Side, y: Side) -> FloatArray:
         if self._slope is None:
-            raise no_slope(self.activation)
+            raise no_slope(self.activation.name)
         return self._slope(k, x.variance[:, np.newaxis], y.variance)
 
     def square(self, variance: FloatArray) -> FloatArray:
@@ -236,7 +235,7 @@ class _ClosedDual(Dual):
 
     def slope_square(self, variance: FloatArray) -> FloatArray:
         if self._slope is None:
-            raise no_slope(self.activation)
+            raise no_slope(self.activation.name)
         slope = self._slope(variance, variance, variance)
         return np.broadcast_to(slope, variance.shape)
 
@@ -257,77 +256,11 @@ def get_dual(activation: Any, tau: float = 1.0) -> Dual:
     if isinstance(activation, StepActivation):
         return _StepDual(get_activation(activation), activation)
     activation = get_activation(activation)
-    closed = activation.closed_form
     if isinstance(activation.function, StepActivation):
         return _StepDual(activation, activation.function)
-    if isinstance(closed, partial) and closed.func is named._piecewise_linear:
-        p, q = closed.keywords["p"], closed.keywords["q"]
-        return _ClosedDual(
-            activation,
-            lambda v: q * np.sqrt(2 / np.pi * v),
-            lambda k, v, w: p**2 * k + q**2 * _abs_abs(k, v, w),
-            lambda k, v, w: p**2 + q**2 * _sign_sign(k, v, w),
-        )
-    if closed in _CLOSED:
-        return _ClosedDual(activation, *_CLOSED[closed])
+    if activation.dual is not None:
+        return _ClosedDual(activation, *activation.dual)
     return Dual(activation, tau)
-
-
-def _sign_sign(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    return 2 / np.pi * np.arcsin(np.clip(k / np.sqrt(v * w), -1, 1))
-
-
-def _abs_abs(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    # The arc-cosine kernel of degree 1 (Cho, Saul, NeurIPS 2009, equation 6).
-    root = np.sqrt(v * w)
-    rho = np.clip(k / root, -1, 1)
-    return 2 / np.pi * root * (np.sqrt(1 - rho**2) + rho * np.arcsin(rho))
-
-
-def _erf_erf(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    # Williams, "Computing with infinite networks", NIPS 1996, equation 11.
-    ratio = 2 * k / np.sqrt((1 + 2 * v) * (1 + 2 * w))
-    return 2 / np.pi * np.arcsin(np.clip(ratio, -1, 1))
-
-
-def _erf_slopes(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    return 4 / np.pi / np.sqrt((1 + 2 * v) * (1 + 2 * w) - 4 * k**2)
-
-
-def _sin_sin(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    return (np.exp(k - (v + w) / 2) - np.exp(-k - (v + w) / 2)) / 2
-
-
-def _cos_cos(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    return (np.exp(k - (v + w) / 2) + np.exp(-k - (v + w) / 2)) / 2
-
-
-def _exp_exp(k: FloatArray, v: FloatArray, w: FloatArray) -> FloatArray:
-    return np.exp(k + (v + w) / 2)
-
-
-#: By the closed form of the moments: mean, product and slope.
-_CLOSED: dict[Any, tuple[Any, Any, Any]] = {
-    named._erf: (np.zeros_like, _erf_erf, _erf_slopes),
-    named._sin: (np.zeros_like, _sin_sin, _cos_cos),
-    named._cos: (lambda v: np.exp(-v / 2), _cos_cos, _sin_sin),
-    named._exp: (lambda v: np.exp(v / 2), _exp_exp, _exp_exp),
-    named._sign: (np.zeros_like, _sign_sign, None),
-    named._quadratic: (
-        lambda v: v,
-        lambda k, v, w: v * w + 2 * k**2,
-        lambda k, v, w: 4 * k,
-    ),
-}
-
-
-def no_slope(activation: Activation) -> ValueError:
-    """Return the error of an activation without a neural tangent kernel."""
-    return ValueError(
-        f"the neural tangent kernel of activation {activation.name!r} does not exist: "
-        "E sigma'(u)^2 is infinite for steps, and seems so for functions that are "
-        "rounded to float32; ask for the conjugate kernel, or return float64."
-    )
 
 
 def _significant(x: Side, y: Side) -> tuple[FloatArray, FloatArray]:

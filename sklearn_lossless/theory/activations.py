@@ -6,60 +6,26 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from ._closed_forms import CLOSED_FORMS, ClosedDual, piecewise_linear
+from ._gaussian import FloatArray, GaussianMoments, check_tau
+from ._quadrature import Parity, integrate_moments
+
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "FloatArray",
     "GaussianMoments",
     "check_tau",
     "gaussian_moments",
     "get_activation",
     "leaky_relu",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-Parity = Literal["even", "odd"]
-
-
-@dataclass(frozen=True)
-class GaussianMoments:
-    """Moments of an activation of a centred Gaussian of deviation tau.
-
-    With ``u = tau * xi``, xi standard normal, and ``s = sigma - mean``. All of them
-    have Stein forms that hold for steps and kinks, given on the right.
-
-    Parameters
-    ----------
-    mean : float
-        ``E sigma(u)``.
-    m1 : float
-        ``E sigma'(u) = E[xi s(u)] / tau``.
-    m2 : float
-        ``E sigma''(u) = E[(xi^2 - 1) s(u)] / tau^2``.
-    f : float
-        ``E (s^2)''(u) = E[(xi^2 - 1) s(u)^2] / tau^2``.
-    tau : float
-        ``sqrt(E s(u)^2)``, the deviation that the next layer sees.
-    derivative_sq : float
-        ``E sigma'(u)^2``, infinite for steps; only the NTK needs it.
-
-    Notes
-    -----
-    By Gu et al., NeurIPS 2022 (arXiv 2403.00258), Theorem 1, the conjugate kernel
-    of a wide network depends on its activations only through these numbers.
-    """
-
-    mean: float
-    m1: float
-    m2: float
-    f: float
-    tau: float
-    derivative_sq: float
 
 
 @dataclass(frozen=True)
@@ -78,6 +44,11 @@ class Activation:
         Symmetry of the centred function: the logistic function counts as odd.
     closed_form : callable or None, default=None
         Maps the input deviation to :class:`GaussianMoments`.
+    dual : tuple of callables or None, default=None
+        Closed forms for the kernels, elementwise: ``mean(v)``, ``product(k, v, w)`` and
+        ``slope(k, v, w)`` are ``E sigma(u)``, ``E sigma(u) sigma(u')`` and ``E
+        sigma'(u) sigma'(u')`` of Gaussians u and u' of variances v and w and covariance
+        k. The last one is None for steps. Without, kernels are series.
     """
 
     name: str
@@ -85,6 +56,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
     parity: Parity | None = None
     closed_form: Callable[[float], GaussianMoments] | None = None
+    dual: ClosedDual | None = None
 
     def __call__(self, t: npt.ArrayLike) -> FloatArray:
         """Return the function of each element of `t`, as float64."""
@@ -92,13 +64,6 @@ class Activation:
         # One axis only: a user's function need not know about more.
         values = np.asarray(self.function(array.ravel()), dtype=np.float64)
         return values.reshape(array.shape)
-
-
-def check_tau(tau: float, name: str = "tau") -> float:
-    """Return the deviation `tau` as float, or raise ValueError if it cannot be one."""
-    if not (math.isfinite(tau) and tau > 0):
-        raise ValueError(f"{name} must be positive and finite, got {tau!r}.")
-    return float(tau)
 
 
 def get_activation(activation: Any) -> Activation:
@@ -211,8 +176,11 @@ def gaussian_moments(activation: Any, tau: float = 1.0) -> GaussianMoments:
     tau = check_tau(tau)
     activation = get_activation(activation)
     with np.errstate(all="ignore"):
-        closed = activation.closed_form or partial(_quadrature, activation)
-        moments: GaussianMoments = closed(tau)
+        if activation.closed_form is not None:
+            moments = activation.closed_form(tau)
+        else:
+            kinks, parity = np.array(activation.kinks), activation.parity
+            moments = integrate_moments(activation, kinks, parity, tau)
     required = (moments.mean, moments.m1, moments.m2, moments.f, moments.tau)
     if not all(map(math.isfinite, required)):
         raise ValueError(
@@ -220,169 +188,6 @@ def gaussian_moments(activation: Any, tau: float = 1.0) -> GaussianMoments:
             f"at tau={tau}."
         )
     return moments
-
-
-# Gauss-Legendre rule of a panel, and differentiation of the polynomial through its
-# nodes (barycentric formula).
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-_BARY = (-1.0) ** np.arange(16) * np.sqrt((1 - _NODES**2) * _WEIGHTS)
-_DIFF = _BARY / _BARY[:, None] / (_NODES[:, None] - _NODES + np.eye(16))
-np.fill_diagonal(_DIFF, 0)
-np.fill_diagonal(_DIFF, -_DIFF.sum(axis=1))
-
-#: Halvings of a panel that holds a jump; narrower ones no longer matter.
-_MAX_HALVINGS = 44
-#: Panels at once: more only for noise, which no rule integrates.
-_MAX_PANELS = 20_000
-_OUTER = np.array([12.0, 16.0, 21.0, 28.0, 37.0])
-_EDGES = np.concatenate([-_OUTER[::-1], np.linspace(-9, 9, 37), _OUTER])
-
-
-def _quadrature(activation: Activation, tau: float) -> GaussianMoments:
-    """Integrate by bisection of panels until the halves agree with the whole."""
-
-    def panels(low: FloatArray, high: FloatArray, shift: float) -> FloatArray:
-        half = (high - low)[:, None] / 2
-        xi = (high + low)[:, None] / 2 + half * _NODES
-        s = activation(tau * xi) - shift
-        hermite2 = xi**2 - 1
-        slope = s @ _DIFF.T / (half * tau)
-        terms = (s, xi * s, hermite2 * s, s**2, hermite2 * s**2, slope**2)
-        weight = half * _WEIGHTS * np.exp(-(xi**2) / 2) / math.sqrt(2 * math.pi)
-        return np.stack([np.sum(weight * each, axis=1) for each in terms], axis=1)
-
-    kinks = np.array(activation.kinks) / tau
-    kinks = kinks[np.abs(kinks) < _EDGES[-1] - 1e-6]
-    # An edge beside a kink would leave a panel as narrow as rounding.
-    apart = np.abs(_EDGES[:, np.newaxis] - kinks).min(axis=1, initial=1.0) > 1e-6
-    edges = np.unique(np.concatenate([_EDGES[apart], kinks]))
-    low, high = edges[:-1], edges[1:]
-    # A first guess of the mean saves the moments of the square from cancellation.
-    shift = float(panels(low, high, 0.0)[:, 0].sum())
-    whole = panels(low, high, shift)
-    scale = np.abs(whole).sum(axis=0)
-    if np.any(np.abs(whole[[0, -1], :5]) > 1e-9 * scale[:5]):
-        scale[:] = np.inf  # the square grows as fast as the density falls
-    if not np.all(np.isfinite(scale[:5])):
-        return GaussianMoments(*[math.nan] * 6)
-    tolerance = np.array([1e-15] * 5 + [1e-12]) * scale
-    # Below this the values of the function itself are rounded.
-    tolerance += 1e-16 * abs(shift) * np.array([1, 1, 1, 0, 0, 0])
-    tolerance[5] += (1e-12 * shift / tau) ** 2
-    total = np.zeros(6)
-    for _ in range(_MAX_HALVINGS):
-        middle = (low + high) / 2
-        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
-        fine = panels(low, high, shift)
-        both = fine[: len(whole)] + fine[len(whole) :]
-        split = ~np.all(np.abs(both - whole) <= tolerance, axis=1)
-        total += both[~split].sum(axis=0)
-        low, high, whole = (each[np.tile(split, 2)] for each in (low, high, fine))
-        if not 0 < len(low) < _MAX_PANELS:
-            break
-    rest = whole.sum(axis=0)
-    total += rest
-    # What remains at a jump or a pole of the derivative does not shrink.
-    if rest[5] > 1e-6 * (total[5] - rest[5]):
-        total[5] = np.inf
-    # A jump at the edge of two panels is in neither of them. Unlike a slope it does
-    # not grow with the distance.
-    gap = 1e-9 * (1 + np.abs(edges[1:-1]))
-    near, far = (
-        np.abs(
-            activation(tau * (edges[1:-1] + d)) - activation(tau * (edges[1:-1] - d))
-        )
-        for d in (gap, 10 * gap)
-    )
-    if np.any((near > 1e-6 * math.sqrt(total[3])) & (2 * near > far)):
-        total[5] = np.inf
-    excess, m1, m2, square, f, derivative_sq = map(float, total)
-    m1, m2 = m1 / tau, m2 / tau**2
-    return GaussianMoments(
-        mean=shift + excess,
-        m1=0.0 if activation.parity == "even" else m1,
-        m2=0.0 if activation.parity == "odd" else m2,
-        f=f / tau**2 - 2 * excess * m2,
-        tau=math.sqrt(max(square - excess**2, 0.0)),
-        derivative_sq=derivative_sq,
-    )
-
-
-def _piecewise_linear(t: float, *, p: float, q: float) -> GaussianMoments:
-    """Moments of p u + q |u|."""
-    mean = q * t * math.sqrt(2 / math.pi)
-    return GaussianMoments(
-        mean=mean,
-        m1=p,
-        m2=q * math.sqrt(2 / math.pi) / t,
-        f=2 * (p**2 + q**2) - 4 * q**2 / math.pi,
-        tau=t * math.sqrt(p**2 + q**2 * (1 - 2 / math.pi)),
-        derivative_sq=p**2 + q**2,
-    )
-
-
-# Below, f = 2 d E[s^2] / d(t^2) at fixed mean (heat equation), and v = t^2.
-
-
-def _erf(t: float) -> GaussianMoments:
-    v = t * t
-    ratio = 2 * v / (1 + 2 * v)
-    return GaussianMoments(
-        mean=0.0,
-        m1=2 / math.sqrt(math.pi * (1 + 2 * v)),
-        m2=0.0,
-        f=8 / (math.pi * (1 + 2 * v) * math.sqrt(1 + 4 * v)),
-        tau=math.sqrt(2 / math.pi * math.asin(ratio)),
-        derivative_sq=4 / (math.pi * math.sqrt(1 + 4 * v)),
-    )
-
-
-def _sin(t: float) -> GaussianMoments:
-    v = t * t
-    return GaussianMoments(
-        mean=0.0,
-        m1=math.exp(-v / 2),
-        m2=0.0,
-        f=2 * math.exp(-2 * v),
-        tau=math.sqrt(-math.expm1(-2 * v) / 2),
-        derivative_sq=(1 + math.exp(-2 * v)) / 2,
-    )
-
-
-def _cos(t: float) -> GaussianMoments:
-    v = t * t
-    return GaussianMoments(
-        mean=math.exp(-v / 2),
-        m1=0.0,
-        m2=-math.exp(-v / 2),
-        f=-2 * math.exp(-v) * math.expm1(-v),
-        tau=-math.expm1(-v) / math.sqrt(2),
-        derivative_sq=-math.expm1(-2 * v) / 2,
-    )
-
-
-def _exp(t: float) -> GaussianMoments:
-    v = np.float64(t) ** 2  # overflows to infinity instead of raising
-    mean = float(np.exp(v / 2))
-    square = float(np.exp(2 * v))
-    return GaussianMoments(
-        mean=mean,
-        m1=mean,
-        m2=mean,
-        f=4 * square - 2 * mean**2 if math.isfinite(square) else math.inf,
-        tau=float(np.sqrt(np.exp(v) * np.expm1(v))),
-        derivative_sq=square,
-    )
-
-
-def _sign(t: float) -> GaussianMoments:
-    m1 = math.sqrt(2 / math.pi) / t
-    return GaussianMoments(0.0, m1, 0.0, 0.0, 1.0, math.inf)
-
-
-def _quadratic(t: float) -> GaussianMoments:
-    v = t * t
-    return GaussianMoments(v, 0.0, 2.0, 8 * v, math.sqrt(2) * v, 4 * v)
 
 
 def _relu(t: FloatArray) -> FloatArray:
@@ -434,30 +239,28 @@ def leaky_relu(slope: float = 0.01) -> Activation:
     """
     if not math.isfinite(slope):
         raise ValueError(f"slope must be finite, got {slope!r}.")
-    closed = partial(_piecewise_linear, p=(1 + slope) / 2, q=(1 - slope) / 2)
+    closed_forms = piecewise_linear((1 + slope) / 2, (1 - slope) / 2)
     function = partial(_scaled_relu, slope=slope)
-    return Activation("leaky_relu", function, (0.0,), None, closed)
+    return Activation("leaky_relu", function, (0.0,), None, *closed_forms)
 
 
 _ALL = (
-    Activation("relu", _relu, (0.0,), None, partial(_piecewise_linear, p=0.5, q=0.5)),
+    Activation("relu", _relu, (0.0,), None, *piecewise_linear(0.5, 0.5)),
     leaky_relu(),
-    Activation(
-        "identity", np.positive, (), "odd", partial(_piecewise_linear, p=1.0, q=0.0)
-    ),
-    Activation("abs", np.abs, (0.0,), "even", partial(_piecewise_linear, p=0.0, q=1.0)),
+    Activation("identity", np.positive, (), "odd", *piecewise_linear(1.0, 0.0)),
+    Activation("abs", np.abs, (0.0,), "even", *piecewise_linear(0.0, 1.0)),
     Activation("tanh", np.tanh, (), "odd"),
     Activation("logistic", special.expit, (), "odd"),
     Activation("gelu", _gelu),
     Activation("silu", _silu),
     Activation("elu", _elu, (0.0,)),
     Activation("softplus", _softplus),
-    Activation("erf", special.erf, (), "odd", _erf),
-    Activation("sin", np.sin, (), "odd", _sin),
-    Activation("cos", np.cos, (), "even", _cos),
-    Activation("exp", np.exp, (), None, _exp),
-    Activation("sign", np.sign, (0.0,), "odd", _sign),
-    Activation("quadratic", np.square, (), "even", _quadratic),
+    Activation("erf", special.erf, (), "odd", *CLOSED_FORMS["erf"]),
+    Activation("sin", np.sin, (), "odd", *CLOSED_FORMS["sin"]),
+    Activation("cos", np.cos, (), "even", *CLOSED_FORMS["cos"]),
+    Activation("exp", np.exp, (), None, *CLOSED_FORMS["exp"]),
+    Activation("sign", np.sign, (0.0,), "odd", *CLOSED_FORMS["sign"]),
+    Activation("quadratic", np.square, (), "even", *CLOSED_FORMS["quadratic"]),
 )
 
 #: Activations by name. The first names are those of scikit-learn's ``MLPClassifier``;

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import activation_list, check_count, check_memory, matrix
-from .activations import GaussianMoments, check_tau, gaussian_moments
+from ._checks import activation_list, check_count, check_memory, matrix, no_slope
+from .activations import GaussianMoments, check_tau, gaussian_moments, get_activation
 from .mixtures import MixtureStatistics
 
 __all__ = [
@@ -252,10 +252,8 @@ def _equivalent(
         c1, c2, c3, _ = found.alpha[-1]
         diagonal = found.tau[-1] ** 2
     if not math.isfinite(diagonal):
-        raise ValueError(
-            "the neural tangent kernel does not exist for steps: E sigma'(u)^2 is "
-            "infinite; ask for the conjugate kernel."
-        )
+        first = int(np.argmin(np.isfinite(found.kappa))) - 1
+        raise no_slope(get_activation(layers[first]).name)
     diagonal -= tau0**2 * c1
     if statistics is None:
         r = square_norms - square_norms.mean()

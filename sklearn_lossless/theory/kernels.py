@@ -8,7 +8,6 @@ that their mean squared norm is 1, as the estimators do.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,14 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 
-from ._checks import activation_list, check_memory, matrix, real_array
-from ._duals import Dual, Side, get_dual, no_slope
-from .activations import check_tau, gaussian_moments, get_activation
+from ._checks import activation_list, check_memory, input_deviation, matrix
+from ._duals import Dual, Side, get_dual
+from .activations import gaussian_moments, get_activation
 
 __all__ = [
     "conjugate_kernel",
-    "empirical_ck",
-    "empirical_ntk",
     "neural_tangent_kernel",
 ]
 
@@ -79,12 +76,16 @@ def conjugate_kernel(
     Notes
     -----
     Kinks and jumps of functions are looked for where inputs fall, up to 40 `tau0`, and
-    taken out of the series in closed form. What remains outside the accuracy above:
-    functions that change within less than half a deviation of their inputs, beside
-    their kinks, or have more than 64 kinks or an infinite slope (errors of 1e-6 to
-    1e-3, growing with the correlation); features narrower than a thirtieth of a
-    deviation; steps in layers after the first, of equal samples that are different
-    rows, because the kernel of a step has infinite slope there.
+    taken out of the series in closed form. Errors are larger than the above for
+
+    - functions that change within less than half a deviation of their inputs, beside
+      their kinks: 1e-6 to 1e-3, growing with the correlation;
+    - functions with more than 64 kinks: the same;
+    - functions with an infinite slope: the same;
+    - features of functions that are narrower than a thirtieth of a deviation: they
+      fall between the nodes of the quadrature;
+    - steps in layers after the first, at equal samples that are different rows: the
+      kernel of a step has infinite slope there.
 
     References
     ----------
@@ -158,161 +159,6 @@ def neural_tangent_kernel(
     return _kernel(X, activations, Y, tau0, n_jobs, tangent=True)
 
 
-def empirical_ck(
-    network: Any, X: npt.ArrayLike | None = None, Y: npt.ArrayLike | None = None
-) -> FloatArray:
-    """Return the conjugate kernel of a finite network: products of its features.
-
-    Parameters
-    ----------
-    network : fitted transformer, or array-like of shape (n_samples_X, n_features_out)
-        A network with a method `transform`, as
-        :class:`sklearn_lossless.NTKCompressor`, or the features that it gave. Features
-        are those of the last layer, centred and over sqrt(width).
-    X : array-like of shape (n_samples_X, n_features), default=None
-        Samples of a network. With features: None.
-    Y : array-like of shape (n_samples_Y, n_features), default=None
-        Other samples, or features of other samples; None: as `X`.
-
-    Returns
-    -------
-    ndarray of shape (n_samples_X, n_samples_Y)
-
-    Raises
-    ------
-    ValueError
-        If the features are not finite matrices of one width, or the result does not
-        fit into the memory of this machine.
-    TypeError
-        If there are samples and no network to transform them, or the reverse.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_lossless import NTKCompressor
-    >>> from sklearn_lossless.theory import empirical_ck
-    >>> X = np.random.default_rng(0).normal(size=(100, 20))
-    >>> compressor = NTKCompressor((500,), eps=0.5, random_state=0).fit(X)
-    >>> empirical_ck(compressor, X).shape
-    (100, 100)
-    >>> empirical_ck([[1.0, 2.0], [0.0, 1.0]])
-    array([[5., 2.],
-           [2., 1.]])
-    """
-    if hasattr(network, "transform"):
-        if X is None:
-            raise TypeError("a network needs samples X to have a kernel.")
-        features = network.transform(X)
-        others = None if Y is None else network.transform(Y)
-    elif X is not None:
-        raise TypeError(
-            "X is given, but no network with a method transform to take it: got "
-            f"{type(network).__name__}. Features of other samples are Y."
-        )
-    else:
-        features, others = network, Y
-    Z = matrix(_dense(features), "the features")
-    V = Z if others is None else matrix(_dense(others), "the other features")
-    if V.shape[1] != Z.shape[1]:
-        raise ValueError(
-            f"the features have {Z.shape[1]} columns, the others {V.shape[1]}."
-        )
-    check_memory(len(Z), len(V))
-    return Z @ V.T
-
-
-def _dense(features: Any) -> Any:
-    return features.toarray() if hasattr(features, "toarray") else features
-
-
-def empirical_ntk(
-    X: npt.ArrayLike,
-    weights: Sequence[npt.ArrayLike],
-    readout: npt.ArrayLike,
-    activations: Sequence[Any],
-    *,
-    tau0: float | None = None,
-) -> FloatArray:
-    """Compute the neural tangent kernel of a finite dense network, for checking.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Samples.
-    weights : sequence of array-like of shape (d_l, d_(l-1))
-        Weights of each layer, of variance 1.
-    readout : array-like of shape (d_L,)
-        Weights of the output, of variance 1.
-    activations : sequence of str, callable or Activation
-        The activation of each layer.
-    tau0 : float or None, default=None
-        As in :func:`conjugate_kernel`.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_samples)
-        Products of the gradients of the output in all weights. It approaches
-        :func:`neural_tangent_kernel` as the widths grow.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit together, or an activation is a step.
-
-    References
-    ----------
-    Jacot, Gabriel, Hongler, NeurIPS 2018, section 4.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_lossless.theory import empirical_ntk
-    >>> rng = np.random.default_rng(0)
-    >>> W, a = rng.normal(size=(5000, 2)), rng.normal(size=5000)
-    >>> empirical_ntk(np.eye(2), [W], a, ["relu"]).shape
-    (2, 2)
-    """
-    Z = matrix(X, "X")
-    activations = activation_list(activations)
-    check_memory(len(Z), len(Z), 3)
-    if not len(weights) == len(activations):
-        raise ValueError(
-            f"got {len(weights)} weight matrices for {len(activations)} activations."
-        )
-    tau = _tau0(Z, tau0)
-    inputs, slopes, matrices = [], [], []
-    for number, (given, activation) in enumerate(
-        zip(weights, activations, strict=True)
-    ):
-        W = matrix(given, f"weights[{number}]")
-        if W.shape[1] != Z.shape[1]:
-            raise ValueError(
-                f"weights[{number}] must have {Z.shape[1]} columns, got {W.shape}."
-            )
-        activation = get_activation(activation)
-        moments = gaussian_moments(activation, tau)
-        if not math.isfinite(moments.derivative_sq):
-            raise no_slope(activation)
-        preactivation = Z @ W.T
-        inputs.append(Z)
-        matrices.append(W)
-        step = 1e-5 * tau
-        rise = activation(preactivation + step) - activation(preactivation - step)
-        slopes.append(rise / (2 * step * math.sqrt(len(W))))
-        Z = (activation(preactivation) - moments.mean) / math.sqrt(len(W))
-        tau = moments.tau
-    a = real_array(readout, "readout")
-    if a.shape != (Z.shape[1],):
-        raise ValueError(f"readout must have shape ({Z.shape[1]},), got {a.shape}.")
-    kernel = Z @ Z.T
-    gradient = np.broadcast_to(a, Z.shape)
-    for layer in range(len(matrices) - 1, -1, -1):
-        gradient = gradient * slopes[layer]
-        kernel += (gradient @ gradient.T) * (inputs[layer] @ inputs[layer].T)
-        gradient = gradient @ matrices[layer]
-    return kernel
-
-
 def _kernel(
     X: npt.ArrayLike,
     activations: Sequence[Any],
@@ -328,7 +174,7 @@ def _kernel(
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"X has {X.shape[1]} features, Y has {Y.shape[1]}.")
     check_memory(len(X), len(Y))
-    tau = _tau0(X, tau0)
+    tau = input_deviation(X, tau0)
     duals, centres = [], []
     for number, activation in enumerate(layers, 1):
         moments = gaussian_moments(activation, tau)
@@ -400,9 +246,3 @@ def _sides(
         variance = dual.square(variance) - centre * (2 * side.mean - centre)
         theta = variance if slope is None else variance + theta * slope
     return sides, theta
-
-
-def _tau0(X: FloatArray, tau0: float | None) -> float:
-    if tau0 is None:
-        return check_tau(math.sqrt(np.einsum("ij,ij->", X, X) / len(X)), "tau0")
-    return check_tau(tau0, "tau0")

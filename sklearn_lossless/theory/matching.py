@@ -1,4 +1,4 @@
-"""Step activations with the Gaussian moments of a given activation."""
+"""Step activations with the Gaussian moments of the activations of a network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from ._fitting import fit_step
+from ._step_search import fit_step
 from .activations import (
     FloatArray,
     GaussianMoments,
@@ -33,14 +33,14 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class MomentEquation:
-    """One moment of the given activation and of the step.
+    """One moment of the activation that is matched and of the step.
 
     Parameters
     ----------
     name : {"m1", "m2", "f", "tau"}
         The moment. Only squares of m1 and m2 enter the kernel: signs may differ.
     target, achieved : float
-        Value for the given activation, and for the step.
+        Value for the activation, and for the step.
     required : bool
         Whether the step was asked to have it.
     residual : float
@@ -59,6 +59,13 @@ class MomentEquation:
         """Whether the residual is at most 1e-9."""
         return self.residual <= TOLERANCE
 
+    @property
+    def remark(self) -> str:
+        """Remark for tables: "unmet", "free" where that was not asked for, or ""."""
+        if self.met:
+            return ""
+        return "unmet" if self.required else "free"
+
 
 @dataclass(frozen=True)
 class LayerMatch:
@@ -69,13 +76,13 @@ class LayerMatch:
     layer : int
         Number of the layer, from 1.
     activation : str
-        Name of the given activation.
+        Name of the activation that is matched.
     step : StepActivation
         Activation of the compressed layer.
     target, achieved : GaussianMoments
         Moments of the activation at `tau_in`, of the step at `tau_in_compressed`.
     tau_in, tau_in_compressed : float
-        Deviation of the inputs in the given and in the compressed network.
+        Deviation of the inputs in the reference and in the compressed network.
     equations : tuple of MomentEquation
         m1, m2, f and tau.
     """
@@ -91,7 +98,7 @@ class LayerMatch:
 
     @property
     def tau_out(self) -> float:
-        """Deviation after the layer in the given network."""
+        """Deviation after the layer in the reference network."""
         return self.target.tau
 
     @property
@@ -105,9 +112,9 @@ class LayerMatch:
 
         Infinite if the activation is linear and has none.
         """
-        given = self.target.tau**2 - (self.target.m1 * self.tau_in) ** 2
+        exact = self.target.tau**2 - (self.target.m1 * self.tau_in) ** 2
         step = self.achieved.tau**2 - (self.achieved.m1 * self.tau_in_compressed) ** 2
-        return step / given if given > 1e-14 * self.target.tau**2 else math.inf
+        return step / exact if exact > 1e-14 * self.target.tau**2 else math.inf
 
     @property
     def met(self) -> bool:
@@ -134,7 +141,7 @@ class NetworkMatch:
 
     @property
     def tau(self) -> tuple[float, ...]:
-        """Deviations of the given network, input first."""
+        """Deviations of the reference network, input first."""
         return (self.layers[0].tau_in, *(each.tau_out for each in self.layers))
 
     @property
@@ -187,11 +194,12 @@ class NetworkMatch:
         for layer in self.layers:
             label = f"{layer.layer:>5} {layer.activation:<12.12}"
             for each in layer.equations:
-                note = "" if each.met else " unmet" if each.required else " (free)"
-                lines.append(
+                note = {"free": "(free)"}.get(each.remark, each.remark)
+                line = (
                     f"{label} {each.name:<6} {each.target:>12.6g} "
-                    f"{each.achieved:>12.6g} {each.residual:>9.1e}{note}"
+                    f"{each.achieved:>12.6g} {each.residual:>9.1e} {note}"
                 )
+                lines.append(line.rstrip())
                 label = " " * len(label)
             lines.append(f"{label} excess variance {layer.excess_variance:.4g}")
         return "\n".join(lines)
@@ -216,8 +224,8 @@ def match_network(
     tau0 : float, default=1.0
         Deviation of the inputs of the first layer.
     match_tau : bool, default=False
-        Whether every layer should have the deviation of the given one too. The last
-        one of Algorithm 1 always should.
+        Whether every layer should have the output deviation of the reference network
+        too. The last one of Algorithm 1 always should.
 
     Returns
     -------
@@ -282,7 +290,7 @@ def match_activation(
     Parameters
     ----------
     activation : str, callable or Activation
-        The given activation.
+        The activation to match.
     tau : float, default=1.0
         Deviation of its input.
     tau_compressed : float or None, default=None
@@ -312,7 +320,7 @@ def match_activation(
     Notes
     -----
     The equations are those of Gu et al., NeurIPS 2022 (arXiv 2403.00258),
-    Algorithm 1. Among all functions of given m1 and m2 a parabola has the least
+    Algorithm 1. Among all functions with the same m1 and m2 a parabola has the least
     variance; steps of more levels quantise it, on both sides of its vertex.
 
     Examples
@@ -344,10 +352,10 @@ def match_activation(
     }
     equations = []
     for name, unit in units.items():
-        given, found = getattr(target, name), getattr(achieved, name)
-        gap = abs(found - given) if name == "f" else abs(abs(found) - abs(given))
-        residual = gap / (abs(given) if abs(given) > 1e-6 * unit else unit)
-        equations.append(MomentEquation(name, given, found, required[name], residual))
+        asked, found = getattr(target, name), getattr(achieved, name)
+        gap = abs(found - asked) if name == "f" else abs(abs(found) - abs(asked))
+        residual = gap / (abs(asked) if abs(asked) > 1e-6 * unit else unit)
+        equations.append(MomentEquation(name, asked, found, required[name], residual))
     return LayerMatch(
         layer, activation.name, step, target, achieved, tau, t, tuple(equations)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import eigsh
 
 from ._checks import check_count, real_array
 
@@ -144,8 +144,5 @@ def _operator_norm(A: FloatArray) -> float:
     if len(A) <= _DENSE_SIZE:
         return float(np.abs(np.linalg.eigvalsh(A)).max())
     start = np.random.default_rng(0).standard_normal(len(A))
-    operator = LinearOperator(A.shape, matvec=lambda v: A @ v, dtype=np.float64)
-    value = eigsh(
-        operator, 1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False
-    )
+    value = eigsh(A, 1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)
     return float(np.abs(value[0]))

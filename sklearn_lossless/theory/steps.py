@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from scipy.special import ndtr
 
 from .activations import FloatArray, GaussianMoments, check_tau
 
-__all__ = ["StepActivation", "cell_probabilities", "normal_density"]
+__all__ = ["StepActivation", "cell_probabilities", "normal_density", "step_terms"]
 
 
 def normal_density(u: FloatArray) -> FloatArray:
@@ -42,6 +43,85 @@ def cell_probabilities(u: FloatArray) -> FloatArray:
     # On the right of zero the upper tails differ, not numbers close to 1.
     right, left = ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low)
     return np.asarray(np.where(low > 0, right, left))
+
+
+class StepTerms(NamedTuple):
+    """What the moments of steps of scale 1 are sums of, input deviation 1.
+
+    Attributes
+    ----------
+    mean : ndarray of shape () or (n, 1)
+        Mean code.
+    density : ndarray of shape (..., m)
+        Normal density at the thresholds.
+    cells : ndarray of shape (..., m + 1)
+        Probability of each code.
+    jumps : ndarray of shape (m,)
+        Jumps of the codes at the thresholds.
+    square_jumps : ndarray of shape (..., m)
+        Jumps of the square of the centred codes.
+    squares : ndarray of shape (..., m + 1)
+        That square.
+    """
+
+    mean: FloatArray
+    density: FloatArray
+    cells: FloatArray
+    jumps: FloatArray
+    square_jumps: FloatArray
+    squares: FloatArray
+
+    def moments(self, u: FloatArray) -> FloatArray:
+        """Return m1, m2, f and the variance of one step with thresholds `u`.
+
+        By Stein's lemma: sum d_k phi(u_k), sum d_k u_k phi(u_k), and the same with
+        the jumps of the centred square.
+        """
+        slopes = u * self.density
+        return np.array(
+            [
+                self.jumps @ self.density,
+                self.jumps @ slopes,
+                self.square_jumps @ slopes,
+                self.cells @ self.squares,
+            ]
+        )
+
+    def moments_of_many(self, u: FloatArray) -> FloatArray:
+        """Return the same of steps with thresholds `u` of shape (..., m).
+
+        Rounded otherwise than those of one step.
+        """
+        factors = (self.jumps, self.jumps * u, self.square_jumps * u)
+        sums = [np.sum(self.density * each, axis=-1) for each in factors]
+        variance = np.sum(self.cells * self.squares, axis=-1)
+        return np.stack([*sums, variance], axis=-1)
+
+
+def step_terms(u: FloatArray, codes: FloatArray) -> StepTerms:
+    """Return the terms of the moments of one step, or of many with the same codes.
+
+    Parameters
+    ----------
+    u : ndarray of shape (m,) or (n, m)
+        Thresholds, in units of the deviation.
+    codes : ndarray of shape (m + 1,)
+        Codes of the cells from left to right.
+
+    Returns
+    -------
+    StepTerms
+    """
+    cells = cell_probabilities(u)
+    jumps = codes[1:] - codes[:-1]
+    if u.ndim == 1:
+        mean = np.asarray(cells @ codes)
+    else:
+        mean = np.sum(cells * codes, axis=-1, keepdims=True)
+    # Jumps of (code - mean)^2, without a difference of squares.
+    square_jumps = jumps * (codes[1:] + codes[:-1] - 2 * mean)
+    squares = (codes - mean) ** 2
+    return StepTerms(mean, normal_density(u), cells, jumps, square_jumps, squares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,20 +251,14 @@ class StepActivation:
         """
         tau = check_tau(tau)
         u = self.thresholds / tau
-        weights = normal_density(u)
-        probabilities = cell_probabilities(u)
-        levels = self.levels.astype(np.float64)
-        mean = float(probabilities @ levels)
-        jumps = np.diff(levels)
-        # Jumps of (level - mean)^2, without a difference of squares.
-        square_jumps = jumps * (levels[1:] + levels[:-1] - 2 * mean)
-        variance = float(probabilities @ (levels - mean) ** 2)
+        terms = step_terms(u, self.levels.astype(np.float64))
+        m1, m2, f, variance = terms.moments(u).tolist()
         scale = self.scale
         return GaussianMoments(
-            mean=self.offset + scale * mean,
-            m1=scale * float(jumps @ weights) / tau,
-            m2=scale * float(jumps @ (u * weights)) / tau**2,
-            f=scale**2 * float(square_jumps @ (u * weights)) / tau**2,
+            mean=self.offset + scale * float(terms.mean),
+            m1=scale * m1 / tau,
+            m2=scale * m2 / tau**2,
+            f=scale**2 * f / tau**2,
             tau=abs(scale) * math.sqrt(variance),
-            derivative_sq=math.inf if jumps.any() else 0.0,
+            derivative_sq=math.inf if terms.jumps.any() else 0.0,
         )
