@@ -99,14 +99,14 @@ def test_threads_and_batches_do_not_matter(n_jobs):
 def test_memory_is_the_result_and_a_fixed_working_set(n_jobs):
     X = np.random.default_rng(0).integers(0, 256, (200_000, 30), dtype=np.uint8)
     network = make_network(X[:1000], (200, 100))
-    network.forward(X[:2000])  # compiles, and draws the weights
     for run in (
-        lambda: network.forward(X, n_jobs=n_jobs),
-        lambda: network.features(X, dtype=np.float32, n_jobs=n_jobs),
-        lambda: network.scores(X, np.ones((100, 3)), n_jobs=n_jobs),
+        lambda X: network.forward(X, n_jobs=n_jobs),
+        lambda X: network.features(X, dtype=np.float32, n_jobs=n_jobs),
+        lambda X: network.scores(X, np.ones((100, 3)), n_jobs=n_jobs),
     ):
+        run(X[:2000])  # compiles, and draws the weights
         tracemalloc.start()
-        result = run()
+        result = run(X)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < result.nbytes + n_jobs * 4e6  # each thread has its own
