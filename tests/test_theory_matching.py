@@ -1,6 +1,7 @@
 """Matching: pinned solutions, residuals, what is impossible, what is refused."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -35,6 +36,11 @@ def assert_meets(match, names=("m1", "m2", "f")):
         unit = target.tau**power / match.tau_in**order
         assert found == pytest.approx(given, rel=1e-9, abs=1e-12 * unit), name
     return achieved
+
+
+@cache
+def match_three(activation, n_levels):
+    return match_network([activation] * 3, n_levels)
 
 
 class Checked:
@@ -162,7 +168,7 @@ def test_single_steps_are_matched_exactly(n_levels):
 @pytest.mark.parametrize("n_levels", [3, 4, 5, 8, 16])
 @pytest.mark.parametrize("activation", [*SMOOTH, *EVEN, *ODD], ids=label)
 def test_staircases_meet_three_moments_in_three_layers(activation, n_levels):
-    match = match_network([activation] * 3, n_levels)
+    match = match_three(activation, n_levels)
     assert_network_meets(activation, match)
     for layer in match.layers:
         assert set(layer.step.levels) == set(range(layer.step.n_levels))
@@ -172,7 +178,7 @@ def test_staircases_meet_three_moments_in_three_layers(activation, n_levels):
 
 @pytest.mark.parametrize("activation", ["identity", "logistic"])
 def test_four_antisymmetric_levels_reach_less_than_three(activation):
-    match = match_network([activation] * 3, 4)
+    match = match_three(activation, 4)
     assert match.met
     assert match.layers[-1].step.n_levels == 3
 
