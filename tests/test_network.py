@@ -5,6 +5,7 @@ import tracemalloc
 from dataclasses import replace
 
 import naive
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,7 +98,8 @@ def test_threads_and_batches_do_not_matter(n_jobs):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_memory_is_the_result_and_a_fixed_working_set(n_jobs):
-    X = np.random.default_rng(0).integers(0, 256, (200_000, 30), dtype=np.uint8)
+    n_samples = 4000 if numba.config.DISABLE_JIT else 200_000  # a minute for each
+    X = np.random.default_rng(0).integers(0, 256, (n_samples, 30), dtype=np.uint8)
     network = make_network(X[:1000], (200, 100))
     for run in (
         lambda X: network.forward(X, n_jobs=n_jobs),
