@@ -53,6 +53,32 @@ def test_codes_equal_naive(eps, n_levels, n_bits):
     np.testing.assert_array_equal(network.forward(X), naive.forward(network, X))
 
 
+def test_values_per_layer():
+    X = make_X(700, 60)
+    network = make_network(X, (40, 30), eps=(0.9, 0.5), n_levels=(8, 4))
+    assert [layer.n_nonzeros for layer in network.layers] == [6, 20]
+    assert [layer.largest_code for layer in network.layers] == [7, 3]
+    np.testing.assert_array_equal(network.forward(X), naive.forward(network, X))
+
+
+@pytest.mark.parametrize("many", [tuple, list, np.array])
+def test_one_value_is_the_same_value_for_each_layer(many):
+    X = make_X(100, 60)
+    one = make_network(X, (40, 30), eps=0.7, n_levels=5)
+    each = make_network(X, (40, 30), eps=many([0.7, 0.7]), n_levels=many([5, 5]))
+    assert each.layers[0].bias_scale == one.layers[0].bias_scale
+    for ours, theirs in zip(each.layers, one.layers, strict=True):
+        np.testing.assert_array_equal(ours.thresholds, theirs.thresholds)
+        assert (ours.offset, ours.step_size) == (theirs.offset, theirs.step_size)
+    np.testing.assert_array_equal(each.forward(X), one.forward(X))
+
+
+def test_as_many_values_as_layers():
+    X = make_X(100, 60)
+    with pytest.raises(ValueError, match=r"3 numbers for 2 .*eps=\(0.9, 0.5, 0.1\)"):
+        make_network(X, (40, 30), eps=(0.9, 0.5, 0.1))
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     n_samples=st.integers(0, 300) | st.sampled_from([1025, 2000]),

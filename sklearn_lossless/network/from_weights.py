@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .layers import FIXED_POINT, Dense, line_of_codes, n_nonzeros
+from .layers import FIXED_POINT, Dense, line_of_codes, n_nonzeros, per_layer
 from .network import CompressedNetwork
 from .quantizer import Quantizer
 from .ternary import TernaryWeights
@@ -149,7 +149,7 @@ def network_from_weights(
     steps: Sequence[Any],
     taus: Sequence[float],
     *,
-    eps: float,
+    eps: float | Iterable[float],
     seed: int,
     readout_layers: str = "last",
 ) -> tuple[CompressedNetwork, list[FloatArray]]:
@@ -170,7 +170,7 @@ def network_from_weights(
         Steps that match them.
     taus : sequence of float
         Deviation of the inputs that each step was matched for.
-    eps : float
+    eps : float or array-like of float, one per layer
         Share of zero weights, in [0, 1).
     seed : int
         Kept in the network, which draws nothing from it.
@@ -188,12 +188,13 @@ def network_from_weights(
     codes: npt.NDArray[Any] = quantizer.codes(X)
     Z = np.asarray(X, dtype=np.float64)
     unit = np.ones(X.shape[1])
-    for W, bias, activation, step, tau in zip(
-        weights, biases, activations, steps, taus, strict=True
+    zeros = per_layer("eps", eps, len(steps))
+    for W, bias, activation, step, tau, share in zip(
+        weights, biases, activations, steps, taus, zeros, strict=True
     ):
         H = Z @ W + bias
         layer, unit, correlation = layer_from_weights(
-            W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, eps
+            W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, share
         )
         mean = step.moments(tau).mean
         offset, step_size = line_of_codes(step, mean, layer.n_outputs)
