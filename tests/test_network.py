@@ -13,9 +13,11 @@ from scipy import sparse
 
 from sklearn_lossless import network as network_package
 from sklearn_lossless.network import (
+    CompressedNetwork,
     build_network,
     code_statistics,
     fit_quantizer,
+    layer_from_weights,
     n_nonzeros,
     ternary_weights,
 )
@@ -200,6 +202,20 @@ def test_given_weights_and_thresholds_of_each_neuron():
     assert np.any(given.forward(X) != network.forward(X))
     again = pickle.loads(pickle.dumps(given))
     np.testing.assert_array_equal(again.forward(X), given.forward(X))
+
+
+def test_one_in_a_hundred_samples_passes_an_outermost_threshold():
+    X = make_X(2000, 30)
+    W = np.random.default_rng(1).normal(size=(30, 40)) * np.linspace(0.01, 9, 40)
+    quantizer = fit_quantizer(X, 8)
+    step = match_network(["tanh"], 8).steps[0]
+    layer, _, _ = layer_from_weights(
+        W, quantizer.codes(X), X @ W, step.thresholds, step.levels, 0.5
+    )
+    codes = CompressedNetwork(quantizer, (layer,), 0).forward(X)
+    ends = np.mean([codes == step.levels[0], codes == step.levels[-1]], axis=1)
+    # Samples of equal sums go together.
+    np.testing.assert_allclose(ends.max(axis=0), 0.01, atol=4e-3)
 
 
 @pytest.mark.parametrize(
