@@ -124,15 +124,15 @@ def packed_layer(codes, layer, *, read_only=False):
     def run():
         for planes in packed:
             if read_only:
-                read_rows(planes, layer.rows, out)
+                read_rows(planes, layer.tap_offsets, out)
                 continue
             bitsliced.layer_on_planes(
                 planes,
                 1,
-                layer.rows,
+                layer.tap_offsets,
                 layer.n_minus,
                 layer.thresholds,
-                layer.flips,
+                layer.level_changes,
                 layer.first_level,
                 layer.sum_bits,
                 scratch,

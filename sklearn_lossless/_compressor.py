@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from copy import copy
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -39,7 +39,7 @@ from .network import (
     n_nonzeros,
     network_from_weights,
 )
-from .reference.architecture import Architecture, architecture
+from .reference.architecture import EPS, N_LEVELS, Architecture, architecture
 from .theory import match_network
 
 __all__ = ["NTKCompressor", "read_architecture"]
@@ -76,9 +76,9 @@ class NTKCompressor(
         Activation of the given network, for all layers or one per layer. Names
         are those of :func:`sklearn_lossless.theory.get_activation`; a callable
         maps a float64 array to one of the same shape.
-    eps : float, default=0.9
+    eps : float or array-like of float, one per hidden layer, default=0.9
         Share of zero weights, in [0, 1).
-    n_levels : int, default=8
+    n_levels : int or array-like of int, one per hidden layer, default=8
         Levels of the compressed activations, 2 to 16. 2 is Algorithm 1 of the
         paper, which loses accuracy; with 8 next to none is lost.
     input_bits : int, default=8
@@ -164,8 +164,8 @@ class NTKCompressor(
             "array-like",
         ],
         "activation": [str, callable, list, tuple],
-        "eps": [Interval(Real, 0, 1, closed="left")],
-        "n_levels": [Interval(Integral, 2, 16, closed="both")],
+        "eps": [EPS, "array-like"],
+        "n_levels": [N_LEVELS, "array-like"],
         "input_bits": [Interval(Integral, 1, 8, closed="both")],
         "readout_layers": [StrOptions({"last", "all"})],
         "estimator": [object],
@@ -181,8 +181,8 @@ class NTKCompressor(
         hidden_layer_sizes: int | Iterable[int] = (1000,),
         activation: Any = "relu",
         *,
-        eps: float = 0.9,
-        n_levels: int = 8,
+        eps: float | Iterable[float] = 0.9,
+        n_levels: int | Iterable[int] = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
         estimator: Any = None,
@@ -253,11 +253,13 @@ class NTKCompressor(
         quantizer = choose_quantizer(data.total_inputs, self.input_bits)
         statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
         if reference is None:
-            self._check_inputs(n_features)
+            self._check_inputs(n_features, architecture.eps[0])
         # A bias is one more input, of the others' mean variance.
         bias_std = 1 / math.sqrt(n_features)
         matching = match_network(
-            architecture.activations, self.n_levels, tau0=math.sqrt(1 + bias_std**2)
+            architecture.activations,
+            architecture.n_levels,
+            tau0=math.sqrt(1 + bias_std**2),
         )
         for message in matching.unmet():
             warn_user(message, ConvergenceWarning)
@@ -266,7 +268,7 @@ class NTKCompressor(
 
         taus = [layer.tau_in_compressed for layer in matching.layers]
         options: dict[str, Any] = {
-            "eps": self.eps,
+            "eps": architecture.eps,
             "seed": _draw_seed(self.random_state),
             "readout_layers": self.readout_layers,
         }
@@ -355,12 +357,12 @@ class NTKCompressor(
                 + means
             )
 
-    def _check_inputs(self, n_features: int) -> None:
+    def _check_inputs(self, n_features: int, eps: float) -> None:
         """Warn if neurons see so few inputs that the theory is left behind."""
-        if (1 - self.eps) * n_features < MIN_NONZEROS:
-            kept = n_nonzeros(n_features, self.eps, MIN_NONZEROS)
+        if (1 - eps) * n_features < MIN_NONZEROS:
+            kept = n_nonzeros(n_features, eps, MIN_NONZEROS)
             warn_user(
-                f"X has {n_features} features: with eps={self.eps} a neuron of the "
+                f"X has {n_features} features: with eps={eps} a neuron of the "
                 f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
                 f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
                 "be matched only roughly, or lower eps."
@@ -395,6 +397,8 @@ def read_architecture(estimator: Any) -> Architecture:
         estimator.estimator,
         estimator.widen,
         estimator.hidden_weights,
+        estimator.eps,
+        estimator.n_levels,
     )
 
 

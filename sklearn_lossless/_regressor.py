@@ -32,9 +32,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         Width of each hidden layer.
     activation : str, callable or list of them, default="relu"
         Activation of the given network, for all layers or one per layer.
-    eps : float, default=0.9
+    eps : float or array-like of float, one per hidden layer, default=0.9
         Share of zero weights, in [0, 1).
-    n_levels : int, default=8
+    n_levels : int or array-like of int, one per hidden layer, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
@@ -118,8 +118,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         hidden_layer_sizes: int | Iterable[int] = (1000,),
         activation: Any = "relu",
         *,
-        eps: float = 0.9,
-        n_levels: int = 8,
+        eps: float | Iterable[float] = 0.9,
+        n_levels: int | Iterable[int] = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
         estimator: Any = None,

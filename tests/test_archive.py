@@ -92,6 +92,7 @@ MODELS = {
     "targets": lambda: CompressedMLPRegressor(**HIDDEN).fit(
         X, X[:, :3] * [1, 1e-5, 1e7]
     ),
+    "per_layer": lambda: classifier(eps=(0.8, 0.5), n_levels=[8, 4]),
     "given_weights": lambda: given_weights(classifier()),
 }
 
@@ -140,6 +141,17 @@ def test_nothing_changes(models, name, tmp_path):
             expected = getattr(saved, attribute)
             np.testing.assert_array_equal(getattr(loaded, attribute), expected)
             assert np.shape(getattr(loaded, attribute)) == np.shape(expected)
+
+
+@pytest.mark.parametrize("many", [tuple, list, np.array])
+def test_values_per_layer(many):
+    saved = NTKCompressor((9, 7), eps=many([0.5, 0.0]), n_levels=many([8, 4])).fit(X)
+    params = from_bytes(to_bytes(saved)).get_params()
+    kind = tuple if many is tuple else list
+    assert params["eps"] == kind([0.5, 0.0])
+    assert params["n_levels"] == kind([8, 4])
+    assert {type(each) for each in params["eps"]} == {float}
+    assert {type(each) for each in params["n_levels"]} == {int}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from ridge import ridge_of
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
@@ -19,6 +20,7 @@ from sklearn.linear_model import (
 )
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -119,6 +121,48 @@ def test_pipeline_and_grid_search(digits):
     assert search.score(X_test, y_test) > 0.93
 
 
+# --- values per layer ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_values_per_layer(digits, estimator):
+    X, _, y, _ = digits
+    fitted = estimator((30, 20), eps=(0.75, 0.5), n_levels=[8, 4], random_state=0)
+    layers = fitted.fit(X, y).network_.layers
+    assert [layer.n_nonzeros for layer in layers] == [16, 15]
+    assert [layer.largest_code for layer in layers] == [7, 3]
+    report = fitted.report_
+    assert [layer.n_levels for layer in report.layers] == [8, 4]
+    assert [layer.zeros for layer in report.layers] == [0.75, 0.5]
+    one = estimator((30, 20), eps=0.75, n_levels=5, random_state=0).fit(X, y)
+    each = clone(one).set_params(eps=np.array([0.75] * 2), n_levels=(5, 5)).fit(X, y)
+    ask = "predict" if hasattr(one, "predict") else "transform"
+    np.testing.assert_array_equal(getattr(each, ask)(X), getattr(one, ask)(X))
+
+
+def test_fitted_weights_and_values_per_layer(digits):
+    X, _, y, _ = digits
+    mlp = MLPClassifier((20, 10), max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp.fit(X, y)
+    layers = (
+        NTKCompressor(estimator=mlp, hidden_weights="fitted", eps=(0.75, 0.5))
+        .fit(X)
+        .network_.layers
+    )
+    assert [layer.n_nonzeros for layer in layers] == [16, 10]
+
+
+def test_search_over_numbers_and_tuples(digits):
+    X, _, y, _ = digits
+    grid = {"eps": [0.5, (0.8, 0.5)], "n_levels": [8, (8, 4), [4, 8]]}
+    search = GridSearchCV(classifier(hidden_layer_sizes=(40, 30)), grid, cv=2)
+    search.fit(X[:300], y[:300])
+    assert len(search.cv_results_["params"]) == 6
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
 # --- few features -------------------------------------------------------------
 
 
@@ -130,6 +174,15 @@ def test_few_features_warn_once_and_still_work():
     assert len(record) == 1
     assert clf.network_.layers[0].n_nonzeros == 4
     assert clf.score(X_test, y_test) > 0.9
+
+
+def test_few_inputs_are_those_of_the_first_layer():
+    X = np.random.default_rng(0).normal(size=(100, 20))
+    with pytest.warns(UserWarning, match=r"X has 20 features: with eps=0.9 "):
+        NTKCompressor((30, 20), eps=(0.9, 0.5)).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NTKCompressor((30, 20), eps=(0.5, 0.99)).fit(X)
 
 
 def test_biases_make_one_feature_useful():
@@ -441,6 +494,14 @@ def test_verbose(digits, capsys):
         ({"n_levels": 2.5}, "'n_levels' parameter.*2.5"),
         ({"input_bits": 0}, "'input_bits' parameter.*0"),
         ({"input_bits": 9}, "'input_bits' parameter.*9"),
+        ({"eps": "most"}, "'eps' parameter.*'most'"),
+        ({"eps": (0.9, 0.5)}, r"eps must be .*2 numbers for 1 .*\(0.9, 0.5\)"),
+        ({"eps": [1.0]}, r"eps\[0\] must be a float .*\[0.0, 1.0\), got 1.0"),
+        ({"eps": [np.nan]}, r"eps\[0\] must be a float .* got nan"),
+        ({"eps": [[0.5]]}, r"eps\[0\] must be a float .* got \[0.5\]"),
+        ({"n_levels": [8, 8, 8]}, r"n_levels must be .*3 numbers for 1 .*\[8, 8, 8\]"),
+        ({"n_levels": [17]}, r"n_levels\[0\] must be an int .*\[2, 16\], got 17"),
+        ({"n_levels": [2.5]}, r"n_levels\[0\] must be an int .* got 2.5"),
         ({"hidden_layer_sizes": ()}, "hidden_layer_sizes must be .*got"),
         ({"hidden_layer_sizes": (10, -3)}, "hidden_layer_sizes must be .*-3"),
         ({"hidden_layer_sizes": (10, 2.5)}, "hidden_layer_sizes must be .*2.5"),

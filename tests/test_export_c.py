@@ -103,6 +103,20 @@ def test_codes_scores_and_classes(
     np.testing.assert_array_equal(clf.classes_[found.labels], clf.predict(X_test))
 
 
+@needs_gcc
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("weights", ["table", "seed"])
+@pytest.mark.parametrize("n_levels", [(2, 16), (16, 4)])
+def test_values_per_layer(digits, tmp_path, n_levels, weights, packed):
+    X, y, X_test = digits
+    clf = CompressedMLPClassifier(
+        (60, 50), eps=(0.8, 0.5), n_levels=n_levels, random_state=0
+    ).fit(X, y)
+    found = compiled_and_run(clf, X_test, tmp_path, weights=weights, packed=packed)
+    np.testing.assert_array_equal(found.codes, clf.network_.forward(X_test))
+    np.testing.assert_array_equal(found.scores, integer_scores(clf, X_test))
+
+
 @needs_clang
 @pytest.mark.parametrize("weights", ["table", "seed"])
 @pytest.mark.parametrize("packed", [False, True])

@@ -63,6 +63,16 @@ def test_classifier(digits, hidden_layer_sizes, n_levels, readout_layers):
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-12)
 
 
+def test_values_per_layer(digits):
+    X, y, X_test = digits
+    clf = CompressedMLPClassifier(
+        (60, 50), eps=(0.8, 0.5), n_levels=(4, 16), readout_layers="all", random_state=0
+    ).fit(X, y)
+    found = run(to_onnx(clf, input_dtype="float64"), X_test)
+    np.testing.assert_array_equal(found["codes"], clf.network_.forward(X_test))
+    np.testing.assert_array_equal(found["scores"], clf.decision_function(X_test))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
 def test_input_types(dtype):
     rng = np.random.default_rng(0)

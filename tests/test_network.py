@@ -14,9 +14,11 @@ from scipy import sparse
 
 from sklearn_lossless import network as network_package
 from sklearn_lossless.network import (
+    CompressedNetwork,
     build_network,
     code_statistics,
     fit_quantizer,
+    layer_from_weights,
     n_nonzeros,
     ternary_weights,
 )
@@ -52,6 +54,32 @@ def test_codes_equal_naive(eps, n_levels, n_bits):
         X, (40, 30, 20), eps=eps, n_levels=n_levels, n_bits=n_bits, seed=2**63 + 7
     )
     np.testing.assert_array_equal(network.forward(X), naive.forward(network, X))
+
+
+def test_values_per_layer():
+    X = make_X(700, 60)
+    network = make_network(X, (40, 30), eps=(0.9, 0.5), n_levels=(8, 4))
+    assert [layer.n_nonzeros for layer in network.layers] == [6, 20]
+    assert [layer.largest_code for layer in network.layers] == [7, 3]
+    np.testing.assert_array_equal(network.forward(X), naive.forward(network, X))
+
+
+@pytest.mark.parametrize("many", [tuple, list, np.array])
+def test_one_value_is_the_same_value_for_each_layer(many):
+    X = make_X(100, 60)
+    one = make_network(X, (40, 30), eps=0.7, n_levels=5)
+    each = make_network(X, (40, 30), eps=many([0.7, 0.7]), n_levels=many([5, 5]))
+    assert each.layers[0].bias_scale == one.layers[0].bias_scale
+    for ours, theirs in zip(each.layers, one.layers, strict=True):
+        np.testing.assert_array_equal(ours.thresholds, theirs.thresholds)
+        assert (ours.offset, ours.step_size) == (theirs.offset, theirs.step_size)
+    np.testing.assert_array_equal(each.forward(X), one.forward(X))
+
+
+def test_as_many_values_as_layers():
+    X = make_X(100, 60)
+    with pytest.raises(ValueError, match=r"3 numbers for 2 .*eps=\(0.9, 0.5, 0.1\)"):
+        make_network(X, (40, 30), eps=(0.9, 0.5, 0.1))
 
 
 @settings(deadline=None, max_examples=30)
@@ -176,6 +204,20 @@ def test_given_weights_and_thresholds_of_each_neuron():
     assert np.any(given.forward(X) != network.forward(X))
     again = pickle.loads(pickle.dumps(given))
     np.testing.assert_array_equal(again.forward(X), given.forward(X))
+
+
+def test_one_in_a_hundred_samples_passes_an_outermost_threshold():
+    X = make_X(2000, 30)
+    W = np.random.default_rng(1).normal(size=(30, 40)) * np.linspace(0.01, 9, 40)
+    quantizer = fit_quantizer(X, 8)
+    step = match_network(["tanh"], 8).steps[0]
+    layer, _, _ = layer_from_weights(
+        W, quantizer.codes(X), X @ W, step.thresholds, step.levels, 0.5
+    )
+    codes = CompressedNetwork(quantizer, (layer,), 0).forward(X)
+    ends = np.mean([codes == step.levels[0], codes == step.levels[-1]], axis=1)
+    # Samples of equal sums go together.
+    np.testing.assert_allclose(ends.max(axis=0), 0.01, atol=4e-3)
 
 
 @pytest.mark.parametrize(

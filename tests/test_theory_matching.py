@@ -296,6 +296,21 @@ def test_matching_is_deterministic(n_levels):
         assert (first.scale, first.offset) == (second.scale, second.offset)
 
 
+@pytest.mark.parametrize("many", [tuple, np.array])
+def test_n_levels_of_each_layer(many):
+    assert str(match_network(["relu", "tanh"], many([5, 5]))) == str(
+        match_network(["relu", "tanh"], 5)
+    )
+    match = match_network(["relu", "relu"], many([4, 2]))
+    assert match.layers[0].step.levels.tolist() == [0, 1, 2, 3]
+    # Of the paper's two activations the last layer has the one that matches tau.
+    assert match.layers[1].equations[-1].required
+    match = match_network(["relu", "relu"], many([2, 4]))
+    alone = match_activation("relu", n_levels=2)
+    np.testing.assert_array_equal(match.steps[0].thresholds, alone.step.thresholds)
+    assert match.steps[1].n_levels == 4
+
+
 def test_alphas_follow_the_recursion_and_agree():
     match = match_network(["relu"] * 3, 8)
     given, compressed = match.alphas
@@ -340,6 +355,19 @@ def test_linear_activation_has_no_variance_to_compare_with():
 def test_n_levels_out_of_range(n_levels):
     with pytest.raises(ValueError, match=f"got {n_levels}"):
         match_activation("relu", n_levels=n_levels)
+
+
+@pytest.mark.parametrize(
+    ("n_levels", "error", "match"),
+    [
+        ([8], ValueError, r"one per layer: got 1 numbers for 2 layers.*\[8\]"),
+        ((8, 17), ValueError, r"n_levels\[1\] must be from 2 to 16, got 17"),
+        ((2.5, 8), TypeError, r"n_levels\[0\] must be an integer, got 2.5"),
+    ],
+)
+def test_bad_n_levels_of_layers(n_levels, error, match):
+    with pytest.raises(error, match=match):
+        match_network(["relu", "tanh"], n_levels)
 
 
 @pytest.mark.parametrize("n_levels", [2.0, "8", None, True])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .layers import BIAS_UNIT, FIXED_POINT, Dense, line_of_codes, n_nonzeros
+from .layers import BIAS_UNIT, FIXED_POINT, Dense, line_of_codes, n_nonzeros, per_layer
 from .network import CompressedNetwork
 from .quantizer import CodeStatistics, Quantizer
 from .ternary import BIAS_STD
@@ -24,7 +24,7 @@ def build_network(
     taus: Sequence[float],
     hidden_layer_sizes: Sequence[int],
     *,
-    eps: float,
+    eps: float | Iterable[float],
     seed: int,
     bias_std: float = 0.0,
     min_nonzeros: int = 1,
@@ -44,7 +44,7 @@ def build_network(
         Standard deviation of the input of each layer's activation.
     hidden_layer_sizes : sequence of int
         Width of each layer.
-    eps : float
+    eps : float or array-like of float, one per layer
         Share of zero weights, in [0, 1).
     seed : int
         64-bit seed of the weights.
@@ -65,9 +65,12 @@ def build_network(
     centre = _fixed(statistics.mean)
     # Codes per unit of a centred input, times the square root of their number.
     unit = math.sqrt(statistics.total_variance)
-    for step, tau, n_outputs in zip(steps, taus, hidden_layer_sizes, strict=True):
+    zeros = per_layer("eps", eps, len(steps))
+    for step, tau, n_outputs, share in zip(
+        steps, taus, hidden_layer_sizes, zeros, strict=True
+    ):
         first = not layers
-        k = n_nonzeros(n_inputs, eps, min_nonzeros if first else 1)
+        k = n_nonzeros(n_inputs, share, min_nonzeros if first else 1)
         sum_unit = unit * math.sqrt(k / n_inputs)
         mean = step.moments(tau).mean
         offset, step_size = line_of_codes(step, mean, n_outputs)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .layers import FIXED_POINT, Dense, line_of_codes, n_nonzeros
+from .layers import FIXED_POINT, Dense, line_of_codes, n_nonzeros, per_layer
 from .network import CompressedNetwork
 from .quantizer import Quantizer
 from .ternary import TernaryWeights
@@ -69,20 +69,21 @@ def layer_from_weights(
     levels: npt.NDArray[np.integer],
     eps: float,
 ) -> tuple[Dense, FloatArray, FloatArray]:
-    """Make a layer of given weights that follows the given network's preactivations.
+    """Make a layer of stored weights that follows a reference network's preactivations.
 
-    The sum of a neuron is fitted to the preactivation of the given one by least
-    squares; the line goes into the thresholds. They are those of one step for all
-    neurons, in units of the root mean square of each neuron's preactivation.
+    The preactivation of each neuron is fitted by a line in its sum, by least squares;
+    the line goes into the thresholds. These are those of one step for all neurons,
+    scaled neuron by neuron: 1 % of the samples pass the outermost threshold on one
+    side of zero, and no more than that on the other.
 
     Parameters
     ----------
     W : ndarray of shape (n_inputs, n_outputs)
-        Weights of the given network, times the step from code to code of each input.
+        Weights of the reference network, times the step size of each input's codes.
     codes : ndarray of shape (n_samples, n_inputs), dtype uint8
         Codes that the layer sees.
     preactivation : ndarray of shape (n_samples, n_outputs)
-        What the given network's neurons see of the same samples.
+        What the reference network's neurons see of the same samples.
     thresholds : ndarray of shape (n_thresholds,)
         Of the step, at any scale.
     levels : ndarray of shape (n_thresholds + 1,)
@@ -93,11 +94,12 @@ def layer_from_weights(
     Returns
     -------
     Dense
-        Neurons whose sum says nothing of the given one never reach a threshold.
+        Neurons whose sum is not positively correlated with the reference
+        preactivation always put out the first level.
     scale : ndarray of shape (n_outputs,), dtype float64
-        Preactivation of each neuron, in units of the step's inputs.
+        Preactivation of each neuron that stands for 1 in the step's input.
     correlation : ndarray of shape (n_outputs,), dtype float64
-        Between the sums and the given preactivations.
+        Between the sums and the reference preactivations.
     """
     weights = ternarise(W, eps)
     n_inputs, n_outputs = W.shape
@@ -114,7 +116,8 @@ def layer_from_weights(
     scale = _step_scale(fitted, thresholds)
     in_sums = scale[:, np.newaxis] * thresholds - mean[:, np.newaxis]
     in_sums = in_sums / slope[:, np.newaxis] + sum_mean[:, np.newaxis]
-    # Half a unit of the sum is no information: whole sums make smaller files.
+    # Sums are integers, so thresholds can be rounded up to integers; this makes files
+    # smaller.
     fixed = FIXED_POINT * np.ceil(in_sums).astype(np.int64)
     never = FIXED_POINT * (n_inputs * int(codes.max(initial=1)) + 1)
     fixed[~alive] = never
@@ -132,7 +135,7 @@ def layer_from_weights(
 
 
 def _step_scale(fitted: FloatArray, thresholds: FloatArray) -> FloatArray:
-    """Return the scale at which the outermost thresholds are just reached."""
+    """Return the scale at which 1 % of the samples pass an outermost threshold."""
     low, high = np.quantile(fitted, [1 - _REACHED, _REACHED], axis=0)
     above = high / thresholds[-1] if thresholds[-1] > 0 else np.zeros_like(high)
     below = low / thresholds[0] if thresholds[0] < 0 else np.zeros_like(low)
@@ -149,7 +152,7 @@ def network_from_weights(
     steps: Sequence[Any],
     taus: Sequence[float],
     *,
-    eps: float,
+    eps: float | Iterable[float],
     seed: int,
     readout_layers: str = "last",
 ) -> tuple[CompressedNetwork, list[FloatArray]]:
@@ -162,15 +165,15 @@ def network_from_weights(
     X : ndarray of shape (n_samples, n_features)
         Typical samples, to which the sums of the layers are fitted one by one.
     weights : sequence of ndarray of shape (n_inputs, n_outputs)
-        Hidden weights of the given network.
+        Hidden weights of the reference network.
     biases : sequence of ndarray of shape (n_outputs,)
     activations : sequence of callable
-        Activation of each layer of the given network.
+        Activation of each layer of the reference network.
     steps : sequence of StepActivation
         Steps that match them.
     taus : sequence of float
         Deviation of the inputs that each step was matched for.
-    eps : float
+    eps : float or array-like of float, one per layer
         Share of zero weights, in [0, 1).
     seed : int
         Kept in the network, which draws nothing from it.
@@ -181,19 +184,20 @@ def network_from_weights(
     -------
     CompressedNetwork
     correlations : list of ndarray of shape (n_outputs,)
-        Between each neuron's sum and what the given network's neuron sees.
+        Between each neuron's sum and what the reference network's neuron sees.
     """
     network = CompressedNetwork(quantizer, (), seed, readout_layers)
     correlations = []
     codes: npt.NDArray[Any] = quantizer.codes(X)
     Z = np.asarray(X, dtype=np.float64)
     unit = np.ones(X.shape[1])
-    for W, bias, activation, step, tau in zip(
-        weights, biases, activations, steps, taus, strict=True
+    zeros = per_layer("eps", eps, len(steps))
+    for W, bias, activation, step, tau, share in zip(
+        weights, biases, activations, steps, taus, zeros, strict=True
     ):
         H = Z @ W + bias
         layer, unit, correlation = layer_from_weights(
-            W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, eps
+            W * unit[:, np.newaxis], codes, H, step.thresholds / tau, step.levels, share
         )
         mean = step.moments(tau).mean
         offset, step_size = line_of_codes(step, mean, layer.n_outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "line_of_codes",
     "n_nonzeros",
     "neuron_offsets",
+    "per_layer",
 ]
 
 #: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
@@ -155,6 +157,41 @@ def neuron_offsets(layer: Dense, weights: TernaryWeights) -> npt.NDArray[np.int6
     centre = np.broadcast_to(layer.centre, (layer.n_inputs,))[weights.indices]
     offset = (weights.signs() * centre).sum(axis=1)
     return offset - (weights.bias * layer.bias_scale) // BIAS_UNIT
+
+
+def per_layer(name: str, value: Any, n_layers: int) -> list[Any]:
+    """Return one value for each layer.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for messages.
+    value : number or array-like
+        One for all layers, or one per layer.
+    n_layers : int
+        Number of layers.
+
+    Returns
+    -------
+    list
+        Python's numbers, where `value` is an array.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer values than layers.
+    """
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, Iterable):
+        return [value] * n_layers
+    values = list(value)
+    if len(values) != n_layers:
+        raise ValueError(
+            f"{name} must be one number, or one per hidden layer: got {len(values)} "
+            f"numbers for {n_layers} hidden layers, {name}={value!r}."
+        )
+    return values
 
 
 def n_nonzeros(n_inputs: int, eps: float, at_least: int = 1) -> int:

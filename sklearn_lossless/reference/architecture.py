@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 
 from .._not_restored import NotRestored
+from .._validation import Interval
+from ..network.layers import per_layer
 from ..theory import Activation
 from .mlp import is_mlp, read_mlp
 from .network import ReferenceNetwork, check_hidden_layers
 from .torch_sequential import is_sequential, read_sequential
 
-__all__ = ["Architecture", "architecture", "read_network", "thawed"]
+__all__ = [
+    "EPS",
+    "N_LEVELS",
+    "Architecture",
+    "architecture",
+    "read_network",
+    "thawed",
+]
+
+#: What `eps` and `n_levels` may be, in each layer.
+EPS = Interval(Real, 0, 1, closed="left")
+N_LEVELS = Interval(Integral, 2, 16, closed="both")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +42,17 @@ class Architecture:
         Activation of each layer.
     reference : ReferenceNetwork or None
         The network that they are those of, where there is one.
+    eps : list of float
+        Share of zero weights of each layer.
+    n_levels : list of int
+        Levels of each layer.
     """
 
     sizes: list[int]
     activations: list[Activation]
-    reference: ReferenceNetwork | None = None
+    reference: ReferenceNetwork | None
+    eps: list[float]
+    n_levels: list[int]
 
 
 def architecture(
@@ -41,12 +61,14 @@ def architecture(
     estimator: Any = None,
     widen: int = 1,
     hidden_weights: str = "random",
+    eps: Any = 0.9,
+    n_levels: Any = 8,
 ) -> Architecture:
-    """Return the width and the activation of each layer, or say what is wrong.
+    """Return what each layer is to be, or say what is wrong.
 
     Parameters
     ----------
-    hidden_layer_sizes, activation, estimator, widen, hidden_weights
+    hidden_layer_sizes, activation, estimator, widen, hidden_weights, eps, n_levels
         Those of :class:`NTKCompressor`. `estimator` overrides the first two.
 
     Returns
@@ -60,15 +82,35 @@ def architecture(
                 "hidden_weights='fitted' needs the estimator that has the weights, "
                 "got estimator=None."
             )
-        return Architecture(*check_hidden_layers(hidden_layer_sizes, activation))
-    reference = read_network(estimator)
-    if hidden_weights == "fitted" and widen != 1:
-        raise ValueError(
-            f"widen={widen} cannot be used with hidden_weights='fitted': there are "
-            "only as many fitted neurons as there are; expected widen=1."
-        )
-    sizes = [widen * size for size in reference.sizes]
-    return Architecture(sizes, reference.activations, reference)
+        sizes, activations = check_hidden_layers(hidden_layer_sizes, activation)
+        reference = None
+    else:
+        reference = read_network(estimator)
+        if hidden_weights == "fitted" and widen != 1:
+            raise ValueError(
+                f"widen={widen} cannot be used with hidden_weights='fitted': there are "
+                "only as many fitted neurons as there are; expected widen=1."
+            )
+        sizes = [widen * size for size in reference.sizes]
+        activations = reference.activations
+    return Architecture(
+        sizes,
+        activations,
+        reference,
+        _checked_per_layer("eps", eps, len(sizes), EPS),
+        _checked_per_layer("n_levels", n_levels, len(sizes), N_LEVELS),
+    )
+
+
+def _checked_per_layer(
+    name: str, value: Any, n_layers: int, allowed: Interval
+) -> list[Any]:
+    """Return the value of each layer, all of them `allowed`."""
+    values = per_layer(name, value, n_layers)
+    for number, each in enumerate(values):
+        if not allowed.is_satisfied_by(each):
+            raise ValueError(f"{name}[{number}] must be {allowed}, got {each!r}.")
+    return values
 
 
 def read_network(estimator: Any) -> ReferenceNetwork:

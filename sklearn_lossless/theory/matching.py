@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from ._step_search import fit_step
 from .activations import (
     FloatArray,
@@ -207,7 +209,7 @@ class NetworkMatch:
 
 def match_network(
     activations: Sequence[Any],
-    n_levels: int = 8,
+    n_levels: int | Sequence[int] = 8,
     *,
     tau0: float = 1.0,
     match_tau: bool = False,
@@ -218,7 +220,7 @@ def match_network(
     ----------
     activations : sequence of str, callable or Activation
         The activation of each layer.
-    n_levels : int, default=8
+    n_levels : int or sequence of int, one per layer, default=8
         Levels of the steps, 2 to 16. With 2, Algorithm 1 of the paper: sigma_T in
         all layers but the last, sigma_Q there.
     tau0 : float, default=1.0
@@ -238,7 +240,8 @@ def match_network(
         If `activations` is not a sequence of them, or `n_levels` not an integer.
     ValueError
         If there are no activations, or one is invalid or without linear and
-        quadratic part, or `n_levels` or `tau0` is out of range.
+        quadratic part, or `n_levels` or `tau0` is out of range, or `n_levels` are
+        more or fewer than the layers.
 
     Notes
     -----
@@ -260,14 +263,15 @@ def match_network(
     if not activations:
         raise ValueError("activations must name at least one layer, got none.")
     tau = tau_compressed = check_tau(tau0, "tau0")
+    levels = _levels_of_layers(n_levels, len(activations))
     layers: list[LayerMatch] = []
     for number, activation in enumerate(activations, start=1):
-        paper = n_levels == 2 and number == len(activations)
+        paper = levels[-1] == 2 and number == len(activations)
         layer = match_activation(
             activation,
             tau,
             tau_compressed,
-            n_levels=n_levels,
+            n_levels=levels[number - 1],
             match_tau=match_tau or paper,
             layer=number,
         )
@@ -333,11 +337,7 @@ def match_activation(
     """
     tau = check_tau(tau)
     t = tau if tau_compressed is None else check_tau(tau_compressed, "tau_compressed")
-    if isinstance(n_levels, bool) or not isinstance(n_levels, Integral):
-        raise TypeError(f"n_levels must be an integer, got {n_levels!r}.")
-    n_levels = int(n_levels)
-    if not 2 <= n_levels <= 16:
-        raise ValueError(f"n_levels must be from 2 to 16, got {n_levels}.")
+    n_levels = _check_levels("n_levels", n_levels)
     activation = get_activation(activation)
     target = gaussian_moments(activation, tau)
     _check_informative(activation.name, target, tau)
@@ -359,6 +359,26 @@ def match_activation(
     return LayerMatch(
         layer, activation.name, step, target, achieved, tau, t, tuple(equations)
     )
+
+
+def _levels_of_layers(n_levels: Any, n_layers: int) -> list[int]:
+    """Return the number of levels of each layer."""
+    if isinstance(n_levels, str) or not isinstance(n_levels, (Sequence, np.ndarray)):
+        return [_check_levels("n_levels", n_levels)] * n_layers
+    if len(n_levels) != n_layers:
+        raise ValueError(
+            f"n_levels must be one number, or one per layer: got {len(n_levels)} "
+            f"numbers for {n_layers} layers, n_levels={n_levels!r}."
+        )
+    return [_check_levels(f"n_levels[{i}]", each) for i, each in enumerate(n_levels)]
+
+
+def _check_levels(name: str, n_levels: Any) -> int:
+    if isinstance(n_levels, bool) or not isinstance(n_levels, Integral):
+        raise TypeError(f"{name} must be an integer, got {n_levels!r}.")
+    if not 2 <= int(n_levels) <= 16:
+        raise ValueError(f"{name} must be from 2 to 16, got {n_levels}.")
+    return int(n_levels)
 
 
 def _check_informative(name: str, target: GaussianMoments, tau: float) -> None:

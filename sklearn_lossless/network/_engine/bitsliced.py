@@ -63,10 +63,10 @@ def _at_least(counter, base, width, threshold, masks):  # type: ignore[no-untype
 def layer_on_planes(  # type: ignore[no-untyped-def]
     planes,
     n_bits,
-    rows,
+    tap_offsets,
     n_minus,
     thresholds,
-    flips,
+    level_changes,
     first_level,
     sum_bits,
     counter,
@@ -81,13 +81,13 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
         As made by `pack`.
     n_bits, n_out_bits : int
         Number of planes of either.
-    rows, n_minus, thresholds, flips, first_level, sum_bits
+    tap_offsets, n_minus, thresholds, level_changes, first_level, sum_bits
         Those of `PreparedLayer`.
     counter : ndarray of shape (COUNTER_WORDS,), dtype uint64
         Scratch.
     """
-    n_outputs, n_taps = rows.shape
-    flat_rows = rows.reshape(rows.size)
+    n_outputs, n_taps = tap_offsets.shape
+    taps = tap_offsets.reshape(tap_offsets.size)
     plane_words = planes.size // n_bits
     out_words = out.size // n_out_bits
     zero = broadcast(ZEROS)
@@ -107,16 +107,16 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
                 # added where they are read need no registers to wait in.
                 n_left = minus_stop - position
                 if n_left <= 0:
-                    x = eight_rows(planes, plane, flat_rows, position)
-                    y = eight_rows(planes, plane, flat_rows, position + GROUP)
+                    x = eight_rows(planes, plane, taps, position)
+                    y = eight_rows(planes, plane, taps, position + GROUP)
                     low, carry = add_sixteen(x, y, low)
                 elif n_left >= 2 * GROUP:
-                    x = eight_rows(planes, plane, flat_rows, position)
-                    y = eight_rows(planes, plane, flat_rows, position + GROUP)
+                    x = eight_rows(planes, plane, taps, position)
+                    y = eight_rows(planes, plane, taps, position + GROUP)
                     low, carry = add_sixteen(_complement(x), _complement(y), low)
                 else:
-                    x = eight_rows(planes, plane, flat_rows, position)
-                    y = eight_rows(planes, plane, flat_rows, position + GROUP)
+                    x = eight_rows(planes, plane, taps, position)
+                    y = eight_rows(planes, plane, taps, position + GROUP)
                     x = _complement_first(x, n_left)
                     y = _complement_first(y, n_left - GROUP)
                     low, carry = add_sixteen(x, y, low)
@@ -124,7 +124,7 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
                 n_carries += 1
                 position += 2 * GROUP
             if position < stop:
-                x = eight_rows(planes, plane, flat_rows, position)
+                x = eight_rows(planes, plane, taps, position)
                 x = _complement_first(x, minus_stop - position)
                 low, carry = add_eight(x, low)
                 add_carry(counter, base, n_carries, carry)
@@ -140,6 +140,6 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
         for t in range(thresholds.shape[1]):
             reached = _at_least(counter, base, sum_bits, thresholds[o, t], MASKS)
             for b in range(n_out_bits):
-                if (flips[t] >> b) & 1:
+                if (level_changes[t] >> b) & 1:
                     at = b * out_words + o * N_WORDS
                     store(out, at, load(out, at) ^ reached)

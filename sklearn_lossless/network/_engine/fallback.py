@@ -60,11 +60,13 @@ def _layer(codes: npt.NDArray[np.uint8], layer: PreparedLayer) -> npt.NDArray[np
     by_feature[:-1] = codes.T
     result = np.empty((len(codes), layer.n_outputs), dtype=np.uint8)
     for o, n_minus in enumerate(layer.n_minus):
-        inputs = layer.rows[o] // N_WORDS
+        inputs = layer.tap_offsets[o] // N_WORDS
         total = by_feature[inputs[n_minus:]].sum(axis=0)
         total += (layer.largest_code - by_feature[inputs[:n_minus]]).sum(axis=0)
         code = np.full(len(codes), layer.first_level, dtype=np.uint8)
-        for threshold, flip in zip(layer.thresholds[o], layer.flips, strict=True):
-            code ^= np.where(total >= threshold, flip, np.uint8(0))
+        for threshold, change in zip(
+            layer.thresholds[o], layer.level_changes, strict=True
+        ):
+            code ^= np.where(total >= threshold, change, np.uint8(0))
         result[:, o] = code
     return result

@@ -32,36 +32,43 @@ __all__ = ["layer_on_lanes", "layer_on_pairs_to_planes"]
 
 
 @inlined
-def _code(values, total, thresholds, o, flips, first_level):  # type: ignore[no-untyped-def]
+def _code(values, total, thresholds, o, level_changes, first_level):  # type: ignore[no-untyped-def]
     """Return the codes of the sums of neuron `o`."""
     code = broadcast_lanes(values, np.int64(first_level))
-    for t in range(flips.size):
+    for t in range(level_changes.size):
         threshold = broadcast_lanes(values, np.int64(thresholds[o, t]))
-        flip = broadcast_lanes(values, np.int64(flips[t]))
-        code = code ^ (at_least_lanes(values, total, threshold) & flip)
+        change = broadcast_lanes(values, np.int64(level_changes[t]))
+        code = code ^ (at_least_lanes(values, total, threshold) & change)
     return code
 
 
 @kernel
 def layer_on_lanes(  # type: ignore[no-untyped-def]
-    values, largest_code, rows, n_minus, thresholds, flips, first_level, out
+    values,
+    largest_code,
+    tap_offsets,
+    n_minus,
+    thresholds,
+    level_changes,
+    first_level,
+    out,
 ):
     """Fill `out` with the codes that a layer makes of `values`; both as by `spread`.
 
     The other parameters are those of `PreparedLayer`.
     """
-    n_outputs, n_taps = rows.shape
-    flat_rows = rows.reshape(rows.size)
+    n_outputs, n_taps = tap_offsets.shape
+    taps = tap_offsets.reshape(tap_offsets.size)
     n_lanes = 8 * N_WORDS // values.itemsize
     for o in range(n_outputs):
         start, stop = o * n_taps, (o + 1) * n_taps
         plus_start = start + n_minus[o]
         total = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
         for position in range(start, plus_start):
-            total = sub_lanes(values, total, load_row(values, 0, flat_rows, position))
+            total = sub_lanes(values, total, load_row(values, 0, taps, position))
         for position in range(plus_start, stop):
-            total = add_lanes(values, total, load_row(values, 0, flat_rows, position))
-        code = _code(values, total, thresholds, o, flips, first_level)
+            total = add_lanes(values, total, load_row(values, 0, taps, position))
+        code = _code(values, total, thresholds, o, level_changes, first_level)
         store(out, o * n_lanes, code)
 
 
@@ -69,10 +76,10 @@ def layer_on_lanes(  # type: ignore[no-untyped-def]
 def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
     values,
     largest_code,
-    rows,
+    tap_offsets,
     n_minus,
     thresholds,
-    flips,
+    level_changes,
     first_level,
     n_out_bits,
     part,
@@ -85,27 +92,27 @@ def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
     give both. `out` has 32-bit integers. The other parameters are those of
     `PreparedLayer`.
     """
-    n_outputs, n_taps = rows.shape
-    flat_rows = rows.reshape(rows.size)
+    n_outputs, n_taps = tap_offsets.shape
+    taps = tap_offsets.reshape(tap_offsets.size)
     plane_size = out.size // n_out_bits
     zero = broadcast_lanes(values, np.int64(0))
     for o in range(n_outputs):
         start = o * n_taps
         both = high = zero
         for position in range(start, start + n_minus[o]):
-            pair = load_row(values, 0, flat_rows, position)
+            pair = load_row(values, 0, taps, position)
             both = sub_lanes(values, both, pair)
             high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
         for position in range(start + n_minus[o], start + n_taps):
-            pair = load_row(values, 0, flat_rows, position)
+            pair = load_row(values, 0, taps, position)
             both = add_lanes(values, both, pair)
             high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
         low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
         offset = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
         low = add_lanes(values, low, offset)
         high = add_lanes(values, high, offset)
-        low = _code(values, low, thresholds, o, flips, first_level)
-        high = _code(values, high, thresholds, o, flips, first_level)
+        low = _code(values, low, thresholds, o, level_changes, first_level)
+        high = _code(values, high, thresholds, o, level_changes, first_level)
         for b in range(n_out_bits):
             # Bit b becomes the sign; sixteen parts of 32 samples make a row.
             at = b * plane_size + 16 * o + part

@@ -64,7 +64,7 @@ class PreparedLayer:
 
     Attributes
     ----------
-    rows : ndarray of shape (n_outputs, n_taps), dtype int32
+    tap_offsets : ndarray of shape (n_outputs, n_taps), dtype int32
         `N_WORDS` times the inputs of each neuron, first those that are subtracted.
         Padded to a multiple of `GROUP` with input number `n_inputs`, always zero.
     n_minus : ndarray of shape (n_outputs,), dtype int32
@@ -72,7 +72,7 @@ class PreparedLayer:
     thresholds : ndarray of shape (n_outputs, n_thresholds), dtype int32
         For the nonnegative sums, from 0 (always reached) to one more than the
         largest sum (never).
-    flips : ndarray of shape (n_thresholds,), dtype uint8
+    level_changes : ndarray of shape (n_thresholds,), dtype uint8
         Bits of the output code that change at each threshold.
     first_level : int
         Output code below all thresholds.
@@ -84,10 +84,10 @@ class PreparedLayer:
         Bits of the largest threshold.
     """
 
-    rows: npt.NDArray[np.int32]
+    tap_offsets: npt.NDArray[np.int32]
     n_minus: npt.NDArray[np.int32]
     thresholds: npt.NDArray[np.int32]
-    flips: npt.NDArray[np.uint8]
+    level_changes: npt.NDArray[np.uint8]
     first_level: int
     n_inputs: int
     input_bits: int
@@ -109,7 +109,7 @@ class PreparedLayer:
         """What `layer_on_sample` takes from the layer, in its order."""
         return (
             self.weight_planes,
-            self.flips,
+            self.level_changes,
             self.first_level,
             self.input_bits,
             self.sum_bits,
@@ -134,11 +134,11 @@ class PreparedLayer:
         blocks = flat.reshape(n_blocks, -1, N_WORDS)
         offset = self.largest_code * self.n_minus.astype(np.int64)
         reached_from = self.thresholds + (2**self.sum_bits - 1 - offset)[:, np.newaxis]
-        taps = np.arange(self.rows.shape[1])
+        taps = np.arange(self.tap_offsets.shape[1])
         for first in range(0, self.n_outputs, 64):
             neurons = slice(first, first + 64)
             block, word = divmod(first // 64, N_WORDS)
-            inputs = self.rows[neurons] // N_WORDS
+            inputs = self.tap_offsets[neurons] // N_WORDS
             is_minus = taps < self.n_minus[neurons, np.newaxis]
             parts = [_bits_of_neurons(n_rows, inputs, ~is_minus)]
             parts += [_bits_of_neurons(n_rows, inputs, is_minus)]
@@ -199,21 +199,21 @@ def prepare_layer(
     n_outputs, n_nonzeros = indices.shape
     n_minus = n_nonzeros - n_plus.astype(np.int32)
     n_taps = -(-n_nonzeros // GROUP) * GROUP
-    rows = np.full((n_outputs, n_taps), n_inputs, dtype=np.int32)
-    for row, inputs, n_added in zip(rows, indices, n_plus, strict=True):
+    tap_offsets = np.full((n_outputs, n_taps), n_inputs, dtype=np.int32)
+    for row, inputs, n_added in zip(tap_offsets, indices, n_plus, strict=True):
         # Up and down again: what was read last is read first, from the nearest
         # cache, also by the next neuron.
         row[: n_nonzeros - n_added] = np.sort(inputs[n_added:])
         row[n_nonzeros - n_added : n_nonzeros] = np.sort(inputs[:n_added])[::-1]
-    rows *= N_WORDS
+    tap_offsets *= N_WORDS
     largest_sum = n_nonzeros * (2**input_bits - 1)
     offset = n_minus[:, None].astype(np.int64) * (2**input_bits - 1)
     reachable = np.clip(thresholds, -offset, largest_sum + 1 - offset)
     return PreparedLayer(
-        rows=rows,
+        tap_offsets=tap_offsets,
         n_minus=n_minus,
         thresholds=(reachable + offset).astype(np.int32),
-        flips=levels[:-1] ^ levels[1:],
+        level_changes=levels[:-1] ^ levels[1:],
         first_level=int(levels[0]),
         n_inputs=n_inputs,
         input_bits=input_bits,

@@ -133,7 +133,16 @@ def _unpack(planes, n_bits, codes):  # type: ignore[no-untyped-def]
 
 @kernel
 def layer_on_sample(  # type: ignore[no-untyped-def]
-    codes, planes, flips, first_level, n_bits, sum_bits, n_out_bits, rows, scratch, out
+    codes,
+    planes,
+    level_changes,
+    first_level,
+    n_bits,
+    sum_bits,
+    n_out_bits,
+    rows,
+    scratch,
+    out,
 ):
     """Fill `out` with the codes that a layer makes of one sample.
 
@@ -142,7 +151,7 @@ def layer_on_sample(  # type: ignore[no-untyped-def]
     codes : ndarray of shape (n_inputs,), dtype uint8
     planes : ndarray of uint64
         `PreparedLayer.weight_planes`.
-    flips, first_level, n_bits, sum_bits, n_out_bits
+    level_changes, first_level, n_bits, sum_bits, n_out_bits
         Those of `PreparedLayer`; `n_bits` are those of the inputs.
     rows : ndarray of shape ((n_bits + 1) * (n_inputs + GROUP),), dtype int32
         Scratch.
@@ -168,11 +177,11 @@ def layer_on_sample(  # type: ignore[no-untyped-def]
             store(
                 code_planes, b * N_WORDS, broadcast(MASKS[1 - ((first_level >> b) & 1)])
             )
-        for t in range(flips.size):
+        for t in range(level_changes.size):
             reached = _at_least(plus, base, sum_bits + 1, planes, start)
             start += threshold_words
             for b in range(n_out_bits):
-                if (flips[t] >> b) & 1:
+                if (level_changes[t] >> b) & 1:
                     at = b * N_WORDS
                     store(code_planes, at, load(code_planes, at) ^ reached)
         _unpack(code_planes, n_out_bits, out[first : first + 8 * N_WORDS])
