@@ -8,24 +8,23 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
-from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import has_fit_parameter
 
 from ._base import Agreement, CompressedMLP
+from ._class_predictions import ClassPredictions
 from ._validation import StrOptions, fit_context
-from .data import Data, Part, over_chunks
-from .readout import (
-    LinearReadout,
-    all_scores,
-    class_costs,
-    fit_logistic,
-    label_weights,
-    samples_of,
-    zero_one_loss,
+from .data import Data, Part
+from .readout import class_costs, label_weights, samples_of, zero_one_loss
+from .readout.estimator import check_readout, fit_estimator
+from .readout.logistic import logistic_readout
+from .readout.targets import (
+    ClassTargets,
+    check_several,
+    classes_of_batches,
+    classes_of_teacher,
+    labelled_by_teacher,
 )
-from .readout.targets import ClassTargets, labelled_by_teacher
 
 __all__ = ["CompressedMLPClassifier"]
 
@@ -42,18 +41,7 @@ def _has_partial_fit(self: Any) -> bool:
     return True
 
 
-def _delegates(method: str) -> Any:
-    """Say whether a readout that is an estimator of its own has `method`."""
-
-    def check(self: CompressedMLPClassifier) -> bool:
-        if hasattr(self, "network_"):  # parameters may be others by now
-            return self._kept is not None or hasattr(self.readout_, method)
-        return isinstance(self.readout, str) or hasattr(self.readout, method)
-
-    return available_if(check)
-
-
-class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
+class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
     """Classifier of a sparse ternary network with a trained linear readout.
 
     The hidden layers are those of :class:`NTKCompressor`: random, frozen, integer,
@@ -247,10 +235,17 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         """
         hidden = self._hidden()
         data = self._read(X, y, sample_weight, "labels")
-        self._check_readout(data, sample_weight)
+        weighted = sample_weight is not None or self.class_weight is not None
+        check_readout(self.readout, data, weighted)
+        if self.target == "both" and self.readout != "ridge":
+            raise ValueError(
+                "target='both' needs readout='ridge', which takes any scores as "
+                f"targets, got readout={self.readout!r}."
+            )
         if self.target != "labels":
             data = self._teach(data, hidden)
-            said = self._teacher_classes(data, hidden, None if y is None else data)
+            labels = None if y is None else data.total(label_weights).labels
+            said = classes_of_teacher(hidden.reference, labels)
             told = data.map(labelled_by_teacher, said)
         wanted = told if self.target == "teacher" else data
         weights = wanted.total(label_weights)
@@ -258,7 +253,8 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
             raise ValueError("sample_weight is zero for every sample.")
         # Readouts that take labels know the classes that occur.
         scored = self.target != "labels" and self.readout == "ridge"
-        classes = self._check_several(said if scored else weights.labels)
+        classes = said if scored else weights.labels
+        check_several(type(self).__name__, classes)
 
         self._fit_hidden(data, hidden)
         self.classes_ = classes
@@ -285,34 +281,6 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         hits, weight = told.total(_hits, light)
         right = data.total(_hits, light)[0] / weight if has_labels else None
         return Agreement(hits / weight, right)
-
-    def _teacher_classes(
-        self, data: Data, hidden: Any, labelled: Data | None
-    ) -> npt.NDArray[Any]:
-        """Return the classes that the teacher scores, or say what is wrong."""
-        if self.target == "both" and self.readout != "ridge":
-            raise ValueError(
-                "target='both' needs readout='ridge', which takes any scores as "
-                f"targets, got readout={self.readout!r}."
-            )
-        teacher = hidden.reference
-        n_classes = max(teacher.n_outputs, 2)  # two classes may share one
-        y = None if labelled is None else labelled.total(label_weights).labels
-        classes = teacher.classes
-        if classes is None:
-            classes = np.arange(n_classes) if y is None else y
-        if len(classes) != n_classes:
-            raise ValueError(
-                f"estimator {teacher.name} has {n_classes} classes, y has "
-                f"{len(classes)}."
-            )
-        unseen = np.setdiff1d(classes if y is None else y, classes)
-        if len(unseen):
-            raise ValueError(
-                f"y has labels that estimator {teacher.name} does not know: "
-                f"{unseen!r}; expected some of {classes!r}."
-            )
-        return np.asarray(classes)
 
     @available_if(_has_partial_fit)
     @fit_context(prefer_skip_nested_validation=True)
@@ -363,177 +331,36 @@ class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
         reset = not hasattr(self, "compressor_")
         data = self._read(X, y, sample_weight, "labels", reset)
         weights = data.total(label_weights)
-        classes = self._check_classes(classes, weights.labels)
+        known = getattr(self, "classes_", None)
+        name = type(self).__name__
+        classes = classes_of_batches(name, classes, known, weights.labels)
         costs = class_costs(self.class_weight, classes, weights.of(classes))
         n_targets = 1 if len(classes) == 2 else len(classes)
         self._add_batch(data, hidden, ClassTargets(classes, costs), n_targets=n_targets)
         self.classes_ = classes
         return self
 
-    def _check_classes(self, classes: Any, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the sorted classes of all batches, or say what is wrong."""
-        known = getattr(self, "classes_", None)
-        if classes is None and known is None:
-            raise ValueError(
-                "classes must be given in the first call of partial_fit: all labels "
-                "that will occur."
-            )
-        classes = known if classes is None else np.unique(classes)
-        if known is not None and not np.array_equal(classes, known):
-            raise ValueError(
-                f"classes={classes!r} is not the same as before: {known!r}."
-            )
-        self._check_several(classes)
-        unseen = np.setdiff1d(y, classes)
-        if len(unseen):
-            raise ValueError(
-                f"y has labels that are not in classes: {unseen!r}; expected some of "
-                f"{classes!r}."
-            )
-        return classes
-
-    def _check_several(self, classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return `classes`, or raise ValueError if there is one only."""
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes, but the "
-                f"data contains only one class: {classes[0]!r}."
-            )
-        return classes
-
-    def _check_readout(self, data: Data, sample_weight: Any) -> None:
-        """Raise ValueError before any long work if the readout cannot serve."""
-        if isinstance(self.readout, str):
-            return
-        if not data.in_memory:
-            raise ValueError(
-                "The readout of dask arrays must be 'ridge' or 'logistic', which "
-                f"follow from sums; got readout={self.readout!r}."
-            )
-        if not is_classifier(self.readout):
-            raise ValueError(
-                "readout must be 'ridge', 'logistic' or a classifier, got "
-                f"{self.readout!r}."
-            )
-        weighted = sample_weight is not None or self.class_weight is not None
-        if weighted and not has_fit_parameter(self.readout, "sample_weight"):
-            raise ValueError(
-                "sample_weight or class_weight was given, but the readout "
-                f"{self.readout!r} does not take sample weights."
-            )
-
     def _fit_estimator(self, samples: Data, data: Data) -> None:
         """Fit a readout that is an estimator of scikit-learn."""
         if self.readout == "logistic":
             taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
-            offset, step_size = self.network_.code_line
-            own, alpha = fit_logistic(
+            readout, own = logistic_readout(
                 samples,
                 len(self.classes_),
-                offset=offset,
-                step_size=step_size,
-                scale=float(np.sqrt(np.square(taus).sum() / len(offset))),
+                *self.network_.code_line,
+                sum_of_squares=float(np.square(taus).sum()),
                 alpha=self.alpha,
                 report=self._progress,
             )
-            # Half of [-s, s] has the logistic function of s as its softmax.
-            temperature = 0.5 if len(self.classes_) == 2 else 1.0
-            readout = LinearReadout(
-                own.coef_,
-                own.intercept_,
-                alpha,
-                criterion="held_out",
-                temperature=temperature,
-            )
             self._keep_readout(readout, own)
             return
-        rows = samples.take_all()
-        options = {} if rows.weight is None else {"sample_weight": rows.weight}
         Z = self.network_.features(data.take_all().X, n_jobs=self.n_jobs)
-        self._keep_readout(None, clone(self.readout).fit(Z, rows.labels, **options))
-
-    @property
-    def temperature_(self) -> float:
-        """Factor of the scores in the softmax of `predict_proba`."""
-        readout = self._readout
-        if readout is None or readout.temperature is None:
-            raise self._missing("temperature_")
-        return readout.temperature
+        self._keep_readout(None, fit_estimator(self.readout, Z, samples.take_all()))
 
     @property
     def training_accuracy_(self) -> float:
         """Share of the training samples that are predicted right."""
         return self._agreement_with_labels("training_accuracy_")
-
-    @_delegates("decision_function")
-    @over_chunks
-    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the score of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Score of ``classes_[1]`` if binary, else one score per class.
-        """
-        X = self._validated(X)
-        if self._kept is not None:
-            scores = self._linear(X)
-            return scores.ravel() if scores.shape[1] == 1 else scores
-        return self._ask_readout("decision_function", X)
-
-    @over_chunks
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the most likely class of each sample.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Class labels.
-        """
-        return self._predict_validated(self._validated(X))
-
-    def _predict_validated(self, X: Any) -> npt.NDArray[Any]:
-        if self._kept is not None:
-            labels = all_scores(self._linear(X)).argmax(axis=1)
-        else:
-            labels = self._ask_readout("predict", X)
-        return self.classes_[labels]
-
-    @_delegates("predict_proba")
-    @over_chunks
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities in the order of `classes_`; rows sum to 1.
-        """
-        X = self._validated(X)
-        if self._kept is not None:
-            scores = all_scores(self._linear(X))
-            return special.softmax(self.temperature_ * scores, axis=1)
-        return self._ask_readout("predict_proba", X)
-
-    def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
-        """Call a method of the fitted readout on the features of validated `X`."""
-        Z = self.network_.features(X, n_jobs=self.n_jobs)
-        return getattr(self.readout_, method)(Z)
 
 
 def _hits(part: Part, classifier: CompressedMLPClassifier) -> npt.NDArray[np.float64]:

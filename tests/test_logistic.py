@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_lossless import CompressedMLPClassifier, NTKCompressor
 from sklearn_lossless.data import MemoryData
 from sklearn_lossless.readout import Samples, logistic
-from sklearn_lossless.readout.logistic import StreamedLogistic
+from sklearn_lossless.readout.streamed_logistic import StreamedLogistic
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from .classes import SignTargets, all_scores, class_costs, label_weights, zero_one_loss
 from .linear import CodeReadout, LinearReadout
-from .logistic import fit_logistic
 from .online import OnlineRidge
 from .ridge import fit_ridge
 from .samples import Samples, samples_of
@@ -15,7 +14,6 @@ __all__ = [
     "SignTargets",
     "all_scores",
     "class_costs",
-    "fit_logistic",
     "fit_ridge",
     "label_weights",
     "samples_of",

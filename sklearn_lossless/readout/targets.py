@@ -11,7 +11,15 @@ import numpy.typing as npt
 from ..data import Part
 from .classes import SignTargets, all_scores
 
-__all__ = ["ClassTargets", "NumberTargets", "labelled_by_teacher", "weighted_sums"]
+__all__ = [
+    "ClassTargets",
+    "NumberTargets",
+    "check_several",
+    "classes_of_batches",
+    "classes_of_teacher",
+    "labelled_by_teacher",
+    "weighted_sums",
+]
 
 Array = npt.NDArray[Any]
 
@@ -80,3 +88,81 @@ def weighted_sums(part: Part, targets: NumberTargets) -> Array:
     if part.weight is None:
         return np.append(Y.sum(axis=0), len(Y))
     return np.append((Y * part.weight[:, np.newaxis]).sum(axis=0), part.weight.sum())
+
+
+def check_several(name: str, classes: Array) -> None:
+    """Raise ValueError if there is one class only; `name` is that of the estimator."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs samples of at least 2 classes, but the "
+            f"data contains only one class: {classes[0]!r}."
+        )
+
+
+def classes_of_batches(
+    name: str, classes: Any, known: Array | None, labels: Array
+) -> Array:
+    """Return the sorted classes of all batches, or say what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        Of the estimator, for messages.
+    classes : array-like of shape (n_classes,) or None
+        As they were given with this batch.
+    known : ndarray of shape (n_classes,) or None
+        Those of the batches before.
+    labels : ndarray of shape (n_labels,)
+        Labels of this batch.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
+    if classes is None and known is None:
+        raise ValueError(
+            "classes must be given in the first call of partial_fit: all labels "
+            "that will occur."
+        )
+    found: Array = np.asarray(known) if classes is None else np.unique(classes)
+    if known is not None and not np.array_equal(found, known):
+        raise ValueError(f"classes={found!r} is not the same as before: {known!r}.")
+    check_several(name, found)
+    unseen = np.setdiff1d(labels, found)
+    if len(unseen):
+        raise ValueError(
+            f"y has labels that are not in classes: {unseen!r}; expected some of "
+            f"{found!r}."
+        )
+    return found
+
+
+def classes_of_teacher(teacher: Any, labels: Array | None) -> Array:
+    """Return the classes that a teacher scores, or say what is wrong.
+
+    Parameters
+    ----------
+    teacher : ReferenceNetwork
+        Fitted.
+    labels : ndarray of shape (n_labels,) or None
+        Sorted labels of the data; None where they have none.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
+    n_classes = max(teacher.n_outputs, 2)  # two classes may share one output
+    classes = teacher.classes
+    if classes is None:
+        classes = np.arange(n_classes) if labels is None else labels
+    if len(classes) != n_classes:
+        raise ValueError(
+            f"estimator {teacher.name} has {n_classes} classes, y has {len(classes)}."
+        )
+    unseen = np.setdiff1d(classes if labels is None else labels, classes)
+    if len(unseen):
+        raise ValueError(
+            f"y has labels that estimator {teacher.name} does not know: "
+            f"{unseen!r}; expected some of {classes!r}."
+        )
+    return np.asarray(classes)

@@ -1,0 +1,111 @@
+"""Predictions of a classifier: labels, scores and probabilities of classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+from sklearn.utils.metaestimators import available_if
+
+from ._base import CompressedMLP
+from .data import over_chunks
+from .readout import all_scores
+
+__all__ = ["ClassPredictions"]
+
+
+def _delegates(method: str) -> Any:
+    """Say whether a readout that is an estimator of its own has `method`."""
+
+    def check(self: ClassPredictions) -> bool:
+        if hasattr(self, "network_"):  # parameters may be others by now
+            return self._kept is not None or hasattr(self.readout_, method)
+        return isinstance(self.readout, str) or hasattr(self.readout, method)
+
+    return available_if(check)
+
+
+class ClassPredictions(CompressedMLP):
+    """What a fitted classifier says of samples."""
+
+    classes_: npt.NDArray[Any]
+
+    @property
+    def temperature_(self) -> float:
+        """Factor of the scores in the softmax of `predict_proba`."""
+        readout = self._readout
+        if readout is None or readout.temperature is None:
+            raise self._missing("temperature_")
+        return readout.temperature
+
+    @_delegates("decision_function")
+    @over_chunks
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the score of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Score of ``classes_[1]`` if binary, else one score per class.
+        """
+        X = self._validated(X)
+        if self._kept is not None:
+            scores = self._linear(X)
+            return scores.ravel() if scores.shape[1] == 1 else scores
+        return self._ask_readout("decision_function", X)
+
+    @over_chunks
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most likely class of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        return self._predict_validated(self._validated(X))
+
+    def _predict_validated(self, X: Any) -> npt.NDArray[Any]:
+        if self._kept is not None:
+            labels = all_scores(self._linear(X)).argmax(axis=1)
+        else:
+            labels = self._ask_readout("predict", X)
+        return self.classes_[labels]
+
+    @_delegates("predict_proba")
+    @over_chunks
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`; rows sum to 1.
+        """
+        X = self._validated(X)
+        if self._kept is not None:
+            scores = all_scores(self._linear(X))
+            return special.softmax(self.temperature_ * scores, axis=1)
+        return self._ask_readout("predict_proba", X)
+
+    def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
+        """Call a method of the fitted readout on the features of validated `X`."""
+        Z = self.network_.features(X, n_jobs=self.n_jobs)
+        return getattr(self.readout_, method)(Z)
