@@ -16,6 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 from ._base import Agreement, CompressedMLP
 from ._validation import StrOptions, fit_context
 from .data import Data, Part, over_chunks
+from .export._kinds import Kind, exported_as
 from .readout import (
     LinearReadout,
     all_scores,
@@ -53,6 +54,7 @@ def _delegates(method: str) -> Any:
     return available_if(check)
 
 
+@exported_as(Kind.CLASSIFIER)
 class CompressedMLPClassifier(ClassifierMixin, CompressedMLP):
     """Classifier of a sparse ternary network with a trained linear readout.
 

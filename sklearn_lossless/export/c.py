@@ -27,15 +27,15 @@ from ._c_text import (
     select,
     signed,
 )
-from ._files import write_all
-from ._model import (
-    Model,
+from ._exported import (
+    ExportedModel,
     exported_model,
     fingerprint,
     largest_totals,
     rounded_weights,
     to_integers,
 )
+from ._files import write_all
 
 __all__ = ["to_c"]
 
@@ -182,7 +182,7 @@ class _Options(NamedTuple):
 class _Program:
     """Text and flags that fill the templates."""
 
-    def __init__(self, model: Model, options: _Options) -> None:
+    def __init__(self, model: ExportedModel, options: _Options) -> None:
         self.model = model
         self.options = options
         self.network = model.network
