@@ -3,9 +3,8 @@
 from ._classifier import CompressedMLPClassifier
 from ._compressor import NTKCompressor
 from ._regressor import CompressedMLPRegressor
+from ._version import __version__
 from .export import load
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CompressedMLPClassifier",

@@ -323,10 +323,10 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     def _linear(self, X: Any) -> npt.NDArray[np.float64]:
         """Return the linear readout of validated `X`, (n_samples, n_targets)."""
-        readout = self._readout
+        readout, network = self._readout, self.network_
         assert readout is not None
-        on_codes = readout.on_codes(*self.network_.code_line)
-        scores = self.network_.scores(X, on_codes.weights, n_jobs=self.n_jobs)
+        on_codes = readout.on_codes(*network.code_line, network.largest_code)
+        scores = network.scores(X, on_codes.weights, n_jobs=self.n_jobs)
         return scores * on_codes.grid + on_codes.offset
 
     def __sklearn_tags__(self) -> Tags:

@@ -15,6 +15,7 @@ from ._base import Agreement, CompressedMLP
 from ._class_predictions import ClassPredictions
 from ._validation import StrOptions, fit_context
 from .data import Data, Part
+from .export._kinds import Kind, exported_as
 from .readout import class_costs, label_weights, samples_of, zero_one_loss
 from .readout.estimator import check_readout, fit_estimator
 from .readout.logistic import logistic_readout
@@ -41,6 +42,7 @@ def _has_partial_fit(self: Any) -> bool:
     return True
 
 
+@exported_as(Kind.CLASSIFIER)
 class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
     """Classifier of a sparse ternary network with a trained linear readout.
 

@@ -31,6 +31,7 @@ from .data import (
     print_progress,
     read_data,
 )
+from .export._kinds import Kind, exported_as
 from .inspection._report import keep_report_rows
 from .network import (
     build_network,
@@ -52,6 +53,7 @@ MIN_NONZEROS = 4
 _FITTED_ROWS = 8192
 
 
+@exported_as(Kind.COMPRESSOR)
 class NTKCompressor(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,

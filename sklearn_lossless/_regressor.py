@@ -13,12 +13,14 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from ._base import Agreement, CompressedMLP
 from ._validation import fit_context
 from .data import Data, Part, over_chunks
+from .export._kinds import Kind, exported_as
 from .readout import OnlineRidge
 from .readout.targets import NumberTargets, weighted_sums
 
 __all__ = ["CompressedMLPRegressor"]
 
 
+@exported_as(Kind.REGRESSOR)
 class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     """Regressor of a sparse ternary network with a ridge readout.
 

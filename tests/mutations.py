@@ -141,7 +141,7 @@ def other_network(data, rng):
         shift = other_integers(quantizer.shift, rng)
         quantizer = dataclasses.replace(quantizer, shift=shift)
     network = dataclasses.replace(network, layers=tuple(layers), quantizer=quantizer)
-    sections[b"NETW"] = _sections._encode_network(network)
+    sections[b"NETW"] = _sections.encode_network(network)
     return joined(header, [*sections.items()])
 
 

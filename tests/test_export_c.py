@@ -26,7 +26,7 @@ from sklearn_lossless import (
 )
 from sklearn_lossless.export import integer_readout, load, to_c
 from sklearn_lossless.export._c_text import affine_uint8
-from sklearn_lossless.export._model import exported_model, fingerprint
+from sklearn_lossless.export._exported import exported_model, fingerprint
 from sklearn_lossless.network import (
     CompressedNetwork,
     Dense,

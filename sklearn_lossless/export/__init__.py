@@ -1,7 +1,8 @@
 """Fitted estimators as files for elsewhere."""
 
-from ._model import IntegerReadout, integer_readout
-from .archive import NotRestored, load, save
+from .._not_restored import NotRestored
+from ._exported import IntegerReadout, integer_readout
+from .archive import load, save
 from .c import to_c
 from .onnx import to_onnx
 from .sizes import SizeReport, size_report

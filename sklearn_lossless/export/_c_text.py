@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..network import Quantizer
+from ..network import Quantizer, TernaryWeights
 
 __all__ = [
     "Affine",
+    "Piece",
     "affine_uint8",
     "array",
     "bytes_of",
@@ -22,23 +23,32 @@ __all__ = [
     "labels",
     "select",
     "signed",
+    "table",
 ]
 
 #: Characters of a line of a table.
 _LINE = 96
 
 
-def gaps(
-    indices: npt.NDArray[np.int32], n_plus: npt.NDArray[np.int32], n_inputs: int
-) -> npt.NDArray[np.uint8]:
+class Piece(NamedTuple):
+    """Part of what fills the templates."""
+
+    #: Text by the name that stands for it.
+    values: dict[str, Any]
+    #: Definitions of tables.
+    tables: Sequence[str] = ()
+    #: Whether the lines of a flag are kept.
+    flags: Mapping[str, bool] = {}
+
+
+def gaps(weights: TernaryWeights, n_inputs: int) -> npt.NDArray[np.uint8]:
     """Return the numbers of inputs between those of each neuron, byte by byte."""
-    plus = np.arange(indices.shape[1]) < n_plus[:, np.newaxis]
+    minus = weights.signs() < 0
     # Inputs that are added come first, each part in increasing order.
-    place = np.sort(np.where(plus, indices, indices + n_inputs), axis=1) % n_inputs
+    place = np.sort(weights.indices + n_inputs * minus, axis=1) % n_inputs
     before = np.full_like(place, -1)
     before[:, 1:] = place[:, :-1]
-    starts = np.arange(indices.shape[1]) == n_plus[:, np.newaxis]
-    before[starts] = -1
+    before[np.diff(minus, axis=1, prepend=False)] = -1
     gap = (place - before - 1).ravel()
     ends = np.cumsum(gap // 255 + 1) - 1
     in_bytes = np.full(ends[-1] + 1, 255, dtype=np.uint8)
@@ -148,6 +158,11 @@ def array(name: str, values: Any, size: str = "") -> str:
         for start in range(0, len(texts), per_line)
     ]
     return f"{name}[{size}] = {{\n" + ",\n".join(lines or ["    0"]) + "\n};"
+
+
+def table(kind: str, name: str, values: Any) -> str:
+    """Return the definition of a table that only the source sees."""
+    return f"static const {kind} {array(name, values)}"
 
 
 def select(text: str, flags: Mapping[str, bool]) -> str:

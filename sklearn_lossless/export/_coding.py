@@ -156,11 +156,9 @@ def pack_weights(weights: TernaryWeights) -> bytes:
     Rice, Plaunt, "Adaptive variable-length coding for efficient compression of
     spacecraft television data", IEEE Trans. Commun. Technol. 19(6), 1971.
     """
-    n_nonzeros = weights.indices.shape[1]
-    minus = np.arange(n_nonzeros) >= weights.n_plus[:, np.newaxis]
     order = np.argsort(weights.indices, axis=1)
     positions = np.take_along_axis(weights.indices, order, axis=1).astype(np.int64)
-    signs = np.take_along_axis(minus, order, axis=1)
+    minus = np.take_along_axis(weights.signs() < 0, order, axis=1)
     gaps = np.diff(positions, axis=1, prepend=-1) - 1
     if gaps.size and gaps.min() < 0:
         raise ValueError("A neuron has one of its inputs twice.")
@@ -170,7 +168,7 @@ def pack_weights(weights: TernaryWeights) -> bytes:
     unary = np.zeros(ends[-1] + 1, dtype=bool)
     unary[ends] = True
     remainders = (gaps.reshape(-1, 1) >> np.arange(shift)[::-1]) & 1
-    streams = [np.packbits(each).tobytes() for each in (unary, remainders, signs)]
+    streams = [np.packbits(each).tobytes() for each in (unary, remainders, minus)]
     head = struct.pack("<BI", shift, len(streams[0]))
     return head + b"".join(streams) + pack_integers(weights.bias)
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
-from ..readout import LinearReadout
+from ..network.layers import FIXED_POINT
+from ..network.quantizer import SHIFT_UNIT
 from ._coding import READOUT_DTYPES
 from ._files import write_whole
-from ._sections import KINDS, MAGIC, Model, NotRestored, decode, encode
+from ._kinds import Kind, kind_in_file
+from ._sections import MAGIC, FileContent, decode, encode
 
-__all__ = ["NotRestored", "from_bytes", "load", "save", "to_bytes"]
+__all__ = [
+    "checked_bytes",
+    "content_of",
+    "from_bytes",
+    "load",
+    "save",
+    "to_bytes",
+]
 
 
 def save(
@@ -61,7 +73,7 @@ def save(
     `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_`` and what
     compares with a teacher or with training data: ``teacher_agreement_``,
     ``training_accuracy_``, ``training_r2_``. ``mean_`` is kept
-    to 1/256 of a cell of the quantiser, which is what the network uses.
+    to 1/256 of a cell of the quantiser.
 
     Examples
     --------
@@ -123,15 +135,7 @@ def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
             f"readout_dtype must be one of {list(READOUT_DTYPES)}, got "
             f"{readout_dtype!r}."
         )
-    model = _model_of(estimator)
-    try:
-        data = encode(model, readout_dtype)
-        from_bytes(data)
-    except (ValueError, struct.error) as error:
-        raise ValueError(
-            f"{type(estimator).__name__} cannot be saved: {error}"
-        ) from error
-    return data
+    return checked_bytes(content_of(estimator), readout_dtype)
 
 
 def from_bytes(data: bytes) -> Any:
@@ -140,98 +144,96 @@ def from_bytes(data: bytes) -> Any:
         return _estimator_of(decode(data))
 
 
+def checked_bytes(content: FileContent, readout_dtype: str) -> bytes:
+    """Return the bytes of a file, which can be read again."""
+    try:
+        data = encode(content, readout_dtype)
+        from_bytes(data)
+    except (ValueError, struct.error) as error:
+        name = content.kind.estimator.__name__
+        raise ValueError(f"{name} cannot be saved: {error}") from error
+    return data
+
+
 # From estimators to plain numbers and back.
 
 
-def _model_of(estimator: Any) -> Model:
+def content_of(estimator: Any) -> FileContent:
     """Take from a fitted estimator what the file holds."""
-    kind = type(estimator).__name__
-    if kind not in KINDS:
-        raise TypeError(f"Only {', '.join(KINDS)} can be saved, got {estimator!r}.")
+    kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     params = estimator.get_params(deep=False)
+    content = FileContent(
+        kind,
+        params,
+        float(estimator.scale_),
+        estimator.network_,
+        estimator.matching_,
+        feature_names=getattr(estimator, "feature_names_in_", None),
+        mean=_mean_codes(estimator),
+    )
+    if kind is Kind.COMPRESSOR:
+        return content
     # Parameters may have been set after the fit: what counts is what was fitted.
-    if kind != "NTKCompressor" and estimator._kept is None:
+    readout = estimator._readout
+    if readout is None:
         raise ValueError(
             "Only the readouts 'ridge' and 'logistic' can be saved; this one is "
             f"{estimator.readout_!r}. Use joblib or skops for it."
         )
     if not isinstance(params.get("readout", ""), str):
         params["readout"] = "logistic" if hasattr(estimator, "readout_") else "ridge"
-    model: dict[str, Any] = {
-        "kind": kind,
-        "params": params,
-        "scale": float(estimator.scale_),
-        "network": estimator.network_,
-        "matching": estimator.matching_,
-        "feature_names": getattr(estimator, "feature_names_in_", None),
-    }
-    if kind != "NTKCompressor":
-        readout = estimator._readout
-        fitted = {"alpha_": readout.alpha, "temperature_": readout.temperature}
-        model |= {
-            "coef": readout.coef,
-            "intercept": readout.intercept,
-            "single": readout.single,
-            "classes": getattr(estimator, "classes_", None),
-            "fitted": {
-                name: float(value)
-                for name, value in fitted.items()
-                if value is not None
-            },
-        }
-    return Model(**model)
+    classes = estimator.classes_ if kind is Kind.CLASSIFIER else None
+    return replace(content, readout=readout, classes=classes)
 
 
-def _estimator_of(model: Model) -> Any:
+def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
+    """Return the mean input codes in 1/256; None if the first layer has them.
+
+    A layer with weights from the seed is centred at them.
+    """
+    network = estimator.network_
+    first, quantizer = network.layers[0], network.quantizer
+    if first.weights is None:
+        return None
+    codes = estimator.mean_ * quantizer.inv_step - 0.5 + quantizer.shift / SHIFT_UNIT
+    codes = np.clip(codes, 0, 2**quantizer.n_bits - 1)
+    fixed = np.rint(codes * FIXED_POINT).astype(np.int64)
+    return None if (fixed == first.centre).all() else fixed
+
+
+def _estimator_of(content: FileContent) -> Any:
     """Make the estimator that a file describes."""
-    import sklearn_lossless  # here, because the estimators import this module
-
-    cls = getattr(sklearn_lossless, model.kind)
-    known = cls._get_param_names()
-    unknown = sorted(set(model.params) - set(known))
+    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    params, network = content.params, content.network
+    unknown = sorted(set(params) - set(cls._get_param_names()))
     if unknown:
         raise ValueError(
-            f"The model file has parameters that this version of {model.kind} does "
-            f"not know: {', '.join(unknown)}. It comes from a later version."
+            "The model file has parameters that this version of "
+            f"{cls.__name__} does not know: {', '.join(unknown)}. It comes from a "
+            "later version."
         )
+    plain = {k: each for k, each in params.items() if not isinstance(each, NotRestored)}
     validate_parameter_constraints(
-        cls._parameter_constraints,
-        {
-            name: value
-            for name, value in model.params.items()
-            if not isinstance(value, NotRestored)
-        },
-        caller_name=model.kind,
+        cls._parameter_constraints, plain, caller_name=cls.__name__
     )
-    estimator = cls(**model.params)
-    compressor = estimator
-    if model.kind != "NTKCompressor":
-        compressor = sklearn_lossless.NTKCompressor()
-        shared = set(compressor.get_params()) & set(model.params)
-        compressor.set_params(**{name: model.params[name] for name in shared})
+    estimator = compressor = cls(**params)
+    if content.readout is not None:
+        shared = set(compressor_class._get_param_names()) & set(params)
+        compressor = compressor_class(**{name: params[name] for name in shared})
         estimator.compressor_ = compressor
-        assert model.coef is not None
-        assert model.intercept is not None
-        readout = LinearReadout(
-            model.coef,
-            model.intercept,
-            alpha=model.fitted.get("alpha_"),
-            temperature=model.fitted.get("temperature_"),
-            single=model.single,
-        )
-        estimator._keep_readout(readout)
-        if model.classes is not None:
-            estimator.classes_ = model.classes
-    quantizer = model.network.quantizer
-    mean = np.broadcast_to(model.network.layers[0].centre / 256, quantizer.shift.shape)
+        estimator._keep_readout(content.readout)
+        if content.classes is not None:
+            estimator.classes_ = content.classes
+    mean = network.layers[0].centre if content.mean is None else content.mean
+    codes = np.broadcast_to(mean / FIXED_POINT, network.n_features_in)
     for each in {estimator, compressor}:
-        each.network_ = model.network
-        each.matching_ = model.matching
-        each.mean_ = quantizer.decode(mean)
-        each.scale_ = model.scale
-        each.n_features_in_ = model.network.n_features_in
-        if model.feature_names is not None:
-            each.feature_names_in_ = model.feature_names
-    compressor._n_features_out = model.network.n_features_out
+        each.network_ = network
+        each.matching_ = content.matching
+        each.mean_ = network.quantizer.decode(codes)
+        each.scale_ = content.scale
+        each.n_features_in_ = network.n_features_in
+        if content.feature_names is not None:
+            each.feature_names_in_ = content.feature_names
+    compressor._n_features_out = network.n_features_out
     return estimator

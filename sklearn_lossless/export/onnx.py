@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._version import __version__
 from ..network import Dense, Quantizer
 from ..network.layers import integer_thresholds
+from ..network.quantizer import SHIFT_UNIT
 from ..network.ternary import TernaryWeights
-from ._model import Model, exported_model, fingerprint
+from ._exported import ExportedModel, exported_model, fingerprint
 
 __all__ = ["to_onnx"]
 
@@ -91,16 +93,16 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     graph.input("X", input_dtype, model.network.n_features_in)
     codes = _hidden(graph, model)
     if model.readout is None:
-        first, unit = model.network.code_line
+        offset, step_size = model.network.code_line
         features = graph.add("Cast", codes, to=onnx.TensorProto.DOUBLE)
-        features = graph.add("Mul", features, unit)
-        features = graph.add("Add", features, first)
+        features = graph.add("Mul", features, step_size)
+        features = graph.add("Add", features, offset)
         graph.output("features", features, "float64", model.network.n_features_out)
     else:
         scores = _scores(graph, model, codes)
         if model.classes is not None:
             _classify(graph, model, scores)
-        elif est._readout.single:
+        elif model.single:
             scores = graph.add("Reshape", scores, np.array([-1]))
             graph.output("prediction", scores, "float64")
         else:
@@ -156,8 +158,6 @@ class _Graph:
         import onnx
         from onnx import helper
 
-        from .. import __version__  # here, because the package imports this module
-
         graph = helper.make_graph(
             self._nodes, name, self._inputs, self._outputs, self._constants
         )
@@ -180,13 +180,14 @@ def _value(name: str, dtype: np.dtype[Any], shape: list[Any]) -> Any:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def _hidden(graph: _Graph, model: Model) -> str:
+def _hidden(graph: _Graph, model: ExportedModel) -> str:
     """Add all layers; return the name of the codes that the readout sees."""
     network = model.network
     codes = _quantize(graph, network.quantizer)
     outputs = []
-    for number, spec in enumerate(network.layers):
-        codes = _layer(graph, codes, spec, network.weights(number))
+    for number, layer in enumerate(network.layers):
+        add = _LAYERS[type(layer)]
+        codes = add(graph, codes, layer, network.weights(number))
         outputs.append(codes)
     if len(network.output_layers) > 1:
         codes = graph.add("Concat", *outputs, axis=1)
@@ -204,21 +205,21 @@ def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
         )
     x = graph.add("Cast", "X", to=TensorProto.DOUBLE)
     cell = graph.add("Mul", x, np.float64(quantizer.inv_step))
-    cell = graph.add("Add", cell, quantizer.shift / 256)
+    cell = graph.add("Add", cell, quantizer.shift / SHIFT_UNIT)
     largest_code = np.float64(2**quantizer.n_bits - 1)
     cell = graph.add("Clip", graph.add("Floor", cell), np.float64(0.0), largest_code)
     return graph.add("Cast", cell, to=TensorProto.UINT8)
 
 
-def _layer(graph: _Graph, codes: str, spec: Dense, weights: TernaryWeights) -> str:
-    """Add one layer; return the name of its codes."""
+def _dense(graph: _Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:
+    """Add a dense layer; return the name of its codes."""
     from onnx import TensorProto
 
     # Products of codes with +-1 cannot saturate in pairs, as larger weights do in
     # some kernels for 8 bits.
-    sums = graph.add("MatMulInteger", codes, _dense(spec, weights))
-    thresholds = _in_int32(integer_thresholds(spec, weights))
-    levels = spec.levels.astype(np.int32)
+    sums = graph.add("MatMulInteger", codes, weights.dense(layer.n_inputs))
+    thresholds = _in_int32(integer_thresholds(layer, weights))
+    levels = layer.levels.astype(np.int32)
     code = ""
     for column, step in zip(thresholds.T, np.diff(levels), strict=True):
         if step == 0:
@@ -233,12 +234,8 @@ def _layer(graph: _Graph, codes: str, spec: Dense, weights: TernaryWeights) -> s
     return graph.add("Cast", code, to=TensorProto.UINT8)
 
 
-def _dense(spec: Dense, weights: TernaryWeights) -> npt.NDArray[np.int8]:
-    """Return the weights as a matrix of shape (n_inputs, n_outputs)."""
-    signs = np.where(np.arange(spec.n_nonzeros) < weights.n_plus[:, np.newaxis], 1, -1)
-    dense = np.zeros((spec.n_inputs, spec.n_outputs), dtype=np.int8)
-    dense[weights.indices, np.arange(spec.n_outputs)[:, np.newaxis]] = signs
-    return dense
+#: What adds a layer of each kind.
+_LAYERS = {Dense: _dense}
 
 
 def _in_int32(thresholds: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -246,7 +243,7 @@ def _in_int32(thresholds: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return np.clip(thresholds, -(2**31), 2**31 - 1).astype(np.int32)
 
 
-def _scores(graph: _Graph, model: Model, codes: str) -> str:
+def _scores(graph: _Graph, model: ExportedModel, codes: str) -> str:
     """Add the readout: exact sums of integers in float64."""
     from onnx import TensorProto
 
@@ -264,7 +261,7 @@ def _scores(graph: _Graph, model: Model, codes: str) -> str:
     return graph.add("Add", scores, readout.offset)
 
 
-def _classify(graph: _Graph, model: Model, scores: str) -> None:
+def _classify(graph: _Graph, model: ExportedModel, scores: str) -> None:
     """Add class labels and probabilities."""
     assert model.classes is not None
     graph.output("scores", scores, "float64", model.n_scores)

@@ -80,6 +80,11 @@ class CompressedNetwork:
         return sum(layer.n_nonzero_weights for layer in self.layers)
 
     @property
+    def largest_code(self) -> int:
+        """Largest code that is put out."""
+        return max(layer.largest_code for layer in self.output_layers)
+
+    @property
     def code_line(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Value of each feature at code 0, and its step size from code to code."""
         widths = [math.prod(layer.shape_out) for layer in self.output_layers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..network import CompressedNetwork
 from ..network.layers import integer_thresholds
+from ..readout import CodeReadout
+from ._kinds import Kind, kind_of
 
 __all__ = [
+    "ExportedModel",
     "IntegerReadout",
-    "Model",
-    "Readout",
     "exported_model",
     "fingerprint",
     "integer_readout",
@@ -24,24 +26,6 @@ __all__ = [
     "rounded_weights",
     "to_integers",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """``scores = (codes @ weights) * grid + offset``, the sums exact.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_codes, n_scores), dtype int64
-        Below 2**31.
-    grid : ndarray of shape (n_scores,), dtype float64
-        Powers of two.
-    offset : ndarray of shape (n_scores,), dtype float64
-    """
-
-    weights: npt.NDArray[np.int64]
-    grid: npt.NDArray[np.float64]
-    offset: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,24 +52,29 @@ class IntegerReadout:
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class ExportedModel:
     """A fitted estimator without scikit-learn.
 
     Parameters
     ----------
+    kind : Kind
     network : CompressedNetwork
-    readout : Readout or None
+    readout : CodeReadout or None, default=None
         None for a compressor alone.
-    classes : ndarray of shape (n_classes,) or None
+    single : bool, default=False
+        Whether there is one target without an axis of its own.
+    classes : ndarray of shape (n_classes,) or None, default=None
         None unless it is a classifier.
-    temperature : float or None
+    temperature : float or None, default=None
         Factor of the scores in the softmax; None unless it is a classifier.
     """
 
+    kind: Kind
     network: CompressedNetwork
-    readout: Readout | None
-    classes: npt.NDArray[Any] | None
-    temperature: float | None
+    readout: CodeReadout | None = None
+    single: bool = False
+    classes: npt.NDArray[Any] | None = None
+    temperature: float | None = None
 
     @property
     def n_scores(self) -> int:
@@ -93,7 +82,7 @@ class Model:
         return 0 if self.readout is None else self.readout.weights.shape[1]
 
 
-def exported_model(est: Any) -> Model:
+def exported_model(est: Any) -> ExportedModel:
     """Take from a fitted estimator what an export needs.
 
     Raises
@@ -105,33 +94,28 @@ def exported_model(est: Any) -> Model:
     ValueError
         If its readout is an estimator of its own.
     """
-    if hasattr(est, "fit"):
-        check_is_fitted(est)
-    if not isinstance(getattr(est, "network_", None), CompressedNetwork):
+    kind = kind_of(est)
+    if kind is None:
         raise TypeError(
             "Expected an NTKCompressor, CompressedMLPClassifier or "
             f"CompressedMLPRegressor, got {est!r}. Of a pipeline, export the last "
             "step and do the steps before it yourself."
         )
-    readout = classes = temperature = None
-    if hasattr(est, "_kept"):
-        if est._kept is None:
-            raise ValueError(
-                "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
-                f"{est.readout_!r}."
-            )
-        on_codes = est._readout.on_codes(*est.network_.code_line)
-        weights, grid, offset = on_codes.weights, on_codes.grid, on_codes.offset
-        n_scores = weights.shape[1]
-        readout = Readout(
-            weights.astype(np.int64),
-            np.broadcast_to(np.asarray(grid, dtype=np.float64), n_scores),
-            np.broadcast_to(np.asarray(offset, dtype=np.float64), n_scores),
+    check_is_fitted(est, "network_")
+    network = est.network_
+    if kind is Kind.COMPRESSOR:
+        return ExportedModel(kind, network)
+    linear = est._readout
+    if linear is None:
+        raise ValueError(
+            "Only the readouts 'ridge' and 'logistic' can be exported; this one is "
+            f"{est.readout_!r}."
         )
-    if hasattr(est, "classes_"):
-        classes = est.classes_
-        temperature = float(est.temperature_)
-    return Model(est.network_, readout, classes, temperature)
+    readout = linear.on_codes(*network.code_line, network.largest_code)
+    classes = est.classes_ if kind is Kind.CLASSIFIER else None
+    return ExportedModel(
+        kind, network, readout, linear.single, classes, linear.temperature
+    )
 
 
 def integer_readout(est: Any, bits: int = 32) -> IntegerReadout:
@@ -181,7 +165,7 @@ def integer_readout(est: Any, bits: int = 32) -> IntegerReadout:
     return to_integers(model, bits)
 
 
-def to_integers(model: Model, bits: int) -> IntegerReadout:
+def to_integers(model: ExportedModel, bits: int) -> IntegerReadout:
     """Return the readout of `model` in integers, with weights of `bits` bits."""
     assert model.readout is not None
     weights, step = rounded_weights(model, bits, comparable=model.classes is not None)
@@ -203,7 +187,7 @@ def to_integers(model: Model, bits: int) -> IntegerReadout:
 
 
 def rounded_weights(
-    model: Model, bits: int, *, comparable: bool
+    model: ExportedModel, bits: int, *, comparable: bool
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return readout weights of `bits` bits and the step of each score's.
 
@@ -214,7 +198,7 @@ def rounded_weights(
     assert model.readout is not None
     exact = model.readout
     if bits == 32:
-        return exact.weights, exact.grid
+        return exact.weights.astype(np.int64), exact.grid
     real = exact.weights * exact.grid
     largest = np.abs(real).max(axis=0)
     if comparable:
@@ -227,16 +211,13 @@ def largest_totals(
     network: CompressedNetwork, weights: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """Bound ``codes @ weights`` for all codes there are."""
-    largest_code = np.concatenate(
-        [
-            np.full(spec.n_outputs, int(spec.levels.max()))
-            for spec in network.output_layers
-        ]
-    )
+    layers = network.output_layers
+    widths = [math.prod(layer.shape_out) for layer in layers]
+    largest_code = np.repeat([layer.largest_code for layer in layers], widths)
     return np.abs(weights).T.astype(np.float64) @ largest_code
 
 
-def fingerprint(model: Model) -> str:
+def fingerprint(model: ExportedModel) -> str:
     """Return the SHA-256 of everything that a prediction depends on.
 
     Weights, thresholds and levels of all layers, the quantiser and the readout,
@@ -249,13 +230,13 @@ def fingerprint(model: Model) -> str:
         (quantizer.shift, "<i8"),
         (quantizer.n_bits, "<i8"),
     ]
-    for number, spec in enumerate(network.layers):
+    for number, layer in enumerate(network.layers):
         weights = network.weights(number)
         parts += [
             (weights.indices, "<i4"),
             (weights.n_plus, "<i4"),
-            (integer_thresholds(spec, weights), "<i8"),
-            (spec.levels, "u1"),
+            (integer_thresholds(layer, weights), "<i8"),
+            (layer.levels, "u1"),
         ]
     if model.readout is not None:
         parts += [
