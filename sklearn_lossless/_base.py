@@ -14,13 +14,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._compressor import NTKCompressor, read_architecture
+from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, Part, Report, is_dask, print_progress, read_data
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
-from .reference.architecture import Architecture, thawed
+from .reference.architecture import Architecture, read_architecture, thawed
 from .reference.network import NOT_FITTED_HINT, check_n_features
 from .reference.teacher import Teacher, read_teacher, sum_squares
 

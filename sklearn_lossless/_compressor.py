@@ -40,10 +40,10 @@ from .network import (
     n_nonzeros,
     network_from_weights,
 )
-from .reference.architecture import EPS, N_LEVELS, Architecture, architecture
+from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
 from .theory import match_network
 
-__all__ = ["NTKCompressor", "read_architecture"]
+__all__ = ["NTKCompressor"]
 
 #: Neurons of the first layer keep this many inputs, whatever eps: with fewer they
 #: are nearly copies of each other.
@@ -60,9 +60,9 @@ class NTKCompressor(
     FittedMixin,
     BaseEstimator,
 ):
-    """Features of a sparse ternary network with a given network's kernel.
+    """Features of a sparse ternary network with the kernel of a dense one.
 
-    The given network is fully connected with dense random weights. In high
+    The dense network, called the reference network, has random weights. In high
     dimension its conjugate kernel depends on the weights only through their mean
     and variance, and on each activation only through a few Gaussian moments. The
     compressed network has weights in {-1, 0, +1}, a share `eps` of them zero, and
@@ -75,7 +75,7 @@ class NTKCompressor(
     hidden_layer_sizes : int or array-like of int, default=(1000,)
         Width of each hidden layer.
     activation : str, callable or list of them, default="relu"
-        Activation of the given network, for all layers or one per layer. Names
+        Activation of the reference network, for all layers or one per layer. Names
         are those of :func:`sklearn_lossless.theory.get_activation`; a callable
         maps a float64 array to one of the same shape.
     eps : float or array-like of float, one per hidden layer, default=0.9
@@ -89,11 +89,11 @@ class NTKCompressor(
         Whether the features are those of the last layer, or of all layers side by
         side, the first layer first.
     estimator : MLPClassifier, MLPRegressor or torch.nn.Sequential, default=None
-        A network, fitted or not, also in a
-        :class:`~sklearn.frozen.FrozenEstimator`, without which copies of this one, as
-        searches make them, have it unfitted. Its widths and activations take the place
-        of `hidden_layer_sizes` and `activation`; it is not fitted or changed. Of torch:
-        Linear layers with activations between them.
+        The reference network, fitted or not. Its widths and activations replace
+        `hidden_layer_sizes` and `activation`; it is not fitted or changed. Put a
+        fitted one into a :class:`~sklearn.frozen.FrozenEstimator`: searches copy the
+        estimator, and a copy of the network would be unfitted. Of torch: Linear
+        layers with activations between them.
     widen : int, default=1
         Factor of the widths of `estimator`.
     hidden_weights : {"random", "fitted"}, default="random"
@@ -114,7 +114,7 @@ class NTKCompressor(
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
     report_ : CompressionReport
-        Moments, distance from the given network's kernel, and bytes.
+        Moments, distance from the reference network's kernel, bytes.
     mean_ : ndarray of shape (n_features,), dtype float64
         Mean of the quantised inputs.
     scale_ : float
@@ -287,7 +287,12 @@ class NTKCompressor(
                 taus,
                 **options,
             )
-            self._report_correlations(correlations)
+            if self._progress is not None:
+                means = ", ".join(f"{each.mean():.3f}" for each in correlations)
+                self._progress(
+                    "correlation with the fitted neurons' inputs, mean of each layer: "
+                    + means
+                )
         else:
             self.network_ = build_network(
                 quantizer,
@@ -351,14 +356,6 @@ class NTKCompressor(
         """Offset and step size of each feature: its value at code 0, code to code."""
         return self.network_.code_line
 
-    def _report_correlations(self, correlations: list[npt.NDArray[Any]]) -> None:
-        if self._progress is not None:
-            means = ", ".join(f"{each.mean():.3f}" for each in correlations)
-            self._progress(
-                "correlation with the fitted neurons' inputs, mean of each layer: "
-                + means
-            )
-
     def _check_inputs(self, n_features: int, eps: float) -> None:
         """Warn if neurons see so few inputs that the theory is left behind."""
         if (1 - eps) * n_features < MIN_NONZEROS:
@@ -389,19 +386,6 @@ class NTKCompressor(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def read_architecture(estimator: Any) -> Architecture:
-    """Return the hidden layers that an estimator's parameters ask for, or raise."""
-    return architecture(
-        estimator.hidden_layer_sizes,
-        estimator.activation,
-        estimator.estimator,
-        estimator.widen,
-        estimator.hidden_weights,
-        estimator.eps,
-        estimator.n_levels,
-    )
 
 
 def _spread_rows(data: Data) -> npt.NDArray[Any]:

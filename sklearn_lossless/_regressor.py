@@ -33,7 +33,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     hidden_layer_sizes : int or array-like of int, default=(1000,)
         Width of each hidden layer.
     activation : str, callable or list of them, default="relu"
-        Activation of the given network, for all layers or one per layer.
+        Activation of the reference network, for all layers or one per layer.
     eps : float or array-like of float, one per hidden layer, default=0.9
         Share of zero weights, in [0, 1).
     n_levels : int or array-like of int, one per hidden layer, default=8
@@ -44,10 +44,10 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         Whether the readout sees the last layer, or all of them.
     estimator : MLPClassifier, MLPRegressor, torch.nn.Sequential or NTKCompressor, \
             default=None
-        A network, fitted or not: its widths and activations in place of
+        The reference network, fitted or not: its widths and activations replace
         `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`. Or a fitted
-        NTKCompressor, whose hidden layers are taken as they are: no parameter of
-        hidden layers counts then.
+        NTKCompressor: its hidden layers are used unchanged; the parameters for hidden
+        layers are ignored.
     widen : int, default=1
         Factor of the widths of `estimator`.
     hidden_weights : {"random", "fitted"}, default="random"
@@ -91,7 +91,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     matching_ : NetworkMatch
         Target and achieved moments, layer by layer.
     report_ : CompressionReport
-        Moments, distance from the given network's kernel, and bytes.
+        Moments, distance from the reference network's kernel, bytes.
     mean_ : ndarray of shape (n_features,)
         Mean of the quantised inputs.
     scale_ : float

@@ -21,6 +21,7 @@ __all__ = [
     "N_LEVELS",
     "Architecture",
     "architecture",
+    "read_architecture",
     "read_network",
     "thawed",
 ]
@@ -99,6 +100,19 @@ def architecture(
         reference,
         _checked_per_layer("eps", eps, len(sizes), EPS),
         _checked_per_layer("n_levels", n_levels, len(sizes), N_LEVELS),
+    )
+
+
+def read_architecture(estimator: Any) -> Architecture:
+    """Return the hidden layers that an estimator's parameters ask for, or raise."""
+    return architecture(
+        estimator.hidden_layer_sizes,
+        estimator.activation,
+        estimator.estimator,
+        estimator.widen,
+        estimator.hidden_weights,
+        estimator.eps,
+        estimator.n_levels,
     )
 
 
