@@ -303,10 +303,12 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         return self._agreement.with_labels
 
     def __dir__(self) -> list[str]:
-        # What looks at all attributes, as notebooks do, is not to solve for them.
-        names = super().__dir__()
-        pending = isinstance(self._kept, OnlineRidge) and not self._kept.is_solved
-        return [name for name in names if not (pending and name in _OF_READOUT)]
+        # What looks at all attributes, as notebooks do, is not to solve for them. Not
+        # by super(): it has a look at each, to leave out methods that are not there.
+        names = set(object.__dir__(self))
+        if isinstance(self._kept, OnlineRidge) and not self._kept.is_solved:
+            names.difference_update(_OF_READOUT)
+        return [name for name in names if hasattr(self, name)]
 
     def _predictor(self) -> Self:
         """Return a copy that predicts the same and holds nothing more."""

@@ -12,13 +12,16 @@ import sklearn_lossless
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
+#: Rooms without an underscore that only the package itself enters.
+INNER = {"data", "readout", "reference"}
+
 
 def public_modules():
     """The package, and what it holds whose name has no underscore in front."""
     package = Path(sklearn_lossless.__file__).parent
     inside = [path.stem for path in package.glob("*.py")]
     inside += [path.parent.name for path in package.glob("*/__init__.py")]
-    inside = sorted(name for name in inside if not name.startswith("_"))
+    inside = sorted({name for name in inside if not name.startswith("_")} - INNER)
     return [package.name, *(f"{package.name}.{name}" for name in inside)]
 
 
