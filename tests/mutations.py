@@ -5,6 +5,7 @@ checksum but the reader behind it is tried.
 """
 
 import dataclasses
+import functools
 import json
 import struct
 import zlib
@@ -127,12 +128,18 @@ def other_json(data, rng):
     return joined(header, [*sections.items()])
 
 
+@functools.lru_cache(maxsize=100)
+def network_of(data):
+    """The network of a file."""
+    with np.errstate(all="ignore"):
+        return _sections.decode(data).network
+
+
 def other_network(data, rng):
     """Another network in a file that is otherwise in order."""
     header, sections = split(data)
     sections = dict(sections)
-    with np.errstate(all="ignore"):
-        network = _sections.decode(data).network
+    network = network_of(data)
     layers = list(network.layers)
     number = rng.integers(len(layers))
     layers[number] = other_layer(layers[number], rng)
@@ -145,9 +152,9 @@ def other_network(data, rng):
     return joined(header, [*sections.items()])
 
 
-def other_layer(spec, rng):
+def other_layer(layer, rng):
     name = rng.choice(["n_outputs", "n_nonzeros", "thresholds", "levels", "centre"])
-    value = getattr(spec, name)
+    value = getattr(layer, name)
     if name in ("n_outputs", "n_nonzeros"):
         value = int(rng.integers(0, 2 * value + 2))
     elif name == "levels":
@@ -155,11 +162,11 @@ def other_layer(spec, rng):
     else:
         value = other_integers(value, rng)
     changes = {name: value}
-    if spec.weights is not None and rng.integers(2):
-        indices = spec.weights.indices.copy()
-        indices[0] = np.arange(indices.shape[1]) + rng.integers(spec.n_inputs)
-        changes["weights"] = spec.weights._replace(indices=indices)
-    return dataclasses.replace(spec, **changes)
+    if layer.weights is not None and rng.integers(2):
+        indices = layer.weights.indices.copy()
+        indices[0] = np.arange(indices.shape[1]) + rng.integers(layer.n_inputs)
+        changes["weights"] = layer.weights._replace(indices=indices)
+    return dataclasses.replace(layer, **changes)
 
 
 def other_integers(values, rng):

@@ -10,7 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from c_program import GCC, SANITIZED, compile_program, run_program
+from c_program import GCC, OPTIMISED, SANITIZED, compile_program, run_program
 from naive import dense_layer
 from ridge import with_readout
 from sklearn.datasets import load_digits, make_regression
@@ -97,7 +97,8 @@ def test_codes_scores_and_classes(
     X_test = digits[2]
     clf = fitted(hidden_layer_sizes, n_levels)
     options = {"weights": weights, "packed": packed}
-    found = compiled_and_run(clf, X_test, tmp_path, **options)
+    command = OPTIMISED if n_levels == 8 else GCC
+    found = compiled_and_run(clf, X_test, tmp_path, command, **options)
     np.testing.assert_array_equal(found.codes, clf.network_.forward(X_test))
     np.testing.assert_array_equal(found.scores, integer_scores(clf, X_test))
     np.testing.assert_array_equal(clf.classes_[found.labels], clf.predict(X_test))
@@ -134,8 +135,8 @@ def test_sanitized(deep, digits, tmp_path, weights, packed):
 def test_float_scores_are_those_of_python(digits, tmp_path, readout):
     X, y, X_test = digits
     clf = CompressedMLPClassifier(60, eps=0.8, readout=readout, random_state=0)
-    clf.fit(X, y)
-    found = compiled_and_run(clf, X_test, tmp_path, readout="float")
+    clf.fit(X[:150], y[:150])
+    found = compiled_and_run(clf, X_test, tmp_path, OPTIMISED, readout="float")
     np.testing.assert_array_equal(found.scores, clf.decision_function(X_test))
     np.testing.assert_array_equal(clf.classes_[found.labels], clf.predict(X_test))
 
@@ -246,7 +247,7 @@ def test_input_outside_of_the_training_range(tmp_path, dtype, input_bits):
     compressor = NTKCompressor(30, eps=0, input_bits=input_bits, random_state=0)
     compressor.fit(X)
     wide = np.concatenate([X, 1e3 * X, -1e30 * X, 0 * X]).astype(dtype)
-    found = compiled_and_run(compressor, wide, tmp_path)
+    found = compiled_and_run(compressor, wide, tmp_path, OPTIMISED)
     np.testing.assert_array_equal(found.codes, compressor.codes(wide))
 
 
@@ -309,18 +310,18 @@ def test_long_gaps(tmp_path, weights):
 
 @needs_gcc
 @pytest.mark.parametrize("weights", ["table", "seed"])
-@pytest.mark.parametrize("given", [0, 1])
-def test_layer_of_given_weights_and_thresholds(tmp_path, digits, weights, given):
+@pytest.mark.parametrize("stored", [0, 1])
+def test_layer_of_stored_weights_and_thresholds(tmp_path, digits, weights, stored):
     X, _, X_test = digits
     compressor = NTKCompressor((40, 30), eps=0.8, random_state=0).fit(X)
     layers = list(compressor.network_.layers)
-    spec = layers[given]
+    spec = layers[stored]
     rng = np.random.default_rng(0)
     drawn = ternary_weights(7, 0, spec.n_inputs, spec.n_outputs, spec.n_nonzeros)
     order = rng.permutation(spec.n_inputs)  # no longer in increasing order
     n_plus = rng.integers(0, spec.n_nonzeros + 1, size=spec.n_outputs)
     moved = rng.integers(-(10**4), 10**4, size=(spec.n_outputs, 1))
-    layers[given] = dataclasses.replace(
+    layers[stored] = dataclasses.replace(
         spec,
         weights=TernaryWeights(
             order[drawn.indices].astype(np.int32),
@@ -410,7 +411,7 @@ def test_class_labels(tmp_path, digits, labels):
 def test_calls_nothing(deep, tmp_path, weights):
     source, _ = to_c(deep, tmp_path / "model.c", weights=weights)
     object_file = tmp_path / "model.o"
-    command = [*GCC, "-ffreestanding", "-c", source, "-o", object_file]
+    command = [*OPTIMISED, "-ffreestanding", "-c", source, "-o", object_file]
     subprocess.run(command, check=True)
     done = subprocess.run(
         ["nm", "-u", object_file], capture_output=True, text=True, check=True
@@ -424,7 +425,7 @@ def test_calls_nothing(deep, tmp_path, weights):
 def test_example_that_reads_csv(deep, digits, tmp_path):
     source, _ = to_c(deep, tmp_path / "digits.c")
     program = tmp_path / "digits"
-    command = [*GCC, "-I", tmp_path, EXAMPLE, source, "-o", program]
+    command = [*OPTIMISED, "-I", tmp_path, EXAMPLE, source, "-o", program]
     subprocess.run(command, check=True)
 
     def classify(text):

@@ -126,7 +126,7 @@ def test_regressor(n_targets):
     np.testing.assert_array_equal(found["prediction"], reg.predict(X))
 
 
-def test_layer_of_given_weights_and_thresholds(digits):
+def test_layer_of_stored_weights_and_thresholds(digits):
     X, _, X_test = digits
     compressor = NTKCompressor((40, 30), eps=0.8, random_state=0).fit(X)
     first, spec = compressor.network_.layers

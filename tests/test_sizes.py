@@ -1,11 +1,13 @@
 """Bytes of a network by each way of counting."""
 
+import copy
 import dataclasses
 import math
 import os
 
 import numpy as np
 import pytest
+from ridge import with_readout
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
@@ -15,6 +17,10 @@ from sklearn_lossless import (
     CompressedMLPRegressor,
     NTKCompressor,
 )
+from sklearn_lossless.export import _sections, archive
+from sklearn_lossless.export._coding import READOUT_DTYPES
+from sklearn_lossless.export.archive import to_bytes
+from sklearn_lossless.export.sizes import COUNT_LABELS, file_sizes
 from sklearn_lossless.network import network_sizes, ternary_weights
 
 X = np.random.default_rng(0).normal(size=(120, 40))
@@ -66,16 +72,16 @@ def test_wide_inputs_need_longer_indices(classifier):
     assert sizes == {2**16: 30 * 17, 2**16 + 1: 30 * 33}
 
 
-def test_given_weights_count_beside_the_seed(classifier):
+def test_stored_weights_count_beside_the_seed(classifier):
     network = classifier.network_
     first, last = network.layers
     weights = ternary_weights(1, 0, 40, 30, first.n_nonzeros)
     first = dataclasses.replace(first, weights=weights)
-    given = dataclasses.replace(network, layers=(first, last))
+    stored = dataclasses.replace(network, layers=(first, last))
     alone = dataclasses.replace(network, layers=(first,))
     entropy = network_sizes(alone)["entropy_bound"]
-    assert network_sizes(given)["seed"] == 8 + entropy
-    assert network_sizes(given)["entropy_bound"] > entropy
+    assert network_sizes(stored)["seed"] == 8 + entropy
+    assert network_sizes(stored)["entropy_bound"] > entropy
 
 
 @pytest.mark.parametrize("readout_layers", ["last", "all"])
@@ -97,6 +103,48 @@ def test_report(tmp_path, readout_layers):
         assert ("readout weights, float16" in text) == (n_targets > 0)
         for size in report.values():
             assert f" {size:,}\n" in text or not size
+
+
+def test_file_sizes_by_type_of_readout(classifier, monkeypatch):
+    expected = {dtype: len(to_bytes(classifier, dtype)) for dtype in READOUT_DTYPES}
+    n_encoded = n_decoded = 0
+
+    def encode(*args):
+        nonlocal n_encoded
+        n_encoded += 1
+        return _sections.encode(*args)
+
+    def decode(*args):
+        nonlocal n_decoded
+        n_decoded += 1
+        return _sections.decode(*args)
+
+    monkeypatch.setattr(archive, "encode", encode)
+    monkeypatch.setattr(archive, "decode", decode)
+    assert file_sizes(classifier) == expected
+    assert (n_encoded, n_decoded) == (1, 1)
+    assert file_sizes(classifier, ["int4"]) == {"int4": expected["int4"]}
+
+
+def test_file_sizes_of_what_cannot_be_saved(classifier):
+    compressor = NTKCompressor(**HIDDEN).fit(X)
+    assert file_sizes(compressor, ["int8"]) == {"int8": len(to_bytes(compressor))}
+    large = with_readout(copy.copy(classifier), coef=lambda coef: coef * 1e60)
+    assert list(file_sizes(large)) == ["float64"]
+    foreign = CompressedMLPClassifier(**HIDDEN, readout=RidgeClassifier())
+    assert file_sizes(foreign.fit(X, X[:, 0] > 0)) == {}
+    with pytest.raises(NotFittedError):
+        file_sizes(NTKCompressor())
+    with pytest.raises(ValueError, match="readout_dtype must be one of"):
+        file_sizes(classifier, ["int3"])
+
+
+def test_every_count_has_a_label(classifier):
+    counts = set(classifier.size_report()) - {"readout"}
+    types = {
+        f"{what}_{dtype}" for what in ("readout", "file") for dtype in READOUT_DTYPES
+    }
+    assert set(COUNT_LABELS) == counts | types
 
 
 def test_bad_input():

@@ -145,7 +145,7 @@ def unpack_integers(reader: Reader, shape: tuple[int, ...]) -> npt.NDArray[np.in
 
 
 def pack_weights(weights: TernaryWeights) -> bytes:
-    """Return weights that do not come from a seed, at about their entropy.
+    """Return stored weights at about their entropy.
 
     The inputs of a neuron in increasing order, as gaps from one to the next, less
     one, in Golomb-Rice code: all quotients in unary, then all remainders, then all
@@ -211,18 +211,18 @@ def _bits(reader: Reader, count: int) -> npt.NDArray[np.uint8]:
 
 
 def pack_readout(
-    coef: npt.NDArray[np.float64], unit: npt.NDArray[np.float64], dtype: str
+    coef: npt.NDArray[np.float64], step_size: npt.NDArray[np.float64], dtype: str
 ) -> bytes:
     """Return the coefficients of features, rounded to `dtype`.
 
     Floating-point types hold the coefficients themselves, integer types those of
-    the codes, which are `unit` times as large.
+    the codes, which are `step_size` times as large.
 
     Parameters
     ----------
     coef : ndarray of shape (n_targets, n_features), dtype float64
-    unit : ndarray of shape (n_features,), dtype float64
-        Step of each feature from code to code.
+    step_size : ndarray of shape (n_features,), dtype float64
+        Of each feature, from code to code.
     dtype : {"float64", "float32", "float16", "int8", "int4"}
     """
     if dtype == "float64":
@@ -244,7 +244,7 @@ def pack_readout(
         _check_scaled(halves, dtype, largest)
         return scales.astype("<f4").tobytes() + halves.tobytes()
     top = 2 ** (READOUT_DTYPES[dtype] - 1) - 1
-    weights = coef * unit
+    weights = coef * step_size
     scales, whole = zip(*(_whole_numbers(row, top) for row in weights), strict=True)
     _check_scaled(np.array(scales), dtype, largest)
     numbers = np.concatenate(whole)
@@ -287,11 +287,11 @@ def _whole_numbers(
 
 
 def unpack_readout(
-    reader: Reader, unit: npt.NDArray[np.float64], n_targets: int, dtype: str
+    reader: Reader, step_size: npt.NDArray[np.float64], n_targets: int, dtype: str
 ) -> npt.NDArray[np.float64]:
     """Take coefficients of shape (n_targets, n_features) that `pack_readout` wrote."""
-    shape = (n_targets, len(unit))
-    count = n_targets * len(unit)
+    shape = (n_targets, len(step_size))
+    count = n_targets * len(step_size)
     if dtype in ("float64", "float32"):
         coef = reader.array(f"f{READOUT_DTYPES[dtype] // 8}", count).reshape(shape)
         return coef.astype(np.float64)
@@ -305,4 +305,4 @@ def unpack_readout(
     else:
         numbers = reader.array("i1", count)
     weights: npt.NDArray[np.float64] = numbers.reshape(shape) * scales
-    return weights / unit
+    return weights / step_size

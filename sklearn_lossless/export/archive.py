@@ -21,6 +21,7 @@ from ._kinds import Kind, kind_in_file
 from ._sections import MAGIC, FileContent, decode, encode
 
 __all__ = [
+    "check_readout_dtype",
     "checked_bytes",
     "content_of",
     "from_bytes",
@@ -130,11 +131,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
     """Return the bytes that `save` writes."""
-    if readout_dtype not in READOUT_DTYPES:
-        raise ValueError(
-            f"readout_dtype must be one of {list(READOUT_DTYPES)}, got "
-            f"{readout_dtype!r}."
-        )
+    check_readout_dtype(readout_dtype)
     return checked_bytes(content_of(estimator), readout_dtype)
 
 
@@ -142,6 +139,15 @@ def from_bytes(data: bytes) -> Any:
     """Return the estimator that `to_bytes` took; ValueError if `data` is damaged."""
     with np.errstate(all="ignore"):
         return _estimator_of(decode(data))
+
+
+def check_readout_dtype(readout_dtype: str) -> None:
+    """Raise ValueError if a type of readouts is unknown."""
+    if readout_dtype not in READOUT_DTYPES:
+        raise ValueError(
+            f"readout_dtype must be one of {list(READOUT_DTYPES)}, got "
+            f"{readout_dtype!r}."
+        )
 
 
 def checked_bytes(content: FileContent, readout_dtype: str) -> bytes:

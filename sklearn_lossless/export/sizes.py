@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
 
 from ..network import network_sizes
 from ._coding import READOUT_DTYPES
-from .archive import to_bytes
+from ._sections import encode_readout
+from .archive import check_readout_dtype, checked_bytes, content_of, to_bytes
 
-__all__ = ["SizeReport", "size_report"]
+__all__ = ["COUNT_LABELS", "SizeReport", "file_sizes", "size_report"]
 
-#: Rows of the table: count, and what it is called.
-_ROWS = (
-    ("dense_float32", "dense network, float32"),
-    ("packed_trits", "hidden weights: packed trits, five to a byte"),
-    ("csr", "hidden weights: index and sign of each nonzero"),
-    ("entropy_bound", "hidden weights: entropy bound"),
-    ("paper", "hidden weights: 2 bits per nonzero, places left out"),
-    ("seed", "hidden weights: seed, and weights not drawn from it"),
-    ("readout", "readout weights, {readout_dtype}"),
-    ("file", "model file, all of it"),
-)
+#: What each count of bytes is called.
+COUNT_LABELS = {
+    "dense_float32": "dense network, float32",
+    "packed_trits": "hidden weights: packed trits, five to a byte",
+    "csr": "hidden weights: index and sign of each nonzero",
+    "entropy_bound": "hidden weights: entropy bound",
+    "paper": "hidden weights: 2 bits per nonzero, places left out",
+    "seed": "hidden weights: seed, and weights not drawn from it",
+    **{f"readout_{dtype}": f"readout weights, {dtype}" for dtype in READOUT_DTYPES},
+    "file": "model file, all of it",
+    **{
+        f"file_{dtype}": f"model file, all of it, readout {dtype}"
+        for dtype in READOUT_DTYPES
+    },
+}
 
 
 class SizeReport(dict[str, int]):
@@ -43,10 +52,10 @@ class SizeReport(dict[str, int]):
 
     def __str__(self) -> str:
         lines = [f"{self.title:54} {'bytes':>13}"]
-        for name, text in _ROWS:
-            if self[name]:
-                text = text.format(readout_dtype=self.readout_dtype)
-                lines.append(f"{text:54} {self[name]:13,}")
+        for name, size in self.items():
+            if size:
+                key = f"readout_{self.readout_dtype}" if name == "readout" else name
+                lines.append(f"{COUNT_LABELS[key]:54} {size:13,}")
         share = self["dense_float32"] / self["file"]
         lines.append(f"{'dense network to model file':54} {share:13,.1f}")
         return "\n".join(lines)
@@ -96,3 +105,48 @@ def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
     widths = [network.n_features_in, *(spec.n_outputs for spec in network.layers)]
     shape = "-".join(map(str, [*widths, n_targets] if n_targets else widths))
     return SizeReport({**sizes, "file": len(file)}, shape, readout_dtype)
+
+
+def file_sizes(
+    estimator: Any, readout_dtypes: Iterable[str] = tuple(READOUT_DTYPES)
+) -> dict[str, int]:
+    """Return the size of the model file for each type of the readout.
+
+    What the files have in common is encoded and checked once.
+
+    Parameters
+    ----------
+    estimator : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
+        Fitted.
+    readout_dtypes : iterable of str, default=all there are
+        Types of the readout's coefficients, as in `save`.
+
+    Returns
+    -------
+    dict of str to int
+        Bytes by type, without those in which the estimator cannot be saved.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ValueError
+        If a type is unknown.
+    """
+    check_is_fitted(estimator, "network_")
+    readout_dtypes = list(readout_dtypes)
+    for dtype in readout_dtypes:
+        check_readout_dtype(dtype)
+    try:
+        content = content_of(estimator)
+        size = len(checked_bytes(content, "float64"))
+    except (TypeError, ValueError):
+        return {}
+    if content.readout is None:
+        return dict.fromkeys(readout_dtypes, size)
+    size -= len(encode_readout(content, "float64"))
+    sizes = {}
+    for dtype in readout_dtypes:
+        with suppress(ValueError):  # a coefficient is too large for some types
+            sizes[dtype] = size + len(encode_readout(content, dtype))
+    return sizes
