@@ -5,14 +5,10 @@ network is a pair of functions, for the weights of a layer and for its activatio
 """
 
 import numpy as np
-from sklearn_lossless._readout import (
-    fit_ridge,
-)
-from sklearn_lossless._scores import (
-    zero_one_loss,
-)
 
+from sklearn_lossless.data import MemoryData
 from sklearn_lossless.network import n_nonzeros, ternary_weights
+from sklearn_lossless.readout import Samples, fit_ridge, zero_one_loss
 from sklearn_lossless.theory import StepActivation, gaussian_moments, get_activation
 
 #: Rows that go through all layers at once.
@@ -26,10 +22,7 @@ def gaussian(rng, layer, n_inputs, n_outputs, eps):
 def ternary(rng, layer, n_inputs, n_outputs, eps):
     k = n_nonzeros(n_inputs, eps)
     drawn = ternary_weights(int(rng.integers(2**63)), layer, n_inputs, n_outputs, k)
-    W = np.zeros((n_inputs, n_outputs), dtype=np.float32)
-    signs = np.where(np.arange(k) < drawn.n_plus[:, np.newaxis], 1, -1)
-    W[drawn.indices.ravel(), np.repeat(np.arange(n_outputs), k)] = signs.ravel()
-    return W * np.float32(np.sqrt(n_inputs / k))
+    return drawn.dense(n_inputs) * np.float32(np.sqrt(n_inputs / k))
 
 
 def sparsified(rng, layer, n_inputs, n_outputs, eps):
@@ -102,6 +95,9 @@ def accuracy(data, sizes, weights, activation, seed, eps):
     )
     classes = np.unique(y_train)
     Y = np.where(y_train[:, None] == classes, 1.0, -1.0)
-    readout = fit_ridge(Z_train, Y, loss=zero_one_loss)
+    n_features = Z_train.shape[1]
+    data = MemoryData(Samples(Z_train, Y), n_features)
+    as_they_are = np.zeros(n_features), np.ones(n_features)
+    readout, _ = fit_ridge(data, *as_they_are, loss=zero_one_loss)
     scores = Z_test @ readout.coef.T + readout.intercept
     return float(np.mean(classes[scores.argmax(axis=1)] == y_test))
