@@ -32,7 +32,7 @@ from .data import (
     read_data,
 )
 from .export._kinds import Kind, exported_as
-from .inspection._report import keep_report_rows
+from .inspection._measures import keep_report_rows
 from .network import (
     build_network,
     choose_quantizer,

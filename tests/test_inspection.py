@@ -36,7 +36,7 @@ from sklearn_lossless.inspection import (
     SpectrumDisplay,
 )
 from sklearn_lossless.inspection._kernels import dense_kernels, sample_rows
-from sklearn_lossless.inspection._report import keep_report_rows
+from sklearn_lossless.inspection._measures import keep_report_rows
 from sklearn_lossless.network import network_sizes
 from sklearn_lossless.theory import (
     Activation,
@@ -470,7 +470,7 @@ def test_spectrum_of_an_estimator(digits, theory):
     )
     assert display.comparison.cosines[0] > 0.95
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == [f"given network, {theory}", "compressed network"]
+    assert labels == [f"reference network, {theory}", "compressed network"]
 
 
 def test_spectrum_takes_axes():

@@ -1,4 +1,4 @@
-"""What a fitted network keeps of the given one: report, spectra, moments."""
+"""What a fitted network keeps of the reference network: report, spectra, moments."""
 
 from ._kernels import KernelDistance
 from ._moments import MomentDisplay

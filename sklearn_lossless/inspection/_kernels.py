@@ -1,4 +1,4 @@
-"""Conjugate kernels of the given network, of a dense and of the compressed one."""
+"""Conjugate kernels: of the reference network, of a dense and a compressed one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
+from ..network import CompressedNetwork
 from ..theory import (
     Activation,
     NetworkMatch,
@@ -22,12 +23,13 @@ from ..theory import (
 
 __all__ = [
     "KernelDistance",
+    "check_kernel_is_known",
     "compressed_kernels",
     "dense_kernels",
     "exact_kernels",
-    "given_activations",
     "input_gram",
     "kernel_distance",
+    "reference_activations",
     "root",
     "sample_rows",
 ]
@@ -43,10 +45,10 @@ _LEAST_ROWS = 20
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """How far two networks of finite width are from the given network's kernel.
+    """How far two networks of finite width are from the reference network's kernel.
 
     Distances are operator norms of the difference from the conjugate kernel of the
-    given network at infinite width, over the norm of that kernel.
+    reference network at infinite width, over the norm of that kernel.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ class KernelDistance:
         Distance of the compressed network after each layer.
     dense : tuple of float
         The yardstick: mean distance after each layer of dense networks of the same
-        widths with Gaussian weights and the given activations.
+        widths with Gaussian weights and the reference network's activations.
     """
 
     n_samples: int
@@ -67,10 +69,19 @@ class KernelDistance:
     dense: tuple[float, ...]
 
 
+def check_kernel_is_known(network: CompressedNetwork) -> None:
+    """Raise ValueError if theory does not tell the kernel of the network."""
+    if network.has_stored_weights:
+        raise ValueError(
+            "there are layers with weights of their own, not random ones; theory does "
+            "not tell their kernel."
+        )
+
+
 def kernel_distance(
     estimator: Any, X: Any, *, n_draws: int = 3, random_state: int = 0
 ) -> KernelDistance:
-    """Measure how far the compressed network's kernel is from the given one's.
+    """Measure how far the compressed network's kernel is from the reference network's.
 
     Parameters
     ----------
@@ -89,10 +100,10 @@ def kernel_distance(
     Raises
     ------
     ValueError
-        If the activations of the given network are not known.
+        If the activations of the reference network are not known.
     """
     matching = estimator.matching_
-    activations = given_activations(estimator)
+    activations = reference_activations(estimator)
     gram = input_gram(estimator, X)
     exact = exact_kernels(gram, activations, matching)
     widths = [spec.n_outputs for spec in estimator.network_.layers]
@@ -134,7 +145,7 @@ def input_gram(estimator: Any, X: Any) -> FloatArray:
     else:
         centred = X - mean
         gram = centred @ centred.T
-    # The inputs have mean squared norm 1; what tau_0 has beyond is the bias.
+    # The inputs have mean squared norm 1; tau_0**2 - 1 is the variance of the bias.
     bias = max(estimator.matching_.tau[0] ** 2 - 1, 0.0)
     return np.asarray(scale**2 * gram + bias)
 
@@ -142,7 +153,7 @@ def input_gram(estimator: Any, X: Any) -> FloatArray:
 def exact_kernels(
     gram: FloatArray, activations: Sequence[Activation], matching: NetworkMatch
 ) -> list[FloatArray]:
-    """Return the given network's conjugate kernel at infinite width, by layer.
+    """Return the reference network's conjugate kernel at infinite width, by layer.
 
     Parameters
     ----------
@@ -223,8 +234,8 @@ def dense_kernels(
     return kernels[1:]
 
 
-def given_activations(estimator: Any) -> list[Activation]:
-    """Return the activations of the given network, checked by their moments.
+def reference_activations(estimator: Any) -> list[Activation]:
+    """Return the activations of the reference network, checked by their moments.
 
     Parameters
     ----------

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from ..theory import Activation, LayerMatch, get_activation, match_activation
 from ._axes import as_axes
-from ._kernels import given_activations
+from ._kernels import reference_activations
+from ._measures import fitted_compressor
 from ._optional import import_pyplot
-from ._report import fitted_compressor
 
 __all__ = ["MomentDisplay"]
 
@@ -32,7 +32,7 @@ class MomentDisplay:
     match : LayerMatch
         The step and what it achieves.
     activation : Activation
-        The given activation.
+        The activation that it stands for.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class MomentDisplay:
         if not known or layer not in (-1, *range(1, len(layers) + 1)):
             raise ValueError(f"layer must be 1 to {len(layers)} or -1, got {layer!r}.")
         index = layer - 1 if layer > 0 else -1
-        activation = given_activations(compressor)[index]
+        activation = reference_activations(compressor)[index]
         return cls(layers[index], activation).plot(ax)
 
     @classmethod
@@ -116,7 +116,7 @@ class MomentDisplay:
         Parameters
         ----------
         activation : str, callable or Activation
-            The given activation.
+            What is matched.
         n_levels : int, default=8
             Levels of the step, 2 to 16.
         tau : float, default=1.0
@@ -199,8 +199,8 @@ class MomentDisplay:
         near = np.concatenate([steps, -steps])
         u = np.sort(np.concatenate([u, near - 1e-9, near + 1e-9]))
         u = u[np.abs(u) <= _RANGE]
-        given = self.activation(u * match.tau_in) - match.target.mean
-        self.ax_.plot(u, given, color="tab:blue", label=match.activation)
+        values = self.activation(u * match.tau_in) - match.target.mean
+        self.ax_.plot(u, values, color="tab:blue", label=match.activation)
         label = f"{match.step.n_levels} levels"
         self.ax_.plot(u, self.staircase(u), color="tab:red", label=label)
         density = np.exp(-(u**2) / 2)

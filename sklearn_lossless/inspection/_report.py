@@ -1,55 +1,74 @@
-"""CompressionReport: what a fitted network keeps of the given one, and its size."""
+"""CompressionReport: what a fitted network keeps of the reference network."""
 
 from __future__ import annotations
 
-import contextlib
-import html
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import MISSING, asdict, dataclass
+from functools import cache, partial
+from typing import Any, Generic, Self, TypeVar
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
-
-from ..data import Data, has_weight
-from ..export.sizes import size_report
-from ..network import network_sizes
+from .._validation import validate_input
 from ..theory import MomentEquation
 from ..theory._checks import check_count
-from ._kernels import KernelDistance, draw_rows, kernel_distance, sample_rows
-from ._optional import import_pandas
+from ._kernels import KernelDistance, sample_rows
+from ._measures import Comparison, compare_kernels, count_bytes, fitted_compressor
+from ._tables import as_frame, as_html, as_text
 
-__all__ = ["CompressionReport", "LayerReport", "keep_report_rows"]
+__all__ = ["CompressionReport", "LayerReport"]
 
-#: Rows that `fit` sets aside.
-_REPORT_ROWS = 200
+_T = TypeVar("_T")
 
-#: Readout by type: bits of a coefficient.
-_READOUTS = {"float32": 32, "float16": 16, "int8": 8, "int4": 4}
 
-_BYTES = {
-    "dense_float32": "dense network, float32",
-    "packed_trits": "hidden weights, packed trits: 1.6 bits per weight",
-    "csr": "hidden weights, index and sign of each nonzero",
-    "entropy_bound": "hidden weights, entropy bound of places and signs",
-    "paper": "hidden weights, 2 bits per nonzero, places left out",
-    "seed": "hidden weights as stored: seed, and weights not drawn from it",
-    **{f"readout_{name}": f"readout weights, {name}" for name in _READOUTS},
-    "file": "model file, all of it",
-    **{f"file_{name}": f"model file, all of it, readout {name}" for name in _READOUTS},
-}
+class _Deferred(Generic[_T]):
+    """A field of a dataclass that takes a value, or a function that returns it.
+
+    The function is called when the field is first read.
+
+    Parameters
+    ----------
+    default : object, optional
+        Default of the field.
+    """
+
+    def __init__(self, default: Any = MISSING) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type[Any]) -> _T:
+        if instance is None:  # the dataclass asks for the default
+            if self._default is MISSING:
+                raise AttributeError(self._name)
+            return self._default
+        value = vars(instance)[self._name]
+        if callable(value):
+            value = vars(instance)[self._name] = value()
+        return value
+
+    def __set__(self, instance: Any, value: _T | Callable[[], _T]) -> None:
+        vars(instance)[self._name] = value
+
+
+class _HasDeferred:
+    """Dataclasses with such fields; copies and pickles hold values, not functions."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in vars(self)}
 
 
 @dataclass(frozen=True)
-class LayerReport:
-    """One layer of the given and of the compressed network.
+class LayerReport(_HasDeferred):
+    """One layer of the reference network and of the compressed network.
 
     Parameters
     ----------
     layer : int
         Number of the layer, from 1.
     activation : str
-        Name of the given activation.
+        Name of the reference network's activation.
     n_inputs, n_outputs, n_nonzeros : int
         Shape of the layer, and nonzero weights of a neuron.
     n_levels : int
@@ -57,11 +76,11 @@ class LayerReport:
     moments : tuple of MomentEquation
         m1, m2, f and tau: target, achieved, and whether the equation is met.
     excess_variance : float
-        Variance beyond the linear part, relative to that of the given activation.
+        Variance beyond the linear part, relative to that of the activation.
     alpha, alpha_compressed : tuple of 3 floats
         Coefficients a1, a2, a3 of both networks' conjugate kernels after the layer.
     distance, distance_dense : float or None
-        Relative spectral distance from the given network's kernel of the compressed
+        Relative spectral distance from the reference network's kernel of the compressed
         network, and of a dense one of the same width; None if it was not measured.
     """
 
@@ -75,8 +94,8 @@ class LayerReport:
     excess_variance: float
     alpha: tuple[float, float, float]
     alpha_compressed: tuple[float, float, float]
-    distance: float | None = None
-    distance_dense: float | None = None
+    distance: _Deferred[float | None] = _Deferred(None)
+    distance_dense: _Deferred[float | None] = _Deferred(None)
 
     @property
     def zeros(self) -> float:
@@ -90,8 +109,8 @@ class LayerReport:
 
 
 @dataclass(frozen=True, repr=False)
-class CompressionReport:
-    """What a fitted network keeps of the given one, and how large it is.
+class CompressionReport(_HasDeferred):
+    """What a fitted network keeps of the reference network, and how large it is.
 
     The attribute `report_` of every fitted estimator. Prints as a table, is a table
     in notebooks too.
@@ -105,8 +124,8 @@ class CompressionReport:
     layers : tuple of LayerReport
         First to last.
     kernel : KernelDistance or None
-        Distance of the compressed network's conjugate kernel from that of the given
-        network at infinite width; None if it was not measured.
+        Distance of the compressed network's conjugate kernel from that of the
+        reference network at infinite width; None if it was not measured.
     sizes : dict of str to int
         Bytes by each way of counting: those of
         :func:`sklearn_lossless.network.network_sizes`, the readout by type, and the
@@ -116,12 +135,13 @@ class CompressionReport:
 
     Notes
     -----
-    Moments and bytes need no data. The kernel is compared on at most 200 rows. `fit`
-    sets such rows aside, but the comparison waits until the report is first asked for:
-    it takes about as long as a small fit, and a search over parameters has no use for
-    it. The rows stay in memory: pickles, copies and model files never hold training
-    data, and a report of theirs has no distances unless they are given data, see
-    :meth:`from_estimator`.
+    Moments and bytes need no data. The kernel is compared on at most 200 rows, which
+    `fit` sets aside. That takes about as long as a small fit. It is done when `kernel`,
+    a layer's distances or the notes are first read, or the report is printed; bytes
+    are counted when `sizes` is. `repr`, and with it an estimator that is shown in a
+    notebook, waits for neither. The rows stay in memory: pickles, copies and model
+    files never hold training data, and a report of theirs has no distances unless they
+    are given data, see :meth:`from_estimator`.
 
     Examples
     --------
@@ -140,9 +160,9 @@ class CompressionReport:
     tau: tuple[float, ...]
     tau_compressed: tuple[float, ...]
     layers: tuple[LayerReport, ...]
-    kernel: KernelDistance | None
-    sizes: dict[str, int]
-    notes: tuple[str, ...] = ()
+    kernel: _Deferred[KernelDistance | None] = _Deferred()
+    sizes: _Deferred[dict[str, int]] = _Deferred()
+    notes: _Deferred[tuple[str, ...]] = _Deferred(())
 
     @classmethod
     def from_estimator(
@@ -177,23 +197,21 @@ class CompressionReport:
         compressor = fitted_compressor(estimator)
         for name, value in (("n_samples", n_samples), ("n_draws", n_draws)):
             check_count(name, value, 1)
-        notes = compressor.matching_.unmet()
         if X is not None:
-            X = validated(estimator, X)
+            X = validate_input(estimator, X, reset=False)
             X = X[sample_rows(X, n_samples)]
-        try:
-            kernel = _compare_kernels(compressor, X, n_samples, n_draws)
-        except _KernelsNotCompared as reason:
-            kernel = None
-            notes.append(f"The kernels were not compared: {reason}")
+        # What is computed later is of copies, which a later fit does not change.
+        compressor, estimator = compressor._shallow_copy(), copy(estimator)
+        compare = cache(partial(compare_kernels, compressor, X, n_samples, n_draws))
+        matching = compressor.matching_
         return cls(
             estimator=type(estimator).__name__,
-            tau=compressor.matching_.tau,
-            tau_compressed=compressor.matching_.tau_compressed,
-            layers=_layers(compressor, kernel),
-            kernel=kernel,
-            sizes=_sizes(estimator),
-            notes=tuple(notes),
+            tau=matching.tau,
+            tau_compressed=matching.tau_compressed,
+            layers=tuple(_layers(compressor, compare)),
+            kernel=lambda: compare()[0],
+            sizes=lambda: count_bytes(estimator),
+            notes=lambda: (*matching.unmet(), *compare()[1]),
         )
 
     @property
@@ -237,21 +255,7 @@ class CompressionReport:
         ValueError
             If there is no such part.
         """
-        pandas = import_pandas("CompressionReport.frame")
-        if part == "layers":
-            rows = [_row(layer) for layer in self.layers]
-            return pandas.DataFrame(rows).set_index("layer")
-        if part == "bytes":
-            return pandas.DataFrame(
-                {
-                    "bytes": self.sizes,
-                    "of_dense": {
-                        name: size / self.sizes["dense_float32"]
-                        for name, size in self.sizes.items()
-                    },
-                }
-            )
-        raise ValueError(f"part must be 'layers' or 'bytes', got {part!r}.")
+        return as_frame(self, part)
 
     def __repr__(self) -> str:
         moments = "all moments met" if self.met else "some moments not met"
@@ -261,201 +265,45 @@ class CompressionReport:
             f"{self.zeros:.1%} zeros",
             moments,
         ]
-        if self.kernel is not None:
+        kernel = vars(self)["kernel"]
+        if isinstance(kernel, KernelDistance):  # not to be measured for this line
             words.append(
-                f"kernel distance {self.kernel.compressed[-1]:.3f} "
-                f"(dense {self.kernel.dense[-1]:.3f})"
+                f"kernel distance {kernel.compressed[-1]:.3f} "
+                f"(dense {kernel.dense[-1]:.3f})"
             )
         return f"<CompressionReport of {self.estimator}: {', '.join(words)}>"
 
     def __str__(self) -> str:
-        parts = [self._title(), *(_text(*table) for table in self._tables())]
-        return "\n\n".join([*parts, *self.notes])
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        parts = [f"<p>{html.escape(self._title())}</p>"]
-        parts += [_html(*table) for table in self._tables()]
-        parts += [f"<p>{html.escape(note)}</p>" for note in self.notes]
-        return "<div>" + "".join(parts) + "</div>"
-
-    def _title(self) -> str:
-        widths = [self.layers[0].n_inputs, *(each.n_outputs for each in self.layers)]
-        shape = "-".join(map(str, widths))
-        return f"{self.estimator}: {shape}, {self.zeros:.1%} of the weights zero"
-
-    def _tables(self) -> list[tuple[list[str], list[list[str]]]]:
-        """Return the header and the rows of each table."""
-        moments = [
-            [
-                str(layer.layer) if first else "",
-                layer.activation if first else "",
-                *_moment_cells(each),
-            ]
-            for layer in self.layers
-            for first, each in _marked(layer.moments)
-        ]
-        kernel = [
-            [
-                str(layer.layer),
-                f"{layer.zeros:.1%}",
-                str(layer.n_levels),
-                f"{layer.excess_variance:.4g}",
-                *(
-                    f"{given:.4g} / {found:.4g}"
-                    for given, found in zip(
-                        layer.alpha, layer.alpha_compressed, strict=True
-                    )
-                ),
-                _optional(layer.distance),
-                _optional(layer.distance_dense),
-            ]
-            for layer in self.layers
-        ]
-        n_samples = "" if self.kernel is None else f", {self.kernel.n_samples} samples"
-        return [
-            (["layer", "activation", "moment", "given", "step", "residual"], moments),
-            (
-                ["layer", "zeros", "levels", "excess", "a1", "a2", "a3"]
-                + ["kernel distance" + n_samples, "dense"],
-                kernel,
-            ),
-            (
-                ["counted as", "bytes"],
-                [[_BYTES[name], f"{size:,}"] for name, size in self.sizes.items()],
-            ),
-        ]
+        return as_html(self)
 
 
-class _KernelsNotCompared(Exception):
-    """Kernels cannot be compared, with the reason."""
+def _layers(
+    compressor: Any, compare: Callable[[], Comparison]
+) -> Iterable[LayerReport]:
+    def distances(name: str, index: int) -> float | None:
+        kernel, _ = compare()
+        return None if kernel is None else getattr(kernel, name)[index]
 
-
-def fitted_compressor(estimator: Any) -> Any:
-    """Return the fitted compressor of an estimator.
-
-    Raises
-    ------
-    TypeError
-        If it is no estimator of this package.
-    NotFittedError
-        If it is not fitted.
-    """
-    if not hasattr(estimator, "n_levels") or not hasattr(estimator, "fit"):
-        raise TypeError(
-            "estimator must be an NTKCompressor, a CompressedMLPClassifier or a "
-            f"CompressedMLPRegressor, got {type(estimator).__name__}; of a pipeline "
-            "take the step."
-        )
-    check_is_fitted(estimator, "network_")
-    return getattr(estimator, "compressor_", estimator)
-
-
-def validated(estimator: Any, X: Any) -> Any:
-    """Return `X` as a dense or CSR matrix that fits the estimator."""
-    dtype = (np.float64, np.float32, np.uint8)
-    return validate_data(estimator, X, reset=False, accept_sparse="csr", dtype=dtype)
-
-
-def keep_report_rows(compressor: Any, data: Data) -> None:
-    """Keep rows of the training data for the report.
-
-    Parameters
-    ----------
-    compressor : fitted NTKCompressor
-    data : Data
-        Rows of weight zero are left out.
-    """
-    usable = np.flatnonzero(data.gather(has_weight))
-    rows = draw_rows(len(usable), data.n_features, _REPORT_ROWS, data.is_sparse)
-    # With the network that they belong to, and what was measured on them.
-    X = data.take(usable[rows]).X
-    compressor._report_rows = (compressor.network_, X, {})
-
-
-def _compare_kernels(
-    compressor: Any, X: Any, n_samples: int, n_draws: int
-) -> KernelDistance:
-    network = compressor.network_
-    if network.has_stored_weights:
-        raise _KernelsNotCompared(
-            "there are layers with weights of their own, not random ones."
-        )
-    measured: dict[tuple[int, int], KernelDistance] = {}
-    if X is None:
-        fitted, X, measured = getattr(compressor, "_report_rows", (None, None, {}))
-        if fitted is not network:
-            raise _KernelsNotCompared(
-                "fits on dask arrays, pickles, copies and model files keep no training "
-                "data; CompressionReport.from_estimator takes some."
-            )
-        X = X[sample_rows(X, n_samples)]
-    key = (n_samples, n_draws)
-    if key not in measured:
-        try:
-            measured[key] = kernel_distance(compressor, X, n_draws=n_draws)
-        except ValueError as error:
-            raise _KernelsNotCompared(str(error)) from error
-    return measured[key]
-
-
-def _layers(compressor: Any, kernel: KernelDistance | None) -> tuple[LayerReport, ...]:
-    given, compressed = compressor.matching_.alphas
-    rows = zip(compressor.matching_.layers, compressor.network_.layers, strict=True)
-    return tuple(
-        LayerReport(
+    matching, layers = compressor.matching_, compressor.network_.layers
+    reference, compressed = matching.alphas
+    for index, (match, layer) in enumerate(zip(matching.layers, layers, strict=True)):
+        yield LayerReport(
             layer=match.layer,
             activation=match.activation,
-            n_inputs=spec.n_inputs,
-            n_outputs=spec.n_outputs,
-            n_nonzeros=spec.n_nonzeros,
-            n_levels=match.step.n_levels,
+            n_inputs=layer.n_inputs,
+            n_outputs=layer.n_outputs,
+            n_nonzeros=layer.n_nonzeros,
+            n_levels=layer.largest_code + 1,
             moments=match.equations,
             excess_variance=match.excess_variance,
-            alpha=tuple(given[match.layer, :3].tolist()),
+            alpha=tuple(reference[match.layer, :3].tolist()),
             alpha_compressed=tuple(compressed[match.layer, :3].tolist()),
-            distance=kernel.compressed[match.layer - 1] if kernel else None,
-            distance_dense=kernel.dense[match.layer - 1] if kernel else None,
+            distance=partial(distances, "compressed", index),
+            distance_dense=partial(distances, "dense", index),
         )
-        for match, spec in rows
-    )
-
-
-def _sizes(estimator: Any) -> dict[str, int]:
-    """Count bytes; leave out files that the estimator cannot be saved as."""
-    readout = getattr(estimator, "_readout", None)
-    n_targets = 0 if readout is None else readout.n_targets
-    sizes = network_sizes(estimator.network_, n_targets)
-    del sizes["readout"]
-    for name, bits in _READOUTS.items() if n_targets else ():
-        found = network_sizes(estimator.network_, n_targets, bits)
-        sizes[f"readout_{name}"] = found["readout"]
-    for name in _READOUTS:
-        key = f"file_{name}" if n_targets else "file"
-        with contextlib.suppress(TypeError, ValueError):
-            sizes[key] = size_report(estimator, name)["file"]
-    return sizes
-
-
-def _row(layer: LayerReport) -> dict[str, Any]:
-    """Return a layer as one flat row."""
-    row: dict[str, Any] = {
-        "layer": layer.layer,
-        "activation": layer.activation,
-        "n_inputs": layer.n_inputs,
-        "n_outputs": layer.n_outputs,
-        "zeros": layer.zeros,
-        "n_levels": layer.n_levels,
-    }
-    for each in layer.moments:
-        row[each.name] = each.target
-        row[f"{each.name}_compressed"] = each.achieved
-    row["excess_variance"] = layer.excess_variance
-    for i in range(3):
-        row[f"a{i + 1}"] = layer.alpha[i]
-        row[f"a{i + 1}_compressed"] = layer.alpha_compressed[i]
-    row["distance"], row["distance_dense"] = layer.distance, layer.distance_dense
-    row["met"] = layer.met
-    return row
 
 
 def _plain(value: Any) -> Any:
@@ -466,38 +314,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _marked(moments: tuple[MomentEquation, ...]) -> list[tuple[bool, MomentEquation]]:
-    return [(i == 0, each) for i, each in enumerate(moments)]
-
-
-def _moment_cells(each: MomentEquation) -> list[str]:
-    note = "" if each.met else " unmet" if each.required else " (free)"
-    values = [f"{each.target:.6g}", f"{each.achieved:.6g}"]
-    return [each.name, *values, f"{each.residual:.1e}{note}"]
-
-
-def _optional(number: float | None) -> str:
-    return "" if number is None else f"{number:.4f}"
-
-
-def _text(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in (header, ["-" * width for width in widths], *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _html(header: list[str], rows: list[list[str]]) -> str:
-    def line(cells: list[str], tag: str) -> str:
-        return (
-            "<tr>"
-            + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-            + "</tr>"
-        )
-
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>"

@@ -8,19 +8,21 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_consistent_length
 
+from .._validation import validate_input
 from ..theory import SpectrumComparison, compare_spectra, equivalent_ck
 from ..theory._checks import check_count
 from ._axes import as_axes
 from ._kernels import (
+    check_kernel_is_known,
     compressed_kernels,
     exact_kernels,
-    given_activations,
     input_gram,
+    reference_activations,
     root,
     sample_rows,
 )
+from ._measures import fitted_compressor
 from ._optional import import_pyplot
-from ._report import fitted_compressor, validated
 
 __all__ = ["SpectrumDisplay"]
 
@@ -142,7 +144,7 @@ class SpectrumDisplay:
         ax: Any = None,
         bins: int = 60,
     ) -> Self:
-        """Draw the given network's kernel against that of the compressed network.
+        """Draw the reference network's kernel against that of the compressed network.
 
         Parameters
         ----------
@@ -153,8 +155,8 @@ class SpectrumDisplay:
         y : array-like of shape (n_rows,), default=None
             Classes; eigenvectors are drawn class by class.
         theory : {"exact", "equivalent"}, default="exact"
-            What practice is set against: the conjugate kernel of the given network at
-            infinite width, or its random-matrix equivalent.
+            What practice is set against: the conjugate kernel of the reference network
+            at infinite width, or its random-matrix equivalent.
         n_samples : int, default=1000
             Rows of `X` that are used, drawn with a fixed seed.
         n_vectors : int, default=2
@@ -184,12 +186,8 @@ class SpectrumDisplay:
             raise ValueError(f"theory must be 'exact' or 'equivalent', got {theory!r}.")
         check_count("n_samples", n_samples, 2)
         compressor = fitted_compressor(estimator)
-        if compressor.network_.has_stored_weights:
-            raise ValueError(
-                "there are layers with weights of their own, not random ones; theory "
-                "does not tell their kernel."
-            )
-        X = validated(estimator, X)
+        check_kernel_is_known(compressor.network_)
+        X = validate_input(estimator, X, reset=False)
         rows = sample_rows(X, n_samples)
         if y is not None:
             y = np.asarray(y)
@@ -197,13 +195,13 @@ class SpectrumDisplay:
             y = y[rows]
         X = X[rows]
         gram = input_gram(compressor, X)
-        activations = given_activations(compressor)
+        activations = reference_activations(compressor)
         if theory == "exact":
             kernel = exact_kernels(gram, activations, compressor.matching_)[-1]
         else:
             kernel = equivalent_ck(root(gram), activations)
         practice = compressed_kernels(compressor, X)[-1]
-        names = ("given network, " + theory, "compressed network")
+        names = ("reference network, " + theory, "compressed network")
         return cls.from_kernels(
             kernel, practice, y, n_vectors=n_vectors, names=names, ax=ax, bins=bins
         )

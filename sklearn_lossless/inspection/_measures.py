@@ -1,0 +1,151 @@
+"""What a report measures: distances of kernels, and bytes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..data import Data, has_weight
+from ..export._kinds import kind_of
+from ..export.archive import checked_bytes, content_of
+from ..network import CompressedNetwork, network_sizes
+from ._kernels import (
+    KernelDistance,
+    check_kernel_is_known,
+    draw_rows,
+    kernel_distance,
+    sample_rows,
+)
+
+__all__ = [
+    "Comparison",
+    "compare_kernels",
+    "count_bytes",
+    "fitted_compressor",
+    "keep_report_rows",
+]
+
+#: Rows that `fit` sets aside.
+_REPORT_ROWS = 200
+
+#: Readout by type: bits of a coefficient.
+_READOUTS = {"float32": 32, "float16": 16, "int8": 8, "int4": 4}
+
+#: The distance and no note, or None and a note that says why.
+Comparison = tuple[KernelDistance | None, tuple[str, ...]]
+
+
+def fitted_compressor(estimator: Any) -> Any:
+    """Return the fitted compressor of an estimator.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator of this package.
+    NotFittedError
+        If it is not fitted.
+    """
+    # A FrozenEstimator is of no kind, but shows the network of what it holds.
+    network = getattr(estimator, "network_", None)
+    if kind_of(estimator) is None and not isinstance(network, CompressedNetwork):
+        raise TypeError(
+            "estimator must be an NTKCompressor, a CompressedMLPClassifier or a "
+            f"CompressedMLPRegressor, got {type(estimator).__name__}; of a pipeline "
+            "take the step."
+        )
+    check_is_fitted(estimator, "network_")
+    return getattr(estimator, "compressor_", estimator)
+
+
+def keep_report_rows(compressor: Any, data: Data) -> None:
+    """Keep rows of the training data for the report.
+
+    Parameters
+    ----------
+    compressor : fitted NTKCompressor
+    data : Data
+        Rows of weight zero are left out.
+    """
+    usable = np.flatnonzero(data.gather(has_weight))
+    rows = draw_rows(len(usable), data.n_features, _REPORT_ROWS, data.is_sparse)
+    # With the network that they belong to, and what was measured on them.
+    X = data.take(usable[rows]).X
+    compressor._report_rows = (compressor.network_, X, {})
+
+
+def compare_kernels(
+    compressor: Any, X: Any, n_samples: int, n_draws: int
+) -> Comparison:
+    """Return the kernel distance on rows of `X`, or why there is none.
+
+    Parameters
+    ----------
+    compressor : fitted NTKCompressor
+    X : ndarray or CSR matrix of shape (n_rows, n_features) or None
+        Rows to compare on. None: at most `n_samples` of those that `fit` set aside,
+        on which each distance is measured once.
+    n_samples, n_draws : int
+        See :meth:`CompressionReport.from_estimator`.
+
+    Returns
+    -------
+    kernel : KernelDistance or None
+    notes : tuple of str
+        A note if there is no distance.
+    """
+    measured: dict[tuple[int, int], KernelDistance] = {}
+    try:
+        check_kernel_is_known(compressor.network_)
+        if X is None:
+            X, measured = _report_rows(compressor, n_samples)
+        key = (n_samples, n_draws)
+        if key not in measured:
+            # Of threads that measure at the same time, the first keeps its result.
+            measured.setdefault(key, kernel_distance(compressor, X, n_draws=n_draws))
+        return measured[key], ()
+    except ValueError as reason:
+        return None, (f"The kernels were not compared: {reason}",)
+
+
+def _report_rows(compressor: Any, n_samples: int) -> tuple[Any, dict[Any, Any]]:
+    """Return rows that `fit` has set aside, and what was measured on them."""
+    network, X, measured = getattr(compressor, "_report_rows", (None, None, {}))
+    if X is None or network is not compressor.network_:
+        raise ValueError(
+            "pickles, copies and model files keep no training data; "
+            "CompressionReport.from_estimator takes some."
+        )
+    return X[sample_rows(X, n_samples)], measured
+
+
+def count_bytes(estimator: Any) -> dict[str, int]:
+    """Count bytes; leave out files that the estimator cannot be saved as."""
+    readout = getattr(estimator, "_readout", None)
+    n_targets = 0 if readout is None else readout.n_targets
+    sizes = network_sizes(estimator.network_, n_targets)
+    del sizes["readout"]
+    for name, bits in _READOUTS.items() if n_targets else ():
+        found = network_sizes(estimator.network_, n_targets, bits)
+        sizes[f"readout_{name}"] = found["readout"]
+    dtypes = list(_READOUTS) if n_targets else ["float64"]
+    for name, size in file_sizes(estimator, dtypes).items():
+        sizes[f"file_{name}" if n_targets else "file"] = size
+    return sizes
+
+
+def file_sizes(estimator: Any, dtypes: Iterable[str]) -> dict[str, int]:
+    """Return the bytes of the model file by type of readout.
+
+    Types that cannot be saved are left out.
+    """
+    sizes = {}
+    with contextlib.suppress(TypeError, ValueError):
+        content = content_of(estimator)
+        for dtype in dtypes:
+            with contextlib.suppress(ValueError):
+                sizes[dtype] = len(checked_bytes(content, dtype))
+    return sizes

@@ -1,0 +1,155 @@
+"""The report as text, as HTML and as data frames."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from ..theory import MomentEquation
+from ._optional import import_pandas
+
+if TYPE_CHECKING:
+    from ._report import CompressionReport, LayerReport
+
+__all__ = ["as_frame", "as_html", "as_text"]
+
+#: Header and rows.
+_Table = tuple[list[str], list[list[str]]]
+
+_READOUTS = ("float32", "float16", "int8", "int4")
+
+_BYTES = {
+    "dense_float32": "dense network, float32",
+    "packed_trits": "hidden weights, packed trits: 1.6 bits per weight",
+    "csr": "hidden weights, index and sign of each nonzero",
+    "entropy_bound": "hidden weights, entropy bound of places and signs",
+    "paper": "hidden weights, 2 bits per nonzero, places left out",
+    "seed": "hidden weights as stored: seed, and weights not drawn from it",
+    **{f"readout_{name}": f"readout weights, {name}" for name in _READOUTS},
+    "file": "model file, all of it",
+    **{f"file_{name}": f"model file, all of it, readout {name}" for name in _READOUTS},
+}
+
+
+def as_text(report: CompressionReport) -> str:
+    """Return the report as tables of plain text."""
+    parts = [_title(report), *(_text_table(*table) for table in _tables(report))]
+    return "\n\n".join([*parts, *report.notes])
+
+
+def as_html(report: CompressionReport) -> str:
+    """Return the report as tables of HTML."""
+    parts = [f"<p>{html.escape(_title(report))}</p>"]
+    parts += [_html_table(*table) for table in _tables(report)]
+    parts += [f"<p>{html.escape(note)}</p>" for note in report.notes]
+    return "<div>" + "".join(parts) + "</div>"
+
+
+def as_frame(report: CompressionReport, part: str) -> Any:
+    """Return a part of the report, "layers" or "bytes", as a DataFrame."""
+    pandas = import_pandas("CompressionReport.frame")
+    if part == "layers":
+        rows = [_flat_row(layer) for layer in report.layers]
+        return pandas.DataFrame(rows).set_index("layer")
+    if part == "bytes":
+        dense = report.sizes["dense_float32"]
+        of_dense = {name: size / dense for name, size in report.sizes.items()}
+        return pandas.DataFrame({"bytes": report.sizes, "of_dense": of_dense})
+    raise ValueError(f"part must be 'layers' or 'bytes', got {part!r}.")
+
+
+def _title(report: CompressionReport) -> str:
+    widths = [report.layers[0].n_inputs, *(each.n_outputs for each in report.layers)]
+    shape = "-".join(map(str, widths))
+    return f"{report.estimator}: {shape}, {report.zeros:.1%} of the weights zero"
+
+
+def _tables(report: CompressionReport) -> list[_Table]:
+    moments = [row for layer in report.layers for row in _moment_rows(layer)]
+    kernels = [_kernel_row(layer) for layer in report.layers]
+    sizes = [[_BYTES[name], f"{size:,}"] for name, size in report.sizes.items()]
+    kernel = report.kernel
+    distance = "kernel distance"
+    if kernel is not None:
+        distance += f", {kernel.n_samples} samples"
+    return [
+        (["layer", "activation", "moment", "given", "step", "residual"], moments),
+        (
+            ["layer", "zeros", "levels", "excess", "a1", "a2", "a3", distance, "dense"],
+            kernels,
+        ),
+        (["counted as", "bytes"], sizes),
+    ]
+
+
+def _moment_rows(layer: LayerReport) -> list[list[str]]:
+    """Return a row for each moment; the first names the layer."""
+    rows = [["", "", *_moment_cells(each)] for each in layer.moments]
+    for row in rows[:1]:
+        row[:2] = str(layer.layer), layer.activation
+    return rows
+
+
+def _moment_cells(each: MomentEquation) -> list[str]:
+    remark = {"": "", "unmet": " unmet", "free": " (free)"}[each.remark]
+    values = [f"{each.target:.6g}", f"{each.achieved:.6g}"]
+    return [each.name, *values, f"{each.residual:.1e}{remark}"]
+
+
+def _kernel_row(layer: LayerReport) -> list[str]:
+    pairs = zip(layer.alpha, layer.alpha_compressed, strict=True)
+    return [
+        str(layer.layer),
+        f"{layer.zeros:.1%}",
+        str(layer.n_levels),
+        f"{layer.excess_variance:.4g}",
+        *(f"{reference:.4g} / {compressed:.4g}" for reference, compressed in pairs),
+        _optional(layer.distance),
+        _optional(layer.distance_dense),
+    ]
+
+
+def _optional(number: float | None) -> str:
+    return "" if number is None else f"{number:.4f}"
+
+
+def _flat_row(layer: LayerReport) -> dict[str, Any]:
+    """Return a layer as one row of a data frame."""
+    row: dict[str, Any] = {
+        "layer": layer.layer,
+        "activation": layer.activation,
+        "n_inputs": layer.n_inputs,
+        "n_outputs": layer.n_outputs,
+        "zeros": layer.zeros,
+        "n_levels": layer.n_levels,
+    }
+    for each in layer.moments:
+        row[each.name] = each.target
+        row[f"{each.name}_compressed"] = each.achieved
+    row["excess_variance"] = layer.excess_variance
+    for i in range(3):
+        row[f"a{i + 1}"] = layer.alpha[i]
+        row[f"a{i + 1}_compressed"] = layer.alpha_compressed[i]
+    row["distance"], row["distance_dense"] = layer.distance, layer.distance_dense
+    row["met"] = layer.met
+    return row
+
+
+def _text_table(header: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (header, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _html_table(header: list[str], rows: list[list[str]]) -> str:
+    body = "".join(_html_row(row, "td") for row in rows)
+    head = _html_row(header, "th")
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _html_row(cells: list[str], tag: str) -> str:
+    inside = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+    return f"<tr>{inside}</tr>"
