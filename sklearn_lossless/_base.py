@@ -28,6 +28,7 @@ __all__ = ["Agreement", "CompressedMLP"]
 
 #: Attributes of the readout; after `partial_fit` they are computed when asked for.
 _OF_READOUT = (
+    "_readout",
     "alpha_",
     "alphas_",
     "coef_",

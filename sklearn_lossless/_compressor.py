@@ -23,14 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, fit_context, validate_input, warn_user
-from .data import (
-    Data,
-    Report,
-    has_weight,
-    over_chunks,
-    print_progress,
-    read_data,
-)
+from .data import Data, Report, has_weight, over_chunks, print_progress, read_data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
 from .network import (
@@ -353,7 +346,7 @@ class NTKCompressor(
 
     @property
     def code_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Offset and step size of each feature: its value at code 0, code to code."""
+        """Offset and step size of each feature."""
         return self.network_.code_line
 
     def _check_inputs(self, n_features: int, eps: float) -> None:

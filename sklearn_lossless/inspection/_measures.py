@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data import Data, has_weight
 from ..export._kinds import kind_of
-from ..export.archive import checked_bytes, content_of
+from ..export.sizes import file_sizes
 from ..network import CompressedNetwork, network_sizes
 from ._kernels import (
     KernelDistance,
@@ -134,18 +132,4 @@ def count_bytes(estimator: Any) -> dict[str, int]:
     dtypes = list(_READOUTS) if n_targets else ["float64"]
     for name, size in file_sizes(estimator, dtypes).items():
         sizes[f"file_{name}" if n_targets else "file"] = size
-    return sizes
-
-
-def file_sizes(estimator: Any, dtypes: Iterable[str]) -> dict[str, int]:
-    """Return the bytes of the model file by type of readout.
-
-    Types that cannot be saved are left out.
-    """
-    sizes = {}
-    with contextlib.suppress(TypeError, ValueError):
-        content = content_of(estimator)
-        for dtype in dtypes:
-            with contextlib.suppress(ValueError):
-                sizes[dtype] = len(checked_bytes(content, dtype))
     return sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from ..export.sizes import COUNT_LABELS
 from ..theory import MomentEquation
 from ._optional import import_pandas
 
@@ -17,18 +18,6 @@ __all__ = ["as_frame", "as_html", "as_text"]
 _Table = tuple[list[str], list[list[str]]]
 
 _READOUTS = ("float32", "float16", "int8", "int4")
-
-_BYTES = {
-    "dense_float32": "dense network, float32",
-    "packed_trits": "hidden weights, packed trits: 1.6 bits per weight",
-    "csr": "hidden weights, index and sign of each nonzero",
-    "entropy_bound": "hidden weights, entropy bound of places and signs",
-    "paper": "hidden weights, 2 bits per nonzero, places left out",
-    "seed": "hidden weights as stored: seed, and weights not drawn from it",
-    **{f"readout_{name}": f"readout weights, {name}" for name in _READOUTS},
-    "file": "model file, all of it",
-    **{f"file_{name}": f"model file, all of it, readout {name}" for name in _READOUTS},
-}
 
 
 def as_text(report: CompressionReport) -> str:
@@ -67,7 +56,7 @@ def _title(report: CompressionReport) -> str:
 def _tables(report: CompressionReport) -> list[_Table]:
     moments = [row for layer in report.layers for row in _moment_rows(layer)]
     kernels = [_kernel_row(layer) for layer in report.layers]
-    sizes = [[_BYTES[name], f"{size:,}"] for name, size in report.sizes.items()]
+    sizes = [[COUNT_LABELS[name], f"{size:,}"] for name, size in report.sizes.items()]
     kernel = report.kernel
     distance = "kernel distance"
     if kernel is not None:
