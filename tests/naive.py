@@ -68,3 +68,9 @@ def forward(network, X):
         reached = (sums[..., np.newaxis] >= spec.thresholds / 256).sum(axis=-1)
         codes = spec.levels[reached].astype(np.float64)
     return codes.astype(np.uint8)
+
+
+def theory_inputs(estimator, X):
+    """The inputs of a fitted network as the theory wants them, the bias one of them."""
+    bias = np.full((len(X), 1), 1 / np.sqrt(X.shape[1]))
+    return np.hstack([(X - estimator.mean_) * estimator.scale_, bias])
