@@ -472,6 +472,7 @@ def test_reports_are_made_of_plain_values(compressor):
     report = CompressionReport("x", (1,), (1,), (layer,), None, {"dense_float32": 1})
     assert report.notes == ()
     assert report.kernel is None
+    assert "kernel distance  dense" in str(report)  # of no samples
 
 
 # --- forms of the report ------------------------------------------------------
