@@ -53,7 +53,7 @@ GOLDEN = {
     "logistic_binary_int8": (t.MODELS["logistic_binary"], "int8"),
     "paper_int8": (t.MODELS["paper"], "int8"),
     "all_layers_int8": (t.MODELS["all_layers"], "int8"),
-    "given_weights_int8": (t.MODELS["given_weights"], "int8"),
+    "given_weights_int8": (t.MODELS["stored_weights"], "int8"),
     "regressor_float16": (t.MODELS["regressor"], "float16"),
     "targets_int8": (t.MODELS["targets"], "int8"),
 }
