@@ -7,9 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# Workers share the cores: one thread of BLAS each. Modules go to workers as a whole.
+# Workers share the cores: one thread of BLAS each.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 \
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope
+	$(BIN)/python -m pytest --numprocesses=auto
 FAST := $(addprefix tests/test_,architecture.py data.py fitted_state.py network.py \
 	quantizer.py readout.py sizes.py ternary.py theory_steps.py theory_matching.py)
 
@@ -34,8 +34,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A module goes to one worker, so that its fixtures are made once.
 tests: $(VENV)/.installed-test
-	$(PYTEST)
+	$(PYTEST) --dist=loadscope
 
 # Compiled and cached once, before several workers would.
 kernels: $(VENV)/.installed-test
