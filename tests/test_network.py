@@ -126,7 +126,7 @@ def test_threads_and_batches_do_not_matter(n_jobs):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_memory_is_the_result_and_a_fixed_working_set(n_jobs):
-    n_samples = 4000 if numba.config.DISABLE_JIT else 200_000  # a minute for each
+    n_samples = 1000 if numba.config.DISABLE_JIT else 200_000  # of minutes each
     X = np.random.default_rng(0).integers(0, 256, (n_samples, 30), dtype=np.uint8)
     network = make_network(X[:1000], (200, 100))
     for run in (
