@@ -149,6 +149,15 @@ def test_generalised_cross_validation(n_samples):
         assert loss == pytest.approx(expected, rel=1e-8)
 
 
+def test_decomposing_leaves_the_sums_as_they_are():
+    codes = np.random.default_rng(0).integers(0, 8, (90, 20)).astype(np.uint8)
+    statistics = RidgeStatistics.of(Samples(codes, codes[:, :2] * 1.0))
+    gram = statistics.gram.copy()
+    first, again = (Decomposition.of(statistics, np.ones(20)) for _ in range(2))
+    np.testing.assert_array_equal(statistics.gram, gram)
+    np.testing.assert_array_equal(first.values, again.values)
+
+
 def test_alpha_is_the_best_by_gcv(digits):
     clf = classifier().partial_fit(*digits, classes=range(10))
     assert clf.gcv_losses_[clf.alphas_ == clf.alpha_] == clf.gcv_losses_.min()

@@ -21,6 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import sklearn_lossless
+import sklearn_lossless.reference.architecture as architecture_module
 from sklearn_lossless import (
     CompressedMLPClassifier,
     CompressedMLPRegressor,
@@ -419,7 +420,23 @@ def test_a_teacher_of_parts(digits, mlp, weighted):
     assert total / n == pytest.approx(np.average(squares, weights=weight), rel=1e-14)
 
 
-def test_a_reference_network_is_read_once(mlp):
+@pytest.mark.parametrize("hidden_weights", ["random", "fitted"])
+def test_a_fit_reads_the_network_once(digits, mlp, monkeypatch, hidden_weights):
+    read = []
+
+    def counted(estimator):
+        read.append(estimator)
+        return read_network(estimator)
+
+    monkeypatch.setattr(architecture_module, "read_network", counted)
+    clf = CompressedMLPClassifier(
+        estimator=mlp, hidden_weights=hidden_weights, target="both", alpha=0.01
+    )
+    clf.fit(digits[0], digits[2])
+    assert read == [mlp]
+
+
+def test_a_teacher_may_be_read_already(mlp):
     reference = read_network(mlp)
     teacher = read_teacher(reference, "both", classifier=True, n_features=64)
     assert teacher.reference is reference

@@ -6,12 +6,11 @@ from .base import (
     Report,
     has_weight,
     is_dask,
-    over_chunks,
     print_progress,
     row_blocks,
 )
 from .memory import MemoryData
-from .read import read_data
+from .read import over_chunks, read_data
 
 __all__ = [
     "Data",

@@ -7,7 +7,6 @@ A fit never asks which: it gives functions of a part to `Data` and gets their su
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -23,7 +22,6 @@ __all__ = [
     "has_weight",
     "is_dask",
     "join_rows",
-    "over_chunks",
     "print_progress",
     "row_blocks",
     "take_rows",
@@ -201,17 +199,3 @@ def print_progress(name: str, text: str) -> None:
 def is_dask(*arrays: Any) -> bool:
     """Return whether one of `arrays` is a collection of dask, without importing it."""
     return any(type(each).__module__.partition(".")[0] == "dask" for each in arrays)
-
-
-def over_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method that works row by row return a dask array for a dask array."""
-
-    @wraps(method)
-    def of_any(self: Any, X: Any) -> Any:
-        if not is_dask(X):
-            return method(self, X)
-        from .dask import map_rows
-
-        return map_rows(self, method.__name__, X)
-
-    return of_any

@@ -1,7 +1,9 @@
-"""From what users pass to `fit` to `Data`, validated."""
+"""From what users pass to `Data`: arrays in memory, or dask arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from .._validation import validate_input, validate_weight
 from .base import Data, Part, Report, is_dask
 from .memory import MemoryData
 
-__all__ = ["read_data"]
+__all__ = ["over_chunks", "read_data"]
 
 
 def read_data(
@@ -75,3 +77,17 @@ def read_data(
         sample_weight = validate_weight(sample_weight, X)
     part = Part(X, y, sample_weight, n_jobs=estimator.n_jobs, report=report)
     return MemoryData.of(part, y_shape)
+
+
+def over_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method that works row by row return a dask array for a dask array."""
+
+    @wraps(method)
+    def of_any(self: Any, X: Any) -> Any:
+        if not is_dask(X):
+            return method(self, X)
+        from .dask import map_rows
+
+        return map_rows(self, method.__name__, X)
+
+    return of_any
