@@ -262,15 +262,15 @@ def test_readout_types(models, readout_dtype, bits, error):
 def test_integer_readouts_score_in_exact_integers(models, name, readout_dtype, top):
     # The weights of the codes are whole numbers times a scale of 24 bits.
     loaded = from_bytes(to_bytes(models[name], readout_dtype))
-    first, unit = loaded.compressor_.code_line_
-    weights = loaded.coef_ * unit
+    offset, step_size = loaded.compressor_.code_line_
+    weights = loaded.coef_ * step_size
     scales = np.float32(np.abs(weights).max(axis=1) / top).astype(float)
     whole = np.rint(weights / scales[:, None])
     assert np.abs(whole).max(axis=1).tolist() == [top] * len(whole)
     np.testing.assert_allclose(weights, whole * scales[:, None], rtol=1e-15)
     codes = loaded.network_.forward(X)
     sums = codes.astype(int) @ whole.T.astype(int)
-    constant = loaded.intercept_ + loaded.coef_ @ first
+    constant = loaded.intercept_ + loaded.coef_ @ offset
     scores = getattr(loaded, "decision_function", loaded.predict)(X)
     np.testing.assert_allclose(
         scores - constant, sums * scales, rtol=0, atol=1e-7 * np.abs(constant).max()

@@ -62,7 +62,7 @@ def _tables(report: CompressionReport) -> list[_Table]:
     if kernel is not None:
         distance += f", {kernel.n_samples} samples"
     return [
-        (["layer", "activation", "moment", "given", "step", "residual"], moments),
+        (["layer", "activation", "moment", "reference", "step", "residual"], moments),
         (
             ["layer", "zeros", "levels", "excess", "a1", "a2", "a3", distance, "dense"],
             kernels,
