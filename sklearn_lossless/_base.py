@@ -43,7 +43,7 @@ class Agreement(NamedTuple):
     """Agreement with the teacher and with the labels on the training data."""
 
     with_teacher: float
-    with_labels: float | None
+    with_labels: float | None = None
 
 
 class CompressedMLP(FittedMixin, BaseEstimator):

@@ -258,13 +258,14 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         classes = said if scored else weights.labels
         check_several(type(self).__name__, classes)
 
+        costs = class_costs(self.class_weight, classes, weights.of(classes))
+        if costs is not None and not (costs * weights.of(classes)).any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} leaves no sample any weight."
+            )
+        targets = ClassTargets(classes, costs, self.target if scored else "labels")
         self._fit_hidden(data, hidden)
         self.classes_ = classes
-        targets = ClassTargets(
-            classes,
-            class_costs(self.class_weight, classes, weights.of(classes)),
-            self.target if scored else "labels",
-        )
         if self.readout == "ridge":
             readout, left_out = self._fit_ridge(
                 wanted, targets, zero_one_loss, calibrate=True
@@ -274,15 +275,10 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         else:
             self._fit_estimator(wanted.map(samples_of, self.network_, targets), data)
         if self.target != "labels":
-            self._agreement = self._measure_agreement(data, told, y is not None)
+            told_right, right, weight = data.total(_hits, self._predictor(), said)
+            with_labels = None if y is None else float(right / weight)
+            self._agreement = Agreement(float(told_right / weight), with_labels)
         return self
-
-    def _measure_agreement(self, data: Data, told: Data, has_labels: bool) -> Agreement:
-        """Return the shares of samples predicted as the teacher says, and right."""
-        light = self._predictor()
-        hits, weight = told.total(_hits, light)
-        right = data.total(_hits, light)[0] / weight if has_labels else None
-        return Agreement(hits / weight, right)
 
     @available_if(_has_partial_fit)
     @fit_context(prefer_skip_nested_validation=True)
@@ -292,7 +288,8 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         """Train the ridge readout on one more batch.
 
         Batches add up: after all of them the readout is that of one fit on all the
-        samples, in whatever order and portions they came. The hidden layers are
+        samples, in whatever order and portions they came. `alpha` is that of the last
+        batch. The hidden layers are
         fixed by the first batch, whose mean, scale and range should therefore be
         typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
         but not the readout. Without `alpha`, the regularisation is chosen by
@@ -365,8 +362,12 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         return self._agreement_with_labels("training_accuracy_")
 
 
-def _hits(part: Part, classifier: CompressedMLPClassifier) -> npt.NDArray[np.float64]:
-    """Return the weight of the rows that are predicted as labelled, and of all."""
-    hits = classifier._predict_validated(part.X) == part.y
-    weight = np.ones(len(hits)) if part.weight is None else part.weight
-    return np.array([(hits * weight).sum(), weight.sum()])
+def _hits(
+    part: Part, classifier: CompressedMLPClassifier, teacher_classes: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Return the weight of rows that agree with the teacher, with y, and of all."""
+    predicted = classifier._predict_validated(part.X)
+    weight = np.ones(len(predicted)) if part.weight is None else part.weight
+    told = predicted == labelled_by_teacher(part, teacher_classes).y
+    right = np.zeros(len(predicted)) if part.y is None else predicted == part.y
+    return np.array([(told * weight).sum(), (right * weight).sum(), weight.sum()])

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -23,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, fit_context, validate_input, warn_user
-from .data import Data, Report, has_weight, over_chunks, print_progress, read_data
+from .data import Data, Report, over_chunks, print_progress, read_data, spread_rows
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
 from .network import (
@@ -272,7 +271,7 @@ class NTKCompressor(
             assert reference.biases is not None
             self.network_, correlations = network_from_weights(
                 quantizer,
-                _spread_rows(data),
+                spread_rows(data, _FITTED_ROWS),
                 reference.weights[:-1],
                 reference.biases[:-1],
                 architecture.activations,
@@ -379,14 +378,6 @@ class NTKCompressor(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _spread_rows(data: Data) -> npt.NDArray[Any]:
-    """Return rows that have weight, at equal distances, dense."""
-    usable = np.flatnonzero(data.gather(has_weight))
-    n_rows = min(len(usable), _FITTED_ROWS)
-    X = data.take(usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]).X
-    return X.toarray() if sparse.issparse(X) else X
 
 
 def _draw_seed(random_state: int | np.random.RandomState | None) -> int:

@@ -193,10 +193,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         intercept = readout.intercept + offset
         self._keep_readout(replace(readout, intercept=intercept, single=single))
         if self.target != "labels":
-            light = self._predictor()
-            with_labels = None if y is None else _r2(data, light, NumberTargets())
-            with_teacher = _r2(data, light, NumberTargets(target="teacher"))
-            self._agreement = Agreement(with_teacher, with_labels)
+            compared = [NumberTargets(target="teacher")]
+            compared += [] if y is None else [NumberTargets()]
+            self._agreement = Agreement(*_r2(data, self._predictor(), compared))
         return self
 
     def _check_outputs(self, hidden: Any, y_shape: tuple[int, ...] | None) -> None:
@@ -212,7 +211,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         """Train the readout on one more batch.
 
         Batches add up: after all of them the readout is that of one fit on all the
-        samples, in whatever order and portions they came. The hidden layers are
+        samples, in whatever order and portions they came. `alpha` is that of the last
+        batch. The hidden layers are
         fixed by the first batch, whose mean, scale and range should therefore be
         typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
         but not the readout. Without `alpha`, the regularisation is chosen by
@@ -295,23 +295,32 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         return self._agreement_with_labels("training_r2_")
 
 
-def _r2(data: Data, regressor: CompressedMLPRegressor, targets: NumberTargets) -> float:
-    """Return the R^2 of predictions, the mean over targets, as `r2_score`."""
-    *sums, weight = data.total(weighted_sums, targets)
-    centred = replace(targets, offset=np.array(sums) / weight)
-    errors, squares = data.total(_squared_errors, regressor, targets, centred)
-    exact = np.where(errors == 0, 1.0, 0.0)  # of constant targets
-    share = np.divide(errors, squares, out=1 - exact, where=squares > 0)
-    return float(np.mean(1 - share))
+def _r2(
+    data: Data, regressor: CompressedMLPRegressor, compared: list[NumberTargets]
+) -> list[float]:
+    """Return R^2 of the predictions as each of the targets, as `r2_score` does."""
+    centred = []
+    for targets in compared:
+        *sums, weight = data.total(weighted_sums, targets)
+        centred.append(replace(targets, offset=np.array(sums) / weight))
+    totals = data.total(_squared_errors, regressor, compared, centred)
+    scores = []
+    for errors, squares in totals:
+        constant = np.where(errors == 0, 0.0, 1.0)  # share of errors without variance
+        share = np.divide(errors, squares, out=constant, where=squares > 0)
+        scores.append(float(np.mean(1 - share)))
+    return scores
 
 
 def _squared_errors(
     part: Part,
     regressor: CompressedMLPRegressor,
-    targets: NumberTargets,
-    centred: NumberTargets,
+    compared: list[NumberTargets],
+    centred: list[NumberTargets],
 ) -> npt.NDArray[np.float64]:
-    """Return the sums of squared errors, and of squares of the centred targets."""
+    """Return for each of the targets the sums of squared errors, and of squares."""
     weight = np.ones(part.n_samples) if part.weight is None else part.weight
-    errors = targets(part)[0] - regressor._linear(part.X)
-    return weight @ np.square([errors, centred(part)[0]])
+    predicted = regressor._linear(part.X)
+    pairs = zip(compared, centred, strict=True)
+    terms = [[targets(part)[0] - predicted, about(part)[0]] for targets, about in pairs]
+    return np.asarray(weight @ np.square(terms))

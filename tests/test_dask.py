@@ -133,6 +133,28 @@ def test_sparse_chunks_and_unknown_lengths(digits):
     assert_same(clf, expected, X)
 
 
+@pytest.mark.parametrize("n_targets", [None, 1, 2])
+def test_chunks_without_rows(n_targets):
+    X, y = load_diabetes(return_X_y=True)
+    if n_targets:
+        y = np.column_stack([y, -y])[:, :n_targets]
+    chunks = (200, 0, 242)
+    parameters = {"eps": 0.5, "alpha": 0.1, "random_state": 0}
+    expected = CompressedMLPRegressor((60,), **parameters).fit(X, y)
+    reg = CompressedMLPRegressor((60,), **parameters)
+    reg.fit(da.from_array(X, chunks=(chunks, 10)), da.from_array(y, chunks=-1))
+    assert_same(reg, expected, X)
+
+
+def test_some_chunks_are_sparse(digits):
+    X, y = digits
+    chunks = [da.from_array(X[:900], chunks=(900, 64))]
+    rest = da.from_array(X[900:], chunks=(897, 64))
+    chunks += [rest.map_blocks(sparse.csr_array, dtype=X.dtype, meta=X[:0])]
+    clf = classifier(alpha=0.01).fit(da.concatenate(chunks), y)
+    assert_same(clf, classifier(alpha=0.01).fit(X, y), X)
+
+
 # --- what was once for memory only ---------------------------------------------------
 
 

@@ -389,6 +389,13 @@ def test_parameters_set_after_the_fit_wait_for_the_next(digits, readout, other):
             to_c(clf, "unused.c")
 
 
+def test_class_weights_that_leave_nothing_are_an_error(digits):
+    X_train, _, y_train, _ = digits
+    nothing = dict.fromkeys(range(10), 0.0)
+    with pytest.raises(ValueError, match="class_weight=.* leaves no sample any weight"):
+        classifier(class_weight=nothing).fit(X_train, y_train)
+
+
 def test_class_weight_is_sample_weight(digits):
     X_train, _, y_train, _ = digits
     weights = {digit: 1 + digit for digit in range(10)}

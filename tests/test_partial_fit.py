@@ -105,6 +105,35 @@ def test_weights_and_costs(digits, sizes):
     assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-4)
 
 
+@pytest.mark.parametrize("weighted", [[False, True], [True, False]])
+def test_batches_with_and_without_weights_mix(digits, weighted):
+    X, y = digits[0][:900], digits[1][:900]
+    weight = np.random.default_rng(0).uniform(0.1, 5, 900)
+    halves = [slice(0, 450), slice(450, 900)]
+    mixed, ones = classifier(alpha=0.01), classifier(alpha=0.01)
+    for rows, has_weight in zip(halves, weighted, strict=True):
+        given = weight[rows] if has_weight else None
+        mixed.partial_fit(X[rows], y[rows], classes=range(10), sample_weight=given)
+        given = weight[rows] if has_weight else np.ones(450)
+        ones.partial_fit(X[rows], y[rows], classes=range(10), sample_weight=given)
+    np.testing.assert_allclose(mixed.coef_, ones.coef_, rtol=1e-8)
+    assert mixed.temperature_ == pytest.approx(ones.temperature_, rel=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [[False, True], [True, False]])
+def test_batches_with_and_without_class_weights_mix(digits, weighted):
+    X, y = digits[0][:900], digits[1][:900]
+    mixed, ones = classifier(alpha=0.01), classifier(alpha=0.01)
+    for rows, has_weight in zip(
+        [slice(0, 450), slice(450, 900)], weighted, strict=True
+    ):
+        mixed.set_params(class_weight={0: 9.0} if has_weight else None)
+        ones.set_params(class_weight={0: 9.0 if has_weight else 1.0})
+        for each in (mixed, ones):
+            each.partial_fit(X[rows], y[rows], classes=range(10))
+    assert mixed.temperature_ == pytest.approx(ones.temperature_, rel=1e-6)
+
+
 @pytest.mark.parametrize("n_targets", [1, 2])
 def test_regressor_equals_fit(n_targets):
     X, y = load_diabetes(return_X_y=True)

@@ -8,6 +8,8 @@ from .base import (
     is_dask,
     print_progress,
     row_blocks,
+    rows_with_weight,
+    spread_rows,
 )
 from .memory import MemoryData
 from .read import over_chunks, read_data
@@ -23,4 +25,6 @@ __all__ = [
     "print_progress",
     "read_data",
     "row_blocks",
+    "rows_with_weight",
+    "spread_rows",
 ]

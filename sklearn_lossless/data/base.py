@@ -24,6 +24,8 @@ __all__ = [
     "join_rows",
     "print_progress",
     "row_blocks",
+    "rows_with_weight",
+    "spread_rows",
     "take_rows",
 ]
 
@@ -97,6 +99,8 @@ class Data(Protocol):
     is_sparse: bool
     #: Shape of y as it was given; None without.
     y_shape: tuple[int, ...] | None
+    #: Whether rows have sample weights.
+    is_weighted: bool
 
     def map(
         self, f: Callable[..., Any], *shared: Any, beside: Array | None = None
@@ -146,10 +150,10 @@ def take_rows(column: Any, rows: Any) -> Any:
 
 def join_rows(columns: Sequence[Any]) -> Any:
     """Return arrays or sparse matrices end to end; None of None."""
-    if columns[0] is None:
+    if all(each is None for each in columns):
         return None
-    if sparse.issparse(columns[0]):
-        return sparse.vstack(columns, format="csr")
+    if any(sparse.issparse(each) for each in columns):
+        return sparse.vstack([sparse.csr_array(each) for each in columns], "csr")
     return np.concatenate(columns)
 
 
@@ -158,6 +162,21 @@ def has_weight(part: Any) -> npt.NDArray[np.bool_]:
     if part.weight is None:
         return np.ones(part.n_samples, dtype=bool)
     return np.asarray(part.weight > 0)
+
+
+def rows_with_weight(data: Data) -> npt.NDArray[np.intp]:
+    """Return the numbers of the rows that have sample weight."""
+    if not data.is_weighted:
+        return np.arange(data.n_samples)
+    return np.flatnonzero(data.gather(has_weight))
+
+
+def spread_rows(data: Data, n_rows: int) -> Array:
+    """Return at most `n_rows` rows of X that have weight, at equal distances, dense."""
+    usable = rows_with_weight(data)
+    n_rows = min(len(usable), n_rows)
+    X = data.take(usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]).X
+    return np.asarray(X.toarray() if sparse.issparse(X) else X)
 
 
 def row_blocks(

@@ -47,6 +47,8 @@ class DaskData:
         Whether X is sparse.
     y_shape : tuple of int or None, default=None
         Shape of y as it was given.
+    is_weighted : bool, default=False
+        Whether rows have weights.
     """
 
     in_memory = False
@@ -58,8 +60,10 @@ class DaskData:
         n_features: int,
         is_sparse: bool = False,
         y_shape: tuple[int, ...] | None = None,
+        is_weighted: bool = False,
     ) -> None:
         self._parts, self._lengths = parts, lengths
+        self.is_weighted = is_weighted
         self.n_samples = sum(lengths)
         self.n_features = n_features
         self.is_sparse = is_sparse
@@ -107,7 +111,14 @@ class DaskData:
             for part in zip(chunks, *columns, strict=True)
         ]
         y_shape = None if y is None else np.shape(y)
-        return cls(parts, X.chunks[0], n_features, sparse.issparse(X._meta), y_shape)
+        return cls(
+            parts,
+            X.chunks[0],
+            n_features,
+            sparse.issparse(X._meta),
+            y_shape,
+            sample_weight is not None,
+        )
 
     def map(
         self, f: Callable[..., Any], *shared: Any, beside: Array | None = None
@@ -123,14 +134,19 @@ class DaskData:
             for part, row in zip(self._parts, rows, strict=True)
         ]
         return DaskData(
-            parts, self._lengths, self.n_features, self.is_sparse, self.y_shape
+            parts,
+            self._lengths,
+            self.n_features,
+            self.is_sparse,
+            self.y_shape,
+            self.is_weighted,
         )
 
     def total(self, f: Callable[..., Any], *shared: Any, keep: bool = False) -> Any:
-        """Return the sum of ``f(part, *shared)`` over all parts, or the task for it."""
+        """Return the sum of ``f(part, *shared)`` over all parts, or keep it there."""
         shared = tuple(_handle(each) for each in shared)
         task = tree_sum([delayed(f)(part, *shared) for part in self._parts])
-        return task if keep else task.compute()
+        return persist(task)[0] if keep else task.compute()
 
     def apply(self, f: Callable[..., Any], *values: Any) -> Any:
         """Return ``f(*values)`` as a task that is kept on the cluster.
@@ -233,9 +249,8 @@ def _checked(X: Any, y: Any, weight: Any, n_features: int, targets: str | None) 
         elif targets == "labels":
             y = np.ravel(y)
         else:
-            y = check_array(
-                y, ensure_2d=False, dtype=np.float64, ensure_min_samples=0
-            ).reshape(len(y), -1)
+            y = check_array(y, ensure_2d=False, dtype=np.float64, ensure_min_samples=0)
+            y = y[:, np.newaxis] if y.ndim == 1 else y
         if len(y) != X.shape[0]:
             raise ValueError(
                 f"A chunk of X has {X.shape[0]} rows, but that of y has {len(y)}."

@@ -26,6 +26,11 @@ class MemoryData:
         Whether X is sparse.
     y_shape : tuple of int or None, default=None
         Shape of y as it was given.
+
+    Attributes
+    ----------
+    is_weighted : bool
+        Whether rows have weights.
     """
 
     in_memory = True
@@ -39,6 +44,7 @@ class MemoryData:
     ) -> None:
         self._part = part
         self.y_shape = y_shape
+        self.is_weighted = part.weight is not None
         self.n_samples = part.n_samples
         self.n_features = n_features
         self.is_sparse = is_sparse

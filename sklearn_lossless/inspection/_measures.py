@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..data import Data, has_weight
+from ..data import Data, rows_with_weight
 from ..export._kinds import kind_of
 from ..export.sizes import file_sizes
 from ..network import CompressedNetwork, network_sizes
@@ -68,7 +67,7 @@ def keep_report_rows(compressor: Any, data: Data) -> None:
     data : Data
         Rows of weight zero are left out.
     """
-    usable = np.flatnonzero(data.gather(has_weight))
+    usable = rows_with_weight(data)
     rows = draw_rows(len(usable), data.n_features, _REPORT_ROWS, data.is_sparse)
     # With the network that they belong to, and what was measured on them.
     X = data.take(usable[rows]).X

@@ -18,7 +18,6 @@ from .leave_one_out import (
     sum_left_out_losses,
 )
 from .linear import LinearReadout
-from .samples import Samples
 from .statistics import Decomposition, RidgePath, RidgeStatistics
 
 __all__ = ["fit_ridge"]
@@ -63,22 +62,25 @@ def fit_ridge(
     -------
     LinearReadout
     LeftOut or None
-        Left-out scores, where labels are known.
+        Left-out scores, where they were asked for.
 
     References
     ----------
     Rifkin, Lippert, "Notes on regularized least squares", MIT CSAIL 2007,
     sections 3 and 4.
     """
-    left_out = None
-    if data.total(_count_with_weight) <= len(step_size):
+    n_features, statistics, left_out = len(step_size), None, None
+    if data.n_samples > n_features:
+        statistics = data.total(RidgeStatistics.of, keep=True)
+        if data.fetch(data.apply(_n_samples, statistics)) <= n_features:
+            statistics = None
+    if statistics is None:
         # Samples without weight are as if they were not there.
         samples = data.take(np.flatnonzero(data.gather(has_weight)))
         solution, scores = fit_by_kernel(samples, step_size, alphas, loss)
         if n_left_out:
             left_out = LeftOut.of(samples, scores)
     else:
-        statistics = data.total(RidgeStatistics.of, keep=True)
         # Dask may need the sums again.
         decomposition = data.apply(
             Decomposition.of, statistics, step_size, data.in_memory
@@ -106,9 +108,8 @@ def fit_ridge(
     return readout, left_out
 
 
-def _count_with_weight(samples: Samples) -> int:
-    weight = samples.weight
-    return samples.n_samples if weight is None else int(np.count_nonzero(weight))
+def _n_samples(statistics: RidgeStatistics) -> int:
+    return statistics.n_samples
 
 
 def _path(decomposition: Decomposition, alphas: Array | None) -> RidgePath:

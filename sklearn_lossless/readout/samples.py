@@ -79,9 +79,21 @@ class Samples(NamedTuple):
             codes=join_rows(codes),
             Y=Y[0].with_labels(labels) if signs else join_rows(Y),
             labels=labels,
-            sample_weight=join_rows(sample_weight),
-            costs=join_rows(costs),
+            sample_weight=_join_weights(sample_weight, codes),
+            costs=_join_weights(costs, codes),
         )
+
+
+def _join_weights(weights: Sequence[Any], codes: Sequence[Any]) -> Any:
+    """Return weights end to end, 1 for samples that have none; None if all have."""
+    if all(each is None for each in weights):
+        return None
+    return np.concatenate(
+        [
+            np.ones(of.shape[0]) if each is None else each
+            for each, of in zip(weights, codes, strict=True)
+        ]
+    )
 
 
 #: Maps a part to the targets of its rows, their labels and their costs.
