@@ -360,12 +360,10 @@ class NTKCompressor(
             )
 
     def _shallow_copy(self) -> Self:
-        """Return a copy that a later fit of this one does not change.
-
-        `copy` would drop the rows of the report.
-        """
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        """Return a copy that a later fit of this one does not change."""
+        other = copy(self)
+        if hasattr(self, "_report_rows"):  # which other copies do without
+            other._report_rows = self._report_rows
         return other
 
     def _predictor(self) -> Self:
