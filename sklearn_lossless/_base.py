@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from functools import partial
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -17,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, validate_input, warn_user
-from .data import Data, Part, Report, is_dask, print_progress, read_data
+from .data import Data, Part, is_dask, read_data
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
 from .reference.architecture import Architecture, read_architecture, thawed
@@ -118,11 +117,6 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         return compressor._shallow_copy()
 
     # --- training ---------------------------------------------------------------------
-
-    @property
-    def _progress(self) -> Report | None:
-        """What takes lines about the progress, if `verbose` is set."""
-        return partial(print_progress, type(self).__name__) if self.verbose else None
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any, targets: str, reset: bool = True

@@ -244,13 +244,15 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
                 "target='both' needs readout='ridge', which takes any scores as "
                 f"targets, got readout={self.readout!r}."
             )
+        wanted, weights = data, None if y is None else data.total(label_weights)
         if self.target != "labels":
-            data = self._teach(data, hidden)
-            labels = None if y is None else data.total(label_weights).labels
+            data = wanted = self._teach(data, hidden)
+            labels = None if weights is None else weights.labels
             said = classes_of_teacher(hidden.reference, labels)
-            told = data.map(labelled_by_teacher, said)
-        wanted = told if self.target == "teacher" else data
-        weights = wanted.total(label_weights)
+        if self.target == "teacher":
+            wanted = data.map(labelled_by_teacher, said)
+            weights = wanted.total(label_weights)
+        assert weights is not None
         if not weights.weights.any():
             raise ValueError("sample_weight is zero for every sample.")
         # Readouts that take labels know the classes that occur.

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, fit_context, validate_input, warn_user
-from .data import Data, Report, over_chunks, print_progress, read_data, spread_rows
+from .data import Data, over_chunks, read_data, spread_rows
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
 from .network import (
@@ -226,11 +226,6 @@ class NTKCompressor(
         architecture = read_architecture(self)
         data = read_data(self, X, None, sample_weight, report=self._progress)
         return self._fit_data(data, architecture)
-
-    @property
-    def _progress(self) -> Report | None:
-        """What takes lines about the progress, if `verbose` is set."""
-        return partial(print_progress, type(self).__name__) if self.verbose else None
 
     def _fit_data(self, data: Data, architecture: Architecture) -> Self:
         """Fit without another look at the parameters."""

@@ -1,12 +1,14 @@
-"""What all estimators can do with a fitted model: save it, say how large it is."""
+"""What all estimators can do: save a fitted model, say how large it is, report."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from .data import Report, print_progress
 from .export.archive import save
 from .export.sizes import SizeReport, size_report
 from .inspection import CompressionReport
@@ -16,6 +18,8 @@ __all__ = ["FittedMixin"]
 
 class FittedMixin:
     """Estimators that go into a model file."""
+
+    verbose: int
 
     def save(
         self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"
@@ -71,6 +75,11 @@ class FittedMixin:
             If it cannot be saved with this `readout_dtype`.
         """
         return size_report(self, readout_dtype)
+
+    @property
+    def _progress(self) -> Report | None:
+        """What takes lines about the progress, if `verbose` is set."""
+        return partial(print_progress, type(self).__name__) if self.verbose else None
 
     @property
     def report_(self) -> CompressionReport:
