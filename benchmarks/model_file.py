@@ -46,7 +46,7 @@ def main():
         random_state=0,
     ).fit(X_train, y_train)
     network = clf.network_
-    dense = 4 * (network.n_weights + clf.coef_.size)
+    dense = 4 * (network.n_weights + clf.readout_.coef_.size)
     expected = clf.predict(X_test)
     print(f"dense float32 network: {dense:,} bytes")
     print(f"pickle of the estimator: {len(pickle.dumps(clf)):,} bytes")

@@ -76,7 +76,7 @@ for width in widths:
     clf.fit(X_train, y_train)
     for weights in ("table", "seed"):
         sizes[weights].append(compiled_bytes(clf, weights=weights))
-    n_weights = clf.network_.n_weights + clf.coef_.size
+    n_weights = clf.network_.n_weights + clf.readout_.coef_.size
     sizes["dense float32"].append(4 * n_weights)
 
 figure, axes = plt.subplots(layout="constrained")

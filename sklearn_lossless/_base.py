@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
 from ._validation import Interval, StrOptions, validate_input, warn_user
-from .data import Data, Part, is_dask, read_data
+from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
 from .reference.architecture import Architecture, read_architecture, thawed
@@ -30,10 +30,9 @@ _OF_READOUT = (
     "_readout",
     "alpha_",
     "alphas_",
-    "coef_",
     "gcv_losses_",
-    "intercept_",
     "loo_losses_",
+    "readout_",
     "temperature_",
 )
 
@@ -59,6 +58,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     #: The fitted readout that is an estimator of its own.
     _own_readout: Any = None
+
+    #: Rows of a stream that has had equal ones only, from which no scale follows.
+    _waiting: Part | None = None
 
     #: How near the student is to its teacher, where it has one.
     _agreement: Agreement | None = None
@@ -118,9 +120,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     # --- training ---------------------------------------------------------------------
 
-    def _read(
-        self, X: Any, y: Any, sample_weight: Any, targets: str, reset: bool = True
-    ) -> Data:
+    def _read(self, X: Any, y: Any, sample_weight: Any, targets: str) -> Data:
         """Validate the data of a fit."""
         return read_data(
             self,
@@ -128,7 +128,30 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             y,
             sample_weight,
             targets=None if y is None and self.target == "teacher" else targets,
-            reset=reset,
+            report=self._progress,
+        )
+
+    def _read_batch(self, X: Any, y: Any, sample_weight: Any, targets: str) -> Data:
+        """Validate a batch, in memory, with labels as its target."""
+        if self.target != "labels":
+            raise ValueError(
+                f"target={self.target!r} needs all samples at once, in memory; "
+                "partial_fit has batches."
+            )
+        if is_dask(X, y, sample_weight):
+            raise TypeError(
+                "partial_fit takes batches in memory, got a dask array, which fit "
+                "takes as a whole."
+            )
+        return read_data(
+            self,
+            X,
+            y,
+            sample_weight,
+            targets=targets,
+            # Later batches have the features of those before.
+            reset=not hasattr(self, "compressor_") and self._waiting is None,
+            min_samples=1,
             report=self._progress,
         )
 
@@ -172,19 +195,6 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             )
         return readout, left_out
 
-    def _check_batch(self, *arrays: Any) -> None:
-        """Raise if there is no batch in memory, with labels as its target."""
-        if self.target != "labels":
-            raise ValueError(
-                f"target={self.target!r} needs all samples at once, in memory; "
-                "partial_fit has batches."
-            )
-        if is_dask(*arrays):
-            raise TypeError(
-                "partial_fit takes batches in memory, got a dask array, which fit "
-                "takes as a whole."
-            )
-
     def _add_batch(
         self,
         data: Data,
@@ -195,6 +205,13 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         """Add a batch to those before; fix the hidden layers if they are not."""
         online = self._kept if isinstance(self._kept, OnlineRidge) else None
         if not hasattr(self, "compressor_"):
+            part = data.take_all()
+            if self._waiting is not None:
+                part = Part.join([self._waiting, part])
+                data = MemoryData.of(part, data.y_shape)
+            if isinstance(hidden, Architecture) and not varies(data):
+                self._waiting = part
+                return
             self._fit_hidden(data, hidden)
         elif online is None and (self._kept, self._own_readout) != (None, None):
             warn_user(
@@ -210,7 +227,8 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         self, readout: LinearReadout | OnlineRidge | None, own: Any = None
     ) -> None:
         """Keep a fitted readout in place of all that an earlier fit has left."""
-        self._kept, self._own_readout, self._agreement = readout, own, None
+        self._kept, self._own_readout = readout, own
+        self._agreement = self._waiting = None
 
     # --- the fitted readout -----------------------------------------------------------
 
@@ -228,30 +246,13 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     @property
     def readout_(self) -> Any:
-        """The fitted readout, where it is an estimator of scikit-learn."""
-        if self._own_readout is None:
+        """The fitted readout."""
+        # Its coefficients are not the estimator's own: there is one for each feature
+        # that the hidden layers give, not for each column of X.
+        readout = self._readout if self._own_readout is None else self._own_readout
+        if readout is None:
             raise self._missing("readout_")
-        return self._own_readout
-
-    @property
-    def coef_(self) -> npt.NDArray[np.float64]:
-        """Coefficients of the features."""
-        readout = self._readout
-        if readout is not None:
-            return readout.shaped(readout.coef)
-        if not hasattr(self._own_readout, "coef_"):
-            raise self._missing("coef_")
-        return self._own_readout.coef_
-
-    @property
-    def intercept_(self) -> Any:
-        """Intercepts."""
-        readout = self._readout
-        if readout is not None:
-            return readout.shaped(readout.intercept)
-        if not hasattr(self._own_readout, "intercept_"):
-            raise self._missing("intercept_")
-        return self._own_readout.intercept_
+        return readout
 
     @property
     def alpha_(self) -> float:
@@ -313,8 +314,19 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     # --- predictions ------------------------------------------------------------------
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether there is a readout."""
+        return (self._kept, self._own_readout) != (None, None)
+
     def _validated(self, X: Any) -> Any:
         """Return the `X` of a prediction, checked against that of the fit."""
+        if self._waiting is not None:
+            raise NotFittedError(
+                f"All {self._waiting.n_samples} rows that partial_fit has had are "
+                "equal, from which the scale of the inputs does not follow. Go on with "
+                "other rows, or fit the hidden layers first: estimator=NTKCompressor("
+                "...).fit(X) with rows that are typical."
+            )
         check_is_fitted(self)
         return validate_input(self, X, reset=False)
 

@@ -98,10 +98,11 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    coef_ : ndarray of shape (n_classes, n_features_out), (1, ...) if binary
-        Coefficients of the features, of linear readouts.
-    intercept_ : ndarray of shape (n_classes,), (1,) if binary
-        Intercepts, of linear readouts.
+    readout_ : LinearReadout or classifier
+        The fitted readout. A linear one has `coef_`, of shape (n_classes,
+        n_features_out), (1, ...) if binary, and `intercept_`: they are of the features
+        that the hidden layers give, not of the columns of `X`, whose importance
+        :func:`sklearn.inspection.permutation_importance` tells.
     alpha_ : float
         Regularisation used by the ridge and the logistic readout.
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
@@ -120,8 +121,6 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
     training_accuracy_ : float
         Share of the training samples that are predicted right, where `target` is not
         "labels" and `y` is given.
-    readout_ : classifier
-        The fitted readout, unless it is "ridge".
     compressor_ : NTKCompressor
         The fitted hidden layers; :attr:`network_`, :attr:`matching_`,
         :attr:`mean_` and :attr:`scale_` are its attributes.
@@ -217,7 +216,9 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         y : array-like of shape (n_samples,)
             Class labels, numbers or strings. None serves if `target` is "teacher".
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
+            Relative importance of the samples: how much the error of each counts. A
+            factor common to all changes no prediction, unless `alpha` is given, which
+            stands against their sum as in :class:`sklearn.linear_model.Ridge`.
 
         Returns
         -------
@@ -296,7 +297,9 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
         but not the readout. Without `alpha`, the regularisation is chosen by
         generalised cross-validation of the squared error, which needs no sample
-        again; probabilities are calibrated on leave-one-out scores of 4096 samples.
+        again; probabilities are calibrated on leave-one-out scores of 4096 samples. A
+        first batch whose rows are all equal, or a single one, is kept until another
+        row tells the scale of the inputs.
 
         Parameters
         ----------
@@ -307,7 +310,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         classes : array-like of shape (n_classes,), default=None
             All class labels that will occur; needed in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
+            Relative importance of the samples, as in :meth:`fit`.
 
         Returns
         -------
@@ -327,10 +330,8 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        self._check_batch(X, y, sample_weight)
         hidden = self._hidden()
-        reset = not hasattr(self, "compressor_")
-        data = self._read(X, y, sample_weight, "labels", reset)
+        data = self._read_batch(X, y, sample_weight, "labels")
         weights = data.total(label_weights)
         known = getattr(self, "classes_", None)
         name = type(self).__name__

@@ -67,10 +67,11 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features_out,) or (n_targets, n_features_out)
-        Coefficients of the features.
-    intercept_ : float or ndarray of shape (n_targets,)
-        Intercepts.
+    readout_ : LinearReadout
+        The fitted readout. Its `coef_`, of shape (n_features_out,) or (n_targets,
+        n_features_out), and `intercept_` are of the features that the hidden layers
+        give, not of the columns of `X`, whose importance
+        :func:`sklearn.inspection.permutation_importance` tells.
     alpha_ : float
         Regularisation used.
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
@@ -159,7 +160,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
+            Relative importance of the samples: how much the error of each counts. A
+            factor common to all changes no prediction, unless `alpha` is given, which
+            stands against their sum as in :class:`sklearn.linear_model.Ridge`.
 
         Returns
         -------
@@ -216,7 +219,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         fixed by the first batch, whose mean, scale and range should therefore be
         typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
         but not the readout. Without `alpha`, the regularisation is chosen by
-        generalised cross-validation, which needs no sample again.
+        generalised cross-validation, which needs no sample again. A first batch whose
+        rows are all equal, or a single one, is kept until another row tells the scale
+        of the inputs.
 
         Parameters
         ----------
@@ -225,7 +230,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
+            Relative importance of the samples, as in :meth:`fit`.
 
         Returns
         -------
@@ -244,21 +249,20 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        self._check_batch(X, y, sample_weight)
         hidden = self._hidden()
-        reset = not hasattr(self, "compressor_")
-        data = self._read(X, y, sample_weight, "numbers", reset)
+        data = self._read_batch(X, y, sample_weight, "numbers")
         *sums, weight = data.total(weighted_sums, NumberTargets())
         single, offset = len(data.y_shape or ()) == 1, np.array(sums) / weight
-        online = self._kept
+        online, before = self._kept, None
         if isinstance(online, OnlineRidge):
-            if (single, len(offset)) != (online.single, online.n_targets):
-                raise ValueError(
-                    f"y has shape {data.y_shape}, but the batches before had "
-                    f"{online.n_targets} target(s) in {2 - online.single} "
-                    "dimension(s)."
-                )
-            offset = np.asarray(online.offset)
+            before, offset = online.n_targets, np.asarray(online.offset)
+        elif self._waiting is not None:
+            before = self._waiting.y.shape[1]
+        if before not in (None, len(sums)):
+            raise ValueError(
+                f"y has shape {data.y_shape}, but the batches before had "
+                f"{before} target(s)."
+            )
         self._add_batch(
             data,
             hidden,

@@ -98,8 +98,7 @@ def validate_input(
         y,
         accept_sparse="csr",
         dtype=INPUT_DTYPES,
-        ensure_min_samples=2 if options.get("reset", True) else 1,
-        **options,
+        **{"ensure_min_samples": 2 if options.get("reset", True) else 1, **options},
     )
     X, *rest = validated if isinstance(validated, tuple) else (validated,)
     X = canonical(X)

@@ -9,12 +9,10 @@ from sklearn_lossless.data import MemoryData
 from sklearn_lossless.readout import Samples, fit_ridge
 
 
-def ridge_of(
-    codes, Y, sample_weight=None, costs=None, *, scale=None, alphas=None, **options
-):
+def ridge_of(codes, Y, sample_weight=None, *, scale=None, alphas=None, **options):
     """Fit scaled codes, with left-out predictions of all rows with weight."""
     labels = getattr(Y, "labels", None)
-    samples = Samples(codes, Y, labels, sample_weight, costs)
+    samples = Samples(codes, Y, labels, sample_weight)
     scale = np.ones(codes.shape[1]) if scale is None else scale
     options = {"n_left_out": codes.shape[0], "alphas": alphas, **options}
     data = MemoryData(samples, codes.shape[1])

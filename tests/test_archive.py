@@ -136,7 +136,7 @@ def test_nothing_changes(models, name, tmp_path):
         np.testing.assert_array_equal(*kernels)
     cell = 1 / saved.network_.quantizer.inv_step
     np.testing.assert_allclose(loaded.mean_, saved.mean_, atol=cell / 256)
-    for attribute in ("classes_", "coef_", "intercept_", "alpha_", "temperature_"):
+    for attribute in ("classes_", "alpha_", "temperature_"):
         assert hasattr(loaded, attribute) == hasattr(saved, attribute)
         if hasattr(saved, attribute):
             expected = getattr(saved, attribute)
@@ -248,13 +248,17 @@ def test_readout_types(models, readout_dtype, bits, error):
     for name in ("ints", "bools", "all_layers", "targets", "logistic"):
         saved = models[name]
         loaded = from_bytes(to_bytes(saved, readout_dtype))
-        largest = np.abs(saved.coef_).max(axis=-1, keepdims=True)
-        root_mean_square = np.sqrt(np.mean((loaded.coef_ - saved.coef_) ** 2))
+        largest = np.abs(saved.readout_.coef_).max(axis=-1, keepdims=True)
+        root_mean_square = np.sqrt(
+            np.mean((loaded.readout_.coef_ - saved.readout_.coef_) ** 2)
+        )
         assert root_mean_square < error * largest.max()
-        np.testing.assert_array_equal(loaded.intercept_, saved.intercept_)
+        np.testing.assert_array_equal(
+            loaded.readout_.intercept_, saved.readout_.intercept_
+        )
         saving = len(to_bytes(saved)) - len(to_bytes(saved, readout_dtype))
-        scales = 4 * len(saved.coef_) if bits <= 16 else 0
-        assert saving == saved.coef_.size * (64 - bits) // 8 - scales
+        scales = 4 * len(saved.readout_.coef_) if bits <= 16 else 0
+        assert saving == saved.readout_.coef_.size * (64 - bits) // 8 - scales
 
 
 @pytest.mark.parametrize(("readout_dtype", "top"), [("int8", 127), ("int4", 7)])
@@ -263,14 +267,14 @@ def test_integer_readouts_score_in_exact_integers(models, name, readout_dtype, t
     # The weights of the codes are whole numbers times a scale of 24 bits.
     loaded = from_bytes(to_bytes(models[name], readout_dtype))
     offset, step_size = loaded.compressor_.code_line_
-    weights = loaded.coef_ * step_size
+    weights = loaded.readout_.coef_ * step_size
     scales = np.float32(np.abs(weights).max(axis=1) / top).astype(float)
     whole = np.rint(weights / scales[:, None])
     assert np.abs(whole).max(axis=1).tolist() == [top] * len(whole)
     np.testing.assert_allclose(weights, whole * scales[:, None], rtol=1e-15)
     codes = loaded.network_.forward(X)
     sums = codes.astype(int) @ whole.T.astype(int)
-    constant = loaded.intercept_ + loaded.coef_ @ offset
+    constant = loaded.readout_.intercept_ + loaded.readout_.coef_ @ offset
     scores = getattr(loaded, "decision_function", loaded.predict)(X)
     np.testing.assert_allclose(
         scores - constant, sums * scales, rtol=0, atol=1e-7 * np.abs(constant).max()
@@ -353,7 +357,9 @@ def test_coefficients_beyond_the_type(models, readout_dtype):
     fitted = with_readout(copy.copy(models["ints"]), coef=lambda coef: coef * 1e60)
     with pytest.raises(ValueError, match=f"readout_dtype='{readout_dtype}' cannot"):
         to_bytes(fitted, readout_dtype)
-    np.testing.assert_array_equal(from_bytes(to_bytes(fitted)).coef_, fitted.coef_)
+    np.testing.assert_array_equal(
+        from_bytes(to_bytes(fitted)).readout_.coef_, fitted.readout_.coef_
+    )
 
 
 @pytest.mark.parametrize("factor", [0.0, 1e-60])
@@ -361,7 +367,7 @@ def test_coefficients_beyond_the_type(models, readout_dtype):
 def test_coefficients_of_next_to_nothing(models, factor, readout_dtype):
     fitted = with_readout(copy.copy(models["ints"]), coef=lambda coef: coef * factor)
     loaded = from_bytes(to_bytes(fitted, readout_dtype))
-    np.testing.assert_allclose(loaded.coef_, fitted.coef_, atol=1e-30)
+    np.testing.assert_allclose(loaded.readout_.coef_, fitted.readout_.coef_, atol=1e-30)
 
 
 def test_class_labels_that_cannot_be_saved():

@@ -59,9 +59,13 @@ def assert_same(model, expected, X, rtol=1e-8):
     np.testing.assert_array_equal(
         model.network_.forward(X), expected.network_.forward(X)
     )
-    tolerance = {"rtol": rtol, "atol": rtol * np.abs(expected.coef_).max()}
-    np.testing.assert_allclose(model.coef_, expected.coef_, **tolerance)
-    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=rtol)
+    tolerance = {"rtol": rtol, "atol": rtol * np.abs(expected.readout_.coef_).max()}
+    np.testing.assert_allclose(
+        model.readout_.coef_, expected.readout_.coef_, **tolerance
+    )
+    np.testing.assert_allclose(
+        model.readout_.intercept_, expected.readout_.intercept_, rtol=rtol
+    )
     np.testing.assert_allclose(model.loo_losses_, expected.loo_losses_, rtol=1e-4)
     assert model.alpha_ == pytest.approx(expected.alpha_, rel=1e-8)
     assert model.n_features_in_ == expected.n_features_in_
@@ -105,7 +109,7 @@ def test_regressor(n_targets):
     expected = CompressedMLPRegressor((100,), **parameters).fit(X, y)
     reg = CompressedMLPRegressor((100,), **parameters)
     reg.fit(da.from_array(X, chunks=(150, 3)), da.from_array(y, chunks=-1))
-    assert reg.coef_.shape == expected.coef_.shape
+    assert reg.readout_.coef_.shape == expected.readout_.coef_.shape
     assert_same(reg, expected, X)
 
 
@@ -163,7 +167,7 @@ def test_fewer_samples_than_features(digits):
     expected = CompressedMLPClassifier((300,), random_state=0).fit(X, y)
     clf = CompressedMLPClassifier((300,), random_state=0)
     clf.fit(da.from_array(X, chunks=(60, 64)), da.from_array(y, chunks=60))
-    np.testing.assert_array_equal(clf.coef_, expected.coef_)
+    np.testing.assert_array_equal(clf.readout_.coef_, expected.readout_.coef_)
     assert clf.temperature_ == expected.temperature_
 
 
@@ -206,8 +210,8 @@ def test_teachers(digits, mlp, target, readout):
     expected = CompressedMLPClassifier(**parameters).fit(X, y)
     clf = CompressedMLPClassifier(**parameters)
     clf.fit(da.from_array(X, chunks=(500, 64)), da.from_array(y, chunks=300))
-    tolerance = {"atol": 1e-6 * np.abs(expected.coef_).max()}
-    np.testing.assert_allclose(clf.coef_, expected.coef_, **tolerance)
+    tolerance = {"atol": 1e-6 * np.abs(expected.readout_.coef_).max()}
+    np.testing.assert_allclose(clf.readout_.coef_, expected.readout_.coef_, **tolerance)
     assert clf.teacher_agreement_ == pytest.approx(expected.teacher_agreement_)
     assert clf.training_accuracy_ == pytest.approx(expected.training_accuracy_)
     if target == "teacher":

@@ -12,6 +12,8 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import RFE, SelectFromModel, SequentialFeatureSelector
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import (
     LogisticRegression,
     Ridge,
@@ -106,7 +108,7 @@ def test_regression():
     assert reg.score(X_test, y_test) > linear - 0.05
     both = CompressedMLPRegressor((300,), eps=0.5, random_state=0, alpha=reg.alpha_)
     both.fit(X_train, np.column_stack([y_train, -2 * y_train]))
-    assert both.coef_.shape == (2, 300)
+    assert both.readout_.coef_.shape == (2, 300)
     expected = np.outer(reg.predict(X_test), [1, -2])
     np.testing.assert_allclose(both.predict(X_test), expected, rtol=1e-6)
 
@@ -276,7 +278,7 @@ def test_sparse_duplicates_are_summed(digits):
         (doubled.data, doubled.indices % X.shape[1], doubled.indptr), shape=X.shape
     )
     a, b = classifier().fit(folded, y), classifier().fit(2 * X, y)
-    np.testing.assert_array_equal(a.coef_, b.coef_)
+    np.testing.assert_array_equal(a.readout_.coef_, b.readout_.coef_)
 
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
@@ -297,7 +299,7 @@ def test_string_labels_and_binary(digits):
     names = np.array(["even", "odd"])
     clf = classifier().fit(X_train, names[y_train % 2])
     assert clf.classes_.tolist() == ["even", "odd"]
-    assert clf.coef_.shape == (1, 1000)
+    assert clf.readout_.coef_.shape == (1, 1000)
     decision = clf.decision_function(X_test)
     assert decision.shape == (len(X_test),)
     np.testing.assert_array_equal(
@@ -316,7 +318,7 @@ def test_ridge_readout_is_ridge_on_the_features(digits):
     clf = classifier(alpha=0.003).fit(X_train, y_train)
     compressor = NTKCompressor(random_state=0)
     peer = make_pipeline(compressor, RidgeClassifier(alpha=0.003)).fit(X_train, y_train)
-    np.testing.assert_allclose(clf.coef_, peer[-1].coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(clf.readout_.coef_, peer[-1].coef_, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(
         clf.decision_function(X_test), peer.decision_function(X_test), atol=1e-4
     )
@@ -329,7 +331,7 @@ def test_logistic_readout_is_logistic_regression_on_the_features(digits):
     clf.fit(X_train, y_train)
     Z_train = NTKCompressor(**hidden).fit_transform(X_train)
     peer = LogisticRegression(C=100, solver="newton-cholesky").fit(Z_train, y_train)
-    np.testing.assert_allclose(clf.coef_, peer.coef_, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(clf.readout_.coef_, peer.coef_, rtol=1e-3, atol=1e-3)
     assert clf.alpha_ == pytest.approx(0.01)
 
 
@@ -420,7 +422,7 @@ def test_readout_of_all_layers(digits):
         )
         for layers in ("last", "all")
     )
-    assert every.coef_.shape == (10, 600)
+    assert every.readout_.coef_.shape == (10, 600)
     Z = every.compressor_.transform(X_test)
     # The squared norm of a layer's features is that layer's tau squared.
     expected = np.square(every.matching_.tau_compressed[1:])
@@ -428,7 +430,9 @@ def test_readout_of_all_layers(digits):
     np.testing.assert_allclose(norms, expected, rtol=0.2)
     np.testing.assert_array_equal(Z[:, 500:], last.compressor_.transform(X_test))
     np.testing.assert_allclose(
-        every.decision_function(X_test), Z @ every.coef_.T + every.intercept_, atol=1e-7
+        every.decision_function(X_test),
+        Z @ every.readout_.coef_.T + every.readout_.intercept_,
+        atol=1e-7,
     )
     assert every.score(X_test, y_test) > last.score(X_test, y_test)
 
@@ -453,7 +457,9 @@ def test_same_seed_same_model(digits, estimator):
     np.testing.assert_array_equal(a, b)
     assert models[0].network_.seed == models[1].network_.seed != other.network_.seed
     if estimator is not NTKCompressor:
-        np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+        np.testing.assert_array_equal(
+            models[0].readout_.coef_, models[1].readout_.coef_
+        )
 
 
 def test_pickle_is_small_and_predicts_the_same(digits):
@@ -578,3 +584,32 @@ def test_bad_weights(digits, estimator):
         estimator().fit(X, y, sample_weight=np.zeros(len(X)))
     with pytest.raises(ValueError, match="[Nn]egative"):
         estimator().fit(X, y, sample_weight=-np.ones(len(X)))
+
+
+@pytest.mark.parametrize("readout", ["ridge", "logistic"])
+@pytest.mark.parametrize("selector", [RFE, SelectFromModel])
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_coefficients_of_neurons_are_not_taken_for_importances_of_inputs(
+    digits, selector, readout
+):
+    """As for MLPClassifier."""
+    X_train, _, y_train, _ = digits
+    for estimator in (
+        MLPClassifier((64,), max_iter=1),
+        CompressedMLPClassifier((64,), readout=readout, alpha=0.01),
+        CompressedMLPRegressor((64,)),
+    ):
+        with pytest.raises(ValueError, match="coef_"):
+            selector(estimator).fit(X_train, y_train).get_support()
+
+
+@pytest.mark.filterwarnings("ignore:X has [0-9] features")
+def test_features_are_selected_by_their_effect():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    y = (X[:, 1] + 0.1 * rng.normal(size=400) > 0).astype(int)
+    clf = CompressedMLPClassifier((100,), eps=0.5, random_state=0)
+    selected = SequentialFeatureSelector(clf, n_features_to_select=1, cv=3).fit(X, y)
+    assert selected.get_support(indices=True) == [1]
+    importances = permutation_importance(clf.fit(X, y), X, y, random_state=0)
+    assert importances.importances_mean.argmax() == 1

@@ -41,7 +41,7 @@ def test_predictions_write_no_attribute(digits, Estimator):
     ):
         before = dict(vars(fitted))
         fitted.predict(X)
-        assert fitted.coef_.shape[-1] == 50
+        assert fitted.readout_.coef_.shape[-1] == 50
         assert all(vars(fitted)[name] is value for name, value in before.items())
         assert vars(fitted).keys() == before.keys()
 
@@ -74,15 +74,15 @@ def test_a_notebook_does_not_solve_for_the_readout(digits, Estimator, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(Decomposition, "of", refuse)
         fitted._repr_html_()
-        assert "coef_" not in dir(fitted)
+        assert "readout_" not in dir(fitted)
         pickle.dumps(fitted)
-    assert fitted.coef_ is not None
-    assert {"coef_", "intercept_", "alpha_", "gcv_losses_"} <= set(dir(fitted))
+    assert fitted.readout_.coef_ is not None
+    assert {"readout_", "alpha_", "gcv_losses_"} <= set(dir(fitted))
 
 
 @pytest.mark.parametrize("Estimator", READOUTS)
 def test_attributes_of_a_readout_are_there_when_it_is(digits, Estimator):
-    names = ["coef_", "intercept_", "alpha_", "alphas_", "loo_losses_", "gcv_losses_"]
+    names = ["readout_", "alpha_", "alphas_", "loo_losses_", "gcv_losses_"]
     names += ["readout_", "teacher_agreement_"]
     fresh = Estimator((50,), random_state=0)
     for name in names:
@@ -90,10 +90,10 @@ def test_attributes_of_a_readout_are_there_when_it_is(digits, Estimator):
             getattr(fresh, name)
     fitted = fresh.fit(*digits)
     there = {name for name in names if hasattr(fitted, name)}
-    assert there == {"coef_", "intercept_", "alpha_", "alphas_", "loo_losses_"}
+    assert there == {"readout_", "alpha_", "alphas_", "loo_losses_"}
     fitted = trained_on_batches(Estimator, *digits)
     there = {name for name in names if hasattr(fitted, name)}
-    assert there == {"coef_", "intercept_", "alpha_", "alphas_", "gcv_losses_"}
+    assert there == {"readout_", "alpha_", "alphas_", "gcv_losses_"}
 
 
 @pytest.mark.parametrize("Estimator", ESTIMATORS)

@@ -1,8 +1,11 @@
 """Batches add up: partial_fit is fit, for any order and any portions."""
 
 import pickle
+import sys
 import tracemalloc
 import warnings
+from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,14 +18,16 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
+import sklearn_lossless
 from sklearn_lossless import (
     CompressedMLPClassifier,
     CompressedMLPRegressor,
     NTKCompressor,
 )
+from sklearn_lossless.data import MemoryData
 from sklearn_lossless.network import LazyCodes
 from sklearn_lossless.readout import Samples, SignTargets, zero_one_loss
-from sklearn_lossless.readout.calibration import RowSample
+from sklearn_lossless.readout.calibration import RowSample, sample_rows
 from sklearn_lossless.readout.statistics import Decomposition, RidgeStatistics
 
 SPLITS = [[1797], [1, 1000, 796], [600, 600, 597]]
@@ -56,8 +61,10 @@ def test_classifier_equals_fit(digits, sizes):
     X, y = digits
     expected = classifier(alpha=0.01).fit(X, y)
     clf = in_batches(classifier(alpha=0.01).fit(X, y), X, y, sizes)
-    np.testing.assert_allclose(clf.coef_, expected.coef_, rtol=1e-8)
-    np.testing.assert_allclose(clf.intercept_, expected.intercept_, rtol=1e-8)
+    np.testing.assert_allclose(clf.readout_.coef_, expected.readout_.coef_, rtol=1e-8)
+    np.testing.assert_allclose(
+        clf.readout_.intercept_, expected.readout_.intercept_, rtol=1e-8
+    )
     # All samples are in the sample that calibrates.
     assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-5)
 
@@ -69,26 +76,61 @@ def test_order_does_not_matter_at_all(digits):
         in_batches(classifier(alpha=0.01).fit(X, y), X, y, sizes, order)
         for sizes, order in zip(SPLITS[1:], orders, strict=True)
     ]
-    np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+    np.testing.assert_array_equal(models[0].readout_.coef_, models[1].readout_.coef_)
 
 
-def test_a_batch_that_breaks_off_leaves_the_sums_before(digits, monkeypatch):
-    X, y = digits
-    clf = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=np.unique(y))
-    before = clf.coef_.copy()
+def interrupted(call, at):
+    """Run `call`, broken off when it calls function number `at` of the package.
 
-    def interrupt(*args):
-        raise KeyboardInterrupt
+    Returns whether it was broken off.
+    """
+    package = str(Path(sklearn_lossless.__file__).parent)
+    seen = 0
 
-    with monkeypatch.context() as patch:
-        patch.setattr(RowSample, "of", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            clf.partial_fit(X[900:], y[900:])
-    np.testing.assert_array_equal(clf.coef_, before)
-    again = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=np.unique(y))
-    for each in (clf, again):
-        each.partial_fit(X[900:], y[900:])
-    np.testing.assert_array_equal(clf.coef_, again.coef_)
+    def profile(frame, event, arg):
+        nonlocal seen
+        if event == "call" and frame.f_code.co_filename.startswith(package):
+            seen += 1
+            if seen == at:
+                raise KeyboardInterrupt
+
+    sys.setprofile(profile)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_batch_that_breaks_off_anywhere_leaves_what_was_before(digits, begun):
+    X, y = digits[0][:300], digits[1][:300]
+    clf = CompressedMLPClassifier((20,), random_state=0)
+    clf.partial_fit(X[:1], y[:1], classes=range(10))
+    if begun:
+        clf.partial_fit(X[1:200], y[1:200])
+    before = pickle.dumps(clf)
+
+    def go_on(fitted):
+        fitted.partial_fit(X[200:], y[200:])
+        return fitted
+
+    expected = go_on(pickle.loads(before))
+    at, step = 1, 1
+    while True:
+        clf = pickle.loads(before)
+        attributes = vars(clf).copy()
+        if not interrupted(lambda clf=clf: go_on(clf), at):
+            break
+        assert vars(clf).keys() == attributes.keys()
+        assert all(each is attributes[name] for name, each in vars(clf).items())
+        go_on(clf)
+        np.testing.assert_array_equal(clf.readout_.coef_, expected.readout_.coef_)
+        assert clf.temperature_ == expected.temperature_
+        at, step = at + step, step + at // 40  # calls for each block are many
+    assert at > 30
 
 
 @pytest.mark.parametrize("sizes", SPLITS)
@@ -100,8 +142,10 @@ def test_weights_and_costs(digits, sizes):
     expected = classifier(**parameters).fit(X, y, weight)
     clf = classifier(**parameters).fit(X, y, weight)
     in_batches(clf, X, y, sizes, sample_weight=weight)
-    scale = np.abs(expected.coef_).max()
-    np.testing.assert_allclose(clf.coef_, expected.coef_, rtol=1e-8, atol=1e-8 * scale)
+    scale = np.abs(expected.readout_.coef_).max()
+    np.testing.assert_allclose(
+        clf.readout_.coef_, expected.readout_.coef_, rtol=1e-8, atol=1e-8 * scale
+    )
     assert clf.temperature_ == pytest.approx(expected.temperature_, rel=1e-4)
 
 
@@ -116,7 +160,7 @@ def test_batches_with_and_without_weights_mix(digits, weighted):
         mixed.partial_fit(X[rows], y[rows], classes=range(10), sample_weight=given)
         given = weight[rows] if has_weight else np.ones(450)
         ones.partial_fit(X[rows], y[rows], classes=range(10), sample_weight=given)
-    np.testing.assert_allclose(mixed.coef_, ones.coef_, rtol=1e-8)
+    np.testing.assert_allclose(mixed.readout_.coef_, ones.readout_.coef_, rtol=1e-8)
     assert mixed.temperature_ == pytest.approx(ones.temperature_, rel=1e-6)
 
 
@@ -142,9 +186,11 @@ def test_regressor_equals_fit(n_targets):
     expected = CompressedMLPRegressor((100,), eps=0.5, random_state=0, alpha=0.1)
     expected.fit(X, y)
     in_batches(reg.fit(X, y), X, y, [100, 300, 42])
-    assert reg.coef_.shape == expected.coef_.shape
-    scale = np.abs(expected.coef_).max()
-    np.testing.assert_allclose(reg.coef_, expected.coef_, atol=1e-8 * scale)
+    assert reg.readout_.coef_.shape == expected.readout_.coef_.shape
+    scale = np.abs(expected.readout_.coef_).max()
+    np.testing.assert_allclose(
+        reg.readout_.coef_, expected.readout_.coef_, atol=1e-8 * scale
+    )
     np.testing.assert_allclose(reg.predict(X), expected.predict(X), rtol=1e-9)
 
 
@@ -155,7 +201,7 @@ def test_first_batch_fixes_the_hidden_layers(digits):
     clf.partial_fit(X[500:], y[500:])
     np.testing.assert_array_equal(first.network_.forward(X), clf.network_.forward(X))
     expected = in_batches(first, X, y, [1797])
-    np.testing.assert_array_equal(clf.coef_, expected.coef_)
+    np.testing.assert_array_equal(clf.readout_.coef_, expected.readout_.coef_)
     assert clf.score(X, y) > 0.97
 
 
@@ -205,10 +251,9 @@ def test_sample_is_the_same_in_any_order(digits):
     for order, size in zip(orders, [1797, 100], strict=True):
         parts = [order[start : start + size] for start in range(0, len(X), size)]
         first, *rest = [
-            RowSample.of(Samples(network.forward(X[rows]), y[rows, None], y[rows]), 300)
-            for rows in parts
+            Samples(network.forward(X[rows]), y[rows, None], y[rows]) for rows in parts
         ]
-        sample = sum(rest, first).samples
+        sample = reduce(RowSample.with_batch, rest, RowSample.of(first, 300)).samples
         by_content = np.lexsort((*sample.codes.T, sample.labels))
         samples.append((sample.codes[by_content], sample.labels[by_content]))
     np.testing.assert_array_equal(samples[0][0], samples[1][0])
@@ -231,10 +276,12 @@ def test_given_hidden_layers_have_the_codes_of_fit(digits, sizes, frozen):
     for rows in np.split(order, np.cumsum(sizes)[:-1]):
         clf.partial_fit(X[rows], y[rows], classes=np.arange(10))
     np.testing.assert_array_equal(clf.compressor_.codes(X), whole.compressor_.codes(X))
-    scale = np.abs(whole.coef_).max()
-    np.testing.assert_allclose(clf.coef_, whole.coef_, rtol=0, atol=1e-8 * scale)
+    scale = np.abs(whole.readout_.coef_).max()
+    np.testing.assert_allclose(
+        clf.readout_.coef_, whole.readout_.coef_, rtol=0, atol=1e-8 * scale
+    )
     again = CompressedMLPClassifier(estimator=given, alpha=0.01).fit(X, y)
-    np.testing.assert_array_equal(again.coef_, whole.coef_)
+    np.testing.assert_array_equal(again.readout_.coef_, whole.readout_.coef_)
     assert again.report_.zeros == whole.report_.zeros
 
 
@@ -280,6 +327,130 @@ def test_probabilities_are_calibrated_on_a_sample(digits, monkeypatch):
     assert log_loss(y[1200:], clf.predict_proba(X[1200:])) < 0.3
 
 
+def of_few_kinds(n_kinds, n_samples=30_000):
+    """Rows that repeat, and labels that they tell little about."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 2, (n_kinds, 5)).astype(float)
+    X = kinds[rng.integers(0, n_kinds, n_samples)]
+    y = (rng.random(n_samples) < 0.2 + 0.6 * X[:, 0]).astype(int)
+    return X, y
+
+
+@pytest.mark.parametrize("n_kinds", [12, 32])
+@pytest.mark.filterwarnings("ignore:X has 5 features")
+def test_probabilities_are_calibrated_where_rows_repeat(n_kinds):
+    X, y = of_few_kinds(n_kinds)
+    parameters = {"hidden_layer_sizes": (40,), "eps": 0.5, "random_state": 0}
+    whole = CompressedMLPClassifier(**parameters).fit(X, y)
+    stream = CompressedMLPClassifier(**parameters)
+    for rows in np.split(np.arange(len(X)), 30):
+        stream.partial_fit(X[rows], y[rows], classes=[0, 1])
+    assert stream.temperature_ == pytest.approx(whole.temperature_, rel=0.05)
+    best = log_loss(y, np.where(X[:, [0]] == 1, [[0.2, 0.8]], [[0.8, 0.2]]))
+    for each in (whole, stream):
+        assert log_loss(y, each.predict_proba(X)) < 1.05 * best
+
+
+def keys_of(sample):
+    rows = np.column_stack([sample.codes, sample.labels])
+    return rows[np.lexsort(rows.T)]
+
+
+@pytest.mark.parametrize("size", [50, 1000])
+def test_sample_is_uniform_over_rows_in_any_order_and_portions(size):
+    """Half of the rows are of three kinds, the other half all differ."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, (4000, 20), dtype=np.uint8)
+    codes[:2000] = codes[rng.integers(0, 3, 2000)]
+    labels = np.arange(4000) % 2
+    whole = Samples(codes, SignTargets(labels, 2), labels)
+    expected = whole.take(sample_rows(MemoryData(whole, 20), size))
+    for n_parts in (1, 7, 400):
+        order = rng.permutation(4000)
+        first, *rest = map(whole.take, np.array_split(order, n_parts))
+        sample = reduce(RowSample.with_batch, rest, RowSample.of(first, size))
+        np.testing.assert_array_equal(keys_of(sample.samples), keys_of(expected))
+    of_kinds = (expected.codes[:, None] == codes[:2000]).all(axis=2).any(axis=1)
+    assert len(of_kinds) == size
+    assert abs(of_kinds.mean() - 0.5) < 3 * 0.5 / np.sqrt(size)
+
+
+def test_sample_stays_uniform_beyond_the_rows_that_are_told_apart(monkeypatch):
+    monkeypatch.setattr("sklearn_lossless.readout.calibration._MOST_KEYS", 100)
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 8, (4000, 20), dtype=np.uint8)
+    codes[rng.random(4000) < 0.5] = codes[0]
+    labels = np.zeros(4000, dtype=np.intp)
+    batches = [
+        Samples(codes[rows], np.zeros((len(rows), 1)), labels[rows])
+        for rows in np.array_split(np.arange(4000), 9)
+    ]
+    sample = reduce(RowSample.with_batch, batches[1:], RowSample.of(batches[0], 600))
+    assert len(sample.counts.keys) <= 100
+    assert sample.counts.numbers.sum() == 4000
+    assert len(np.unique(sample.tags)) == 600
+    share = (sample.samples.codes == codes[0]).all(axis=1).mean()
+    assert abs(share - 0.5) < 3 * 0.5 / np.sqrt(600)
+
+
+# --- the beginning of a stream --------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_equal", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_stream_may_begin_with_one_row_or_equal_rows(digits, n_equal, weighted):
+    X, y = digits[0][:200].copy(), digits[1][:200]
+    X[:n_equal] = X[0]
+    weight = np.linspace(1, 2, 200) if weighted else None
+    expected = classifier().partial_fit(X, y, range(10), weight)
+    clf = classifier()
+    for rows in [*np.arange(n_equal)[:, None], np.arange(n_equal, 200)]:
+        if hasattr(clf, "classes_"):
+            with pytest.raises(NotFittedError, match="rows that partial_fit has had"):
+                clf.predict(X)
+        given = None if weight is None else weight[rows]
+        clf.partial_fit(X[rows], y[rows], range(10), given)
+    np.testing.assert_array_equal(
+        clf.decision_function(X), expected.decision_function(X)
+    )
+
+
+def test_a_regressor_may_begin_with_one_row():
+    X, y = load_diabetes(return_X_y=True)
+    parameters = {"hidden_layer_sizes": (50,), "eps": 0.5, "random_state": 0}
+    expected = CompressedMLPRegressor(**parameters).partial_fit(X, y)
+    reg = CompressedMLPRegressor(**parameters).partial_fit(X[:1], y[:1])
+    with pytest.raises(ValueError, match="7 features.*expecting 10"):
+        reg.partial_fit(X[1:, :7], y[1:])
+    with pytest.raises(ValueError, match=r"y has shape \(441, 2\).* 1 target"):
+        reg.partial_fit(X[1:], np.column_stack([y, y])[1:])
+    reg.partial_fit(X[1:], y[1:])
+    np.testing.assert_allclose(reg.predict(X), expected.predict(X), rtol=1e-12)
+
+
+def test_given_hidden_layers_need_no_scale(digits):
+    X, y = digits
+    clf = CompressedMLPClassifier(estimator=NTKCompressor((50,), random_state=0).fit(X))
+    clf.partial_fit(X[:1], y[:1], classes=range(10))
+    assert clf.predict(X[:1]) == y[:1]
+
+
+def test_a_batch_of_one_class(digits):
+    X, y = digits
+    clf, order = classifier(), np.argsort(y, kind="stable")
+    for rows in np.array_split(order, 10):
+        clf.partial_fit(X[rows], y[rows], classes=range(10))
+    assert clf.score(X, y) > 0.9
+
+
+def test_columns_of_one_target_follow_a_vector():
+    X, y = load_diabetes(return_X_y=True)
+    reg = CompressedMLPRegressor((50,), eps=0.5, random_state=0)
+    expected = clone(reg).partial_fit(X[:200], y[:200]).partial_fit(X[200:], y[200:])
+    reg.partial_fit(X[:200], y[:200]).partial_fit(X[200:], y[200:, np.newaxis])
+    np.testing.assert_array_equal(reg.predict(X), expected.predict(X))
+
+
 # --- life of the model ----------------------------------------------------------------
 
 
@@ -290,13 +461,15 @@ def test_predictions_between_batches(digits):
     again = pickle.loads(pickle.dumps(clf)).partial_fit(X[50:1000], y[50:1000])
     clf.partial_fit(X[50:1000], y[50:1000])
     assert clf.score(X[1000:], y[1000:]) > before + 0.05
-    np.testing.assert_array_equal(clf.coef_, again.coef_)
+    np.testing.assert_array_equal(clf.readout_.coef_, again.readout_.coef_)
 
 
 def test_fit_starts_anew(digits):
     X, y = digits
     clf = classifier().partial_fit(X[:50], y[:50], classes=range(10)).fit(X, y)
-    np.testing.assert_array_equal(clf.coef_, classifier().fit(X, y).coef_)
+    np.testing.assert_array_equal(
+        clf.readout_.coef_, classifier().fit(X, y).readout_.coef_
+    )
     assert not hasattr(clf, "gcv_losses_")
 
 
@@ -307,7 +480,7 @@ def test_giving_up_the_readout_of_fit_is_said(digits):
 
 
 def test_no_attribute_before_the_first_batch():
-    assert not hasattr(classifier(), "coef_")
+    assert not hasattr(classifier(), "readout_")
     assert not hasattr(CompressedMLPRegressor(), "alpha_")
 
 
@@ -348,7 +521,7 @@ def test_a_bad_batch_loses_nothing(digits, call, match):
     clf.partial_fit(X[900:], y[900:])
     expected = classifier(alpha=0.01).partial_fit(X[:900], y[:900], classes=range(10))
     expected.partial_fit(X[900:], y[900:])
-    np.testing.assert_array_equal(clf.coef_, expected.coef_)
+    np.testing.assert_array_equal(clf.readout_.coef_, expected.readout_.coef_)
 
 
 def test_bad_first_calls(digits):
@@ -357,8 +530,6 @@ def test_bad_first_calls(digits):
         classifier().partial_fit(X, y)
     with pytest.raises(ValueError, match="only one class: .*3"):
         classifier().partial_fit(X, y, classes=[3])
-    with pytest.raises(ValueError, match="X is constant"):
-        classifier().partial_fit(np.ones_like(X), y, classes=range(10))
 
 
 def test_targets_of_another_shape():

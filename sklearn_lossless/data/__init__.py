@@ -10,6 +10,7 @@ from .base import (
     row_blocks,
     rows_with_weight,
     spread_rows,
+    varies,
 )
 from .memory import MemoryData
 from .read import over_chunks, read_data
@@ -27,4 +28,5 @@ __all__ = [
     "row_blocks",
     "rows_with_weight",
     "spread_rows",
+    "varies",
 ]

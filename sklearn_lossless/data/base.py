@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ..network import CompressedNetwork, LazyCodes
+from ..network.quantizer import value_range
 
 __all__ = [
     "Data",
@@ -27,6 +28,7 @@ __all__ = [
     "rows_with_weight",
     "spread_rows",
     "take_rows",
+    "varies",
 ]
 
 Array = npt.NDArray[Any]
@@ -169,6 +171,12 @@ def rows_with_weight(data: Data) -> npt.NDArray[np.intp]:
     if not data.is_weighted:
         return np.arange(data.n_samples)
     return np.flatnonzero(data.gather(has_weight))
+
+
+def varies(data: Data) -> bool:
+    """Return whether some column of X has more than one value, in rows with weight."""
+    seen = data.total_inputs(value_range)
+    return bool((seen.low < seen.high).any())
 
 
 def spread_rows(data: Data, n_rows: int) -> Array:

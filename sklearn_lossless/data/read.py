@@ -24,6 +24,7 @@ def read_data(
     *,
     targets: str | None = None,
     reset: bool = True,
+    min_samples: int = 2,
     report: Report | None = None,
 ) -> Data:
     """Validate the data of a fit, wherever they are.
@@ -41,6 +42,8 @@ def read_data(
         What `y` holds: class labels, numbers in one or several columns, or nothing.
     reset : bool, default=True
         As in :func:`sklearn.utils.validation.validate_data`.
+    min_samples : int, default=2
+        Least number of rows in memory.
     report : callable or None, default=None
         Takes lines of text about the progress.
 
@@ -62,14 +65,15 @@ def read_data(
             del estimator.feature_names_in_
         return data
     y_shape = None
+    options: dict[str, Any] = {"reset": reset, "ensure_min_samples": min_samples}
     if targets is None:
-        X, y = validate_input(estimator, X, reset=reset), None
+        X, y = validate_input(estimator, X, **options), None
     elif targets == "labels":
-        X, y = validate_input(estimator, X, y, reset=reset)
+        X, y = validate_input(estimator, X, y, **options)
         check_classification_targets(y)
         y_shape = y.shape
     else:
-        options = {"multi_output": True, "y_numeric": True, "reset": reset}
+        options |= {"multi_output": True, "y_numeric": True}
         X, y = validate_input(estimator, X, y, **options)
         y_shape = y.shape
         y = y.reshape(len(y), -1).astype(np.float64)

@@ -19,6 +19,7 @@ __all__ = [
     "all_scores",
     "class_costs",
     "label_weights",
+    "log_loss_slope",
     "log_loss_sum",
     "zero_one_loss",
 ]
@@ -80,6 +81,27 @@ def log_loss_sum(
         own = np.take_along_axis(scaled, labels[rows, np.newaxis], axis=1)[:, 0]
         losses = special.logsumexp(scaled, axis=1) - own
         total += losses.sum() if sample_weight is None else sample_weight[rows] @ losses
+    return float(total)
+
+
+def log_loss_slope(
+    factor: float,
+    decision: Array,
+    labels: npt.NDArray[np.intp],
+    sample_weight: Array | None = None,
+) -> float:
+    """Return how the log-loss of the softmax of `factor` times `decision` grows.
+
+    It is the derivative with respect to `factor`, summed over samples.
+    """
+    total = 0.0
+    for start in range(0, len(labels), _SCORE_ROWS):
+        rows = slice(start, start + _SCORE_ROWS)
+        scores = all_scores(decision[rows])
+        # Less the own score of each sample, so that nothing cancels.
+        scores = scores - np.take_along_axis(scores, labels[rows, np.newaxis], axis=1)
+        slopes = (special.softmax(factor * scores, axis=1) * scores).sum(axis=1)
+        total += slopes.sum() if sample_weight is None else sample_weight[rows] @ slopes
     return float(total)
 
 

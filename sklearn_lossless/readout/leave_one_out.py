@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from ..data import row_blocks
-from .samples import Samples, combined_weight
+from .samples import Samples
 from .statistics import LEAST_SLACK, RELATIVE_ALPHAS, RidgePath
 
 __all__ = [
@@ -94,7 +94,7 @@ def sum_left_out_losses(
     LossSums
     """
     codes, Y, n_alphas = samples.codes, samples.Y, len(path.alphas)
-    weight = combined_weight(samples.sample_weight, samples.costs)
+    weight = samples.weight
     sums = LossSums.zeros(n_alphas)
     total = 0.0
     for rows in row_blocks(codes, "leave-one-out", samples.report, Y.shape[1]):
@@ -151,12 +151,8 @@ def _one_minus_leverage(
 ) -> Array:
     """Return ``1 - H_ii`` of rows; `rotated_rows` is overwritten."""
     leverage = path.leverages(rotated_rows)
-    sample_weight, costs = samples.sample_weight, samples.costs
-    # A sample of weight w > 1 counts as w equal rows, of which one is left out.
-    copies = None if sample_weight is None else np.minimum(sample_weight[rows], 1.0)
-    removed_weight = combined_weight(copies, None if costs is None else costs[rows])
-    if removed_weight is not None:
-        leverage *= removed_weight[:, np.newaxis]
+    if samples.weight is not None:
+        leverage *= samples.weight[rows, np.newaxis] / path.mean_weight
     return np.maximum(1 - leverage, LEAST_SLACK)
 
 
@@ -206,8 +202,7 @@ def fit_by_kernel(
         For each sample by the regression without it.
     """
     codes, Y = samples.codes, np.asarray(samples.Y[:], dtype=np.float64)
-    weight = combined_weight(samples.sample_weight, samples.costs)
-    weight = np.ones(len(Y)) if weight is None else weight
+    weight = np.ones(len(Y)) if samples.weight is None else samples.weight
     code_mean = weight @ codes / weight.sum()
     y_mean = weight @ Y / weight.sum()
     root = np.sqrt(weight)[:, np.newaxis]
@@ -228,12 +223,7 @@ def fit_by_kernel(
     left = alphas / (values + alphas)
     one_minus_leverage = np.square(vectors) @ left
     one_minus_leverage -= weight[:, np.newaxis] / weight.sum()
-    share = np.ones_like(one_minus_leverage)  # of a sample's weight, what is left out
-    if samples.sample_weight is not None:
-        share /= np.maximum(samples.sample_weight[:, np.newaxis], 1.0)
-    one_minus_leverage = np.maximum(
-        (1 - share) + share * one_minus_leverage, LEAST_SLACK
-    )
+    one_minus_leverage = np.maximum(one_minus_leverage, LEAST_SLACK)
 
     def coef_of(number: int) -> Array:
         solution = vectors @ (rotated / (values + alphas[number]))

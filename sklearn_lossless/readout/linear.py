@@ -66,23 +66,19 @@ class LinearReadout:
     single: bool = False
 
     @property
+    def coef_(self) -> npt.NDArray[np.float64]:
+        """Coefficients of the features, shaped as scikit-learn's linear models do."""
+        return self.coef[0] if self.single else self.coef
+
+    @property
+    def intercept_(self) -> Any:
+        """Intercepts, shaped likewise."""
+        return self.intercept[0] if self.single else self.intercept
+
+    @property
     def n_targets(self) -> int:
         """Number of scores."""
         return len(self.coef)
-
-    def shaped(self, values: Array) -> Any:
-        """Return an array of shape (n_targets, ...) as users know it.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n_targets, ...)
-
-        Returns
-        -------
-        ndarray
-            Without the first axis, if there is a single target.
-        """
-        return values[0] if self.single else values
 
     def on_codes(
         self, offset: Array, step_size: Array, largest_code: int = 15

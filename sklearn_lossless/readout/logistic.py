@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedShuffleSplit
 
 from ..data import Data, Report
 from .linear import LinearReadout
@@ -22,7 +23,8 @@ __all__ = ["fit_logistic", "logistic_readout"]
 
 Array = npt.NDArray[Any]
 
-#: Values of alpha to try; only the first if a class has fewer than 5 samples.
+#: Values of alpha to try, times the mean weight of a sample; only the first if a class
+#: has fewer than 5 samples.
 _ALPHAS = (0.01, 1.0, 0.1, 0.001, 0.0001)
 
 #: The fifth of the samples by which the regularisation is chosen.
@@ -106,8 +108,9 @@ def fit_logistic(
     scale : float
         Typical size of a feature; the solvers work on features of size 1.
     alpha : float or None, default=None
-        L2 regularisation of the coefficients. None: that of least log-loss on a
-        held-out fifth of the samples; 0.01 where a class has fewer than 5.
+        L2 regularisation of the coefficients, against the sum of the weighted losses.
+        None: that of least log-loss on a held-out fifth of the samples; 0.01 times the
+        mean weight where a class has fewer than 5.
     report : callable or None, default=None
         Takes lines of text about the progress.
 
@@ -118,14 +121,15 @@ def fit_logistic(
     alpha : float
         The regularisation used.
     """
-    alphas: tuple[float, ...] = _ALPHAS
     labels, weight = data.gather(labels_of), data.gather(weight_of)
     seen = np.flatnonzero(weight)
+    mean_weight = float(weight.sum() / len(seen))
+    alphas = tuple(each * mean_weight for each in _ALPHAS)
     counts = np.bincount(labels[seen])
     if alpha is not None:
         alphas = (alpha,)
     elif np.count_nonzero(counts) < 2 or counts[counts > 0].min() < 5:
-        alphas = _ALPHAS[:1]
+        alphas = alphas[:1]
     # Samples without weight are as if they were not there.
     kept = held_out = seen[:0]
     if len(alphas) > 1:
@@ -160,20 +164,26 @@ def _fit_dense(
     """Fit to scaled features in memory; choose from `alphas` if there are several."""
     size = Z.shape[1] * (n_classes if n_classes > 2 else 1)
     solver = "newton-cholesky" if size <= _NEWTON_SIZE else "lbfgs"
-    readout = LogisticRegression(solver=solver, max_iter=MAX_ITERATIONS)
-    options = {} if np.all(weight == 1.0) else {"sample_weight": weight}
-    if len(alphas) > 1:
-        search = GridSearchCV(
-            readout,
-            {"C": scale**2 / np.asarray(alphas)},
-            scoring="neg_log_loss",
-            cv=[split],
+    whole = np.arange(len(labels))
+
+    def fitted(alpha: float, rows: npt.NDArray[np.intp]) -> LogisticRegression:
+        readout = LogisticRegression(
+            C=scale**2 / alpha, solver=solver, max_iter=MAX_ITERATIONS
         )
-        readout = search.fit(Z, labels, **options).best_estimator_
-    else:
-        readout.set_params(C=scale**2 / alphas[0]).fit(Z, labels, **options)
+        features = Z if rows is whole else Z[rows]
+        return readout.fit(features, labels[rows], sample_weight=weight[rows])
+
+    def held_out_loss(alpha: float) -> float:
+        kept, tested = split
+        readout = fitted(alpha, kept)
+        said = readout.predict_proba(Z[tested])
+        options = {"sample_weight": weight[tested], "labels": readout.classes_}
+        return float(log_loss(labels[tested], said, **options))
+
+    alpha = min(alphas, key=held_out_loss) if len(alphas) > 1 else alphas[0]
+    readout = fitted(alpha, whole)
     readout.coef_ /= scale
-    return readout, scale**2 / readout.C
+    return readout, alpha
 
 
 def _fit_streamed(

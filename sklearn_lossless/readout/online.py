@@ -75,8 +75,10 @@ class OnlineRidge:
         """
         statistics, sample = RidgeStatistics.of(samples), self.sample
         if samples.labels is not None:
-            of_batch = RowSample.of(samples, SAMPLE_SIZE)
-            sample = of_batch if sample is None else sample + of_batch
+            if sample is None:
+                sample = RowSample.of(samples, SAMPLE_SIZE)
+            else:
+                sample = sample.with_batch(samples)
         if self.statistics is not None:
             statistics = self.statistics + statistics
         return replace(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, has_weight
-from .calibration import LeftOut, RowSample
+from .calibration import LeftOut, sample_rows
 from .leave_one_out import (
     Loss,
     RidgeSolution,
@@ -38,8 +38,8 @@ def fit_ridge(
 
     One eigendecomposition, of the smaller of the Gram and the kernel matrix of
     the centred features, gives all solutions and all leave-one-out residuals
-    ``(y_i - yhat_i) / (1 - H_ii)``. A sample of weight w > 1 counts as w equal rows,
-    of which one is left out.
+    ``(y_i - yhat_i) / (1 - H_ii)``. A sample is left out as a whole, whatever its
+    weight, so that a factor common to all weights changes nothing.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def fit_ridge(
     offset, step_size : ndarray of shape (n_features,), dtype float64
         The features are ``offset + step_size * codes``.
     alphas : ndarray of shape (n_alphas,) or None, default=None
-        Regularisations to try. None: 21 from 1e-6 to 1e4 times the mean
-        eigenvalue of the Gram matrix.
+        Regularisations to try, against the sum of the weights. None: 21 from 1e-6 to
+        1e4 times the mean eigenvalue of the Gram matrix.
     loss : callable or None, default=None
         Maps targets and leave-one-out predictions to the loss of each sample, by
         which alpha is chosen; ties go by the squared error. None: squared error.
@@ -89,7 +89,7 @@ def fit_ridge(
         path = data.apply(_path, decomposition, alphas)
         best, losses = best_alpha(data.total(sum_left_out_losses, path, loss))
         if n_left_out:
-            samples = data.total(RowSample.of, n_left_out).samples
+            samples = data.take(sample_rows(data, n_left_out))
             scores = data.fetch(data.apply(predict_left_out, samples, path, best))
             left_out = LeftOut.of(samples, scores)
         del path

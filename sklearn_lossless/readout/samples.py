@@ -13,7 +13,7 @@ from ..data.base import join_rows, take_rows
 from ..network import CompressedNetwork
 from .classes import SignTargets
 
-__all__ = ["Samples", "combined_weight", "samples_of"]
+__all__ = ["Samples", "samples_of"]
 
 Array = npt.NDArray[Any]
 
@@ -30,11 +30,8 @@ class Samples(NamedTuple):
         Targets, or an object that gives them for rows.
     labels : ndarray of shape (n_samples,) or None, dtype intp
         Index of each sample's class; None for real targets.
-    sample_weight : ndarray of shape (n_samples,) or None
-        How many samples each one stands for.
-    costs : ndarray of shape (n_samples,) or None
-        Weight of each sample's error, for class weights. Unlike `sample_weight` it does
-        not stand for copies.
+    weight : ndarray of shape (n_samples,) or None
+        Weight of each sample's error, that of its class included.
     report : callable or None
         Takes lines of text about the progress.
     """
@@ -42,20 +39,13 @@ class Samples(NamedTuple):
     codes: Any
     Y: Any
     labels: npt.NDArray[np.intp] | None = None
-    sample_weight: Array | None = None
-    costs: Array | None = None
+    weight: Array | None = None
     report: Report | None = None
 
     @property
     def n_samples(self) -> int:
         """Number of rows."""
         return int(self.codes.shape[0])
-
-    @property
-    def weight(self) -> Array | None:
-        """Weights in the loss; None if all are 1."""
-        weight = combined_weight(self.sample_weight, self.costs)
-        return None if weight is None or np.all(weight == 1.0) else weight
 
     def take(self, rows: npt.NDArray[np.intp]) -> Self:
         """Return these rows, with their codes in memory."""
@@ -65,22 +55,20 @@ class Samples(NamedTuple):
             codes=self.codes[rows],
             Y=self.Y.with_labels(labels) if signs else self.Y[rows],
             labels=labels,
-            sample_weight=take_rows(self.sample_weight, rows),
-            costs=take_rows(self.costs, rows),
+            weight=take_rows(self.weight, rows),
         )
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """Return the rows of all parts, in their order."""
-        codes, Y, labels, sample_weight, costs, _ = zip(*parts, strict=True)
+        codes, Y, labels, weights, _ = zip(*parts, strict=True)
         labels = join_rows(labels)
         signs = isinstance(Y[0], SignTargets)
         return parts[0]._replace(
             codes=join_rows(codes),
             Y=Y[0].with_labels(labels) if signs else join_rows(Y),
             labels=labels,
-            sample_weight=_join_weights(sample_weight, codes),
-            costs=_join_weights(costs, codes),
+            weight=_join_weights(weights, codes),
         )
 
 
@@ -96,20 +84,11 @@ def _join_weights(weights: Sequence[Any], codes: Sequence[Any]) -> Any:
     )
 
 
-#: Maps a part to the targets of its rows, their labels and their costs.
+#: Maps a part to the targets of its rows, their labels and their weights.
 Targets = Callable[[Part], tuple[Any, npt.NDArray[np.intp] | None, Array | None]]
 
 
 def samples_of(part: Part, network: CompressedNetwork, targets: Targets) -> Samples:
     """Return what a readout of `network` is trained on."""
-    Y, labels, costs = targets(part)
-    codes = part.codes(network)
-    return Samples(codes, Y, labels, part.weight, costs, part.report)
-
-
-def combined_weight(a: Any, b: Any, rows: Any = slice(None)) -> Any:
-    """Return the product of weights of which either may be None."""
-    if a is None or b is None:
-        either = b if a is None else a
-        return None if either is None else either[rows]
-    return a[rows] * b[rows]
+    Y, labels, weight = targets(part)
+    return Samples(part.codes(network), Y, labels, weight, part.report)

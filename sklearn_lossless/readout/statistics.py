@@ -47,7 +47,8 @@ class RidgeStatistics:
     cross : ndarray of shape (n_features, n_targets), dtype float64
     total : ndarray of shape (n_features,), dtype float64
     y_total, y_squares : ndarray of shape (n_targets,), dtype float64
-    weight : float
+    weight, squared_weight : float
+        Sums of the weights and of their squares.
     n_samples : int
         Number of samples that have weight.
     """
@@ -58,7 +59,20 @@ class RidgeStatistics:
     y_total: Array
     y_squares: Array
     weight: float = 0.0
+    squared_weight: float = 0.0
     n_samples: int = 0
+
+    @property
+    def n_effective(self) -> float:
+        """Number of samples of equal weight that tell as much.
+
+        References
+        ----------
+        Kish, "Survey sampling", 1965, section 11.7.
+        """
+        if not 0 < self.squared_weight < np.inf:  # beyond the range of squares
+            return self.n_samples
+        return self.weight * (self.weight / self.squared_weight)
 
     @classmethod
     def zeros(cls, n_features: int, n_targets: int) -> Self:
@@ -85,6 +99,8 @@ class RidgeStatistics:
         RidgeStatistics
         """
         codes, Y, weight = samples.codes, samples.Y, samples.weight
+        if weight is not None and np.all(weight == 1.0):
+            weight = None
         sums = cls.zeros(codes.shape[1], Y.shape[1])
         # Products of integers add up to integers: exact below 2**24.
         integers = codes.dtype == np.uint8 and weight is None
@@ -125,6 +141,8 @@ class RidgeStatistics:
             self.y_total += weighted.sum(axis=0)
             self.y_squares += (weighted * Y[rows]).sum(axis=0)
             self.weight += weight[rows].sum()
+            with np.errstate(over="ignore", under="ignore"):
+                self.squared_weight += np.square(weight[rows]).sum()
 
     def __add__(self, other: RidgeStatistics) -> RidgeStatistics:
         """Return the sums of both."""
@@ -135,6 +153,7 @@ class RidgeStatistics:
             self.y_total + other.y_total,
             self.y_squares + other.y_squares,
             self.weight + other.weight,
+            self.squared_weight + other.squared_weight,
             self.n_samples + other.n_samples,
         )
 
@@ -149,8 +168,8 @@ class RidgePath:
     vectors : ndarray of shape (n_features, rank), dtype float32 or float64
         Eigenvectors of the Gram matrix of the features.
     inverse : ndarray of shape (rank, n_alphas)
-        ``(x @ vectors)**2 @ inverse`` is ``x' (G + alpha)^-1 x`` for every alpha,
-        where G is that matrix.
+        ``(x @ vectors)**2 @ inverse`` is ``x' (G + alpha)^-1 x`` times the mean weight
+        for every alpha, where G is that matrix.
     rotated : ndarray of shape (rank, n_targets)
         ``vectors @ (rotated * inverse[:, [i]]) * y_scale`` are the coefficients for
         alpha i.
@@ -158,8 +177,10 @@ class RidgePath:
         Means and deviations of the targets.
     code_mean, scale : ndarray of shape (n_features,), dtype float64
         The features are the centred codes times the scale.
-    weight : float
-        Sum of the weights of all samples.
+    mean_weight : float
+        Of the samples that have weight.
+    n_samples : int
+        Their number.
     """
 
     alphas: Array
@@ -170,7 +191,8 @@ class RidgePath:
     y_scale: Array
     code_mean: Array
     scale: Array
-    weight: float
+    mean_weight: float
+    n_samples: int
 
     def features(self, codes: Array) -> Array:
         """Return the centred features, in the precision of the leverages."""
@@ -197,9 +219,12 @@ class RidgePath:
             yield some, fitted.reshape(len(rotated_rows), -1, n_targets)
 
     def leverages(self, rotated_rows: Array) -> Array:
-        """Return the leverage of rows for each alpha; `rotated_rows` is overwritten."""
+        """Return the leverage of rows for each alpha; `rotated_rows` is overwritten.
+
+        It is that of rows of mean weight: to be multiplied by relative weights.
+        """
         leverages: Array = np.square(rotated_rows, out=rotated_rows) @ self.inverse
-        return leverages + 1 / self.weight
+        return leverages + 1 / self.n_samples
 
     def of(self, number: int) -> RidgePath:
         """Return the path that is one of these regressions."""
@@ -221,6 +246,8 @@ class Decomposition:
     weight : float
         Sum of the weights of all samples.
     n_samples : int
+    n_effective : float
+        Number of samples of equal weight that tell as much.
     values : ndarray of shape (n_features,), dtype float64
         Eigenvalues of the Gram matrix of the centred features.
     vectors : ndarray of shape (n_features, n_features), dtype float64
@@ -237,6 +264,7 @@ class Decomposition:
     y_variance: Array
     weight: float
     n_samples: int
+    n_effective: float
     values: Array
     vectors: Array
     rotated: Array
@@ -281,6 +309,7 @@ class Decomposition:
             y_variance=np.maximum(y_variance, 0.0),
             weight=weight,
             n_samples=statistics.n_samples,
+            n_effective=statistics.n_effective,
             values=np.maximum(values, 0.0),
             vectors=vectors,
             rotated=vectors.T @ (cross * scale[:, np.newaxis]),
@@ -306,28 +335,33 @@ class Decomposition:
     def path(self, alphas: Array) -> RidgePath:
         """Return what gives predictions and leverages for all alphas."""
         # With leverages near 1 the quotient needs every digit.
-        exact = self.n_samples < 4 * len(self.scale)
+        exact = self.n_effective < 4 * len(self.scale)
         dtype = np.float64 if exact else np.float32
         # In single precision large targets would overflow, small ones vanish.
         y_scale = np.sqrt(self.y_variance / self.weight)
         y_scale[~(y_scale > 0)] = 1.0
+        # So would large and small weights.
+        mean_weight = self.weight / self.n_samples
+        inverse = mean_weight / (self.values[:, np.newaxis] + alphas)
         return RidgePath(
             alphas=alphas,
             vectors=self.vectors.astype(dtype, copy=False),
-            inverse=(1 / (self.values[:, np.newaxis] + alphas)).astype(dtype),
-            rotated=(self.rotated / y_scale).astype(dtype),
+            inverse=inverse.astype(dtype),
+            rotated=(self.rotated / (y_scale * mean_weight)).astype(dtype),
             y_mean=self.y_mean,
             y_scale=y_scale,
             code_mean=self.code_mean,
             scale=self.scale,
-            weight=self.weight,
+            mean_weight=mean_weight,
+            n_samples=self.n_samples,
         )
 
     def gcv_losses(self, alphas: Array) -> Array:
         """Return the generalised cross-validation of the squared error.
 
         It needs no sample: ``n |y - H y|^2 / (n - tr H)^2`` follows from the Gram
-        matrix, averaged over targets.
+        matrix, averaged over targets. With weights, n is the effective number of
+        samples, which makes ``tr H / n`` their weighted mean leverage.
 
         References
         ----------
@@ -339,9 +373,7 @@ class Decomposition:
         squares = np.square(self.rotated).sum(axis=1)[:, np.newaxis]
         explained = squares * (1 + alphas / (values + alphas)) / (values + alphas)
         residual = np.maximum(self.y_variance.sum() - explained.sum(axis=0), 0.0)
-        # Weights below 1 do not make fewer samples.
-        n_samples = max(self.weight, self.n_samples)
         one_minus_leverage = np.maximum(
-            1 - (1 + kept.sum(axis=0)) / n_samples, LEAST_SLACK
+            1 - (1 + kept.sum(axis=0)) / self.n_effective, LEAST_SLACK
         )
         return residual / (self.weight * len(self.y_mean)) / one_minus_leverage**2

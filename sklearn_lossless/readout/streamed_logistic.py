@@ -234,7 +234,7 @@ class StreamedLogistic:
         alpha : float
         """
         kept, tested = weight.copy(), np.zeros_like(weight)
-        kept[held_out], tested[held_out] = 0.0, 1.0
+        kept[held_out], tested[held_out] = 0.0, weight[held_out]
         readout, fits = None, {}
         for alpha in sorted(alphas, reverse=True):
             readout = self.fit(kept, alpha, readout)
@@ -244,7 +244,7 @@ class StreamedLogistic:
 
 
 def _with_weight(samples: Samples, weight: Array) -> Samples:
-    return samples._replace(sample_weight=weight, costs=None)
+    return samples._replace(weight=weight)
 
 
 def _loss_and_gradient(samples: Samples, objective: _Objective, x: Array) -> Array:

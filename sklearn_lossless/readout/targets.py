@@ -44,14 +44,18 @@ class ClassTargets:
     def __call__(
         self, part: Part
     ) -> tuple[Any, npt.NDArray[np.intp], npt.NDArray[np.float64] | None]:
-        """Return targets, indices of classes, and costs of the rows of a part."""
+        """Return targets, indices of classes, and weights of the rows of a part."""
         labels = np.searchsorted(self.classes, part.y)
         Y: Any = SignTargets(labels, len(self.classes))
         if self.target == "teacher":
             Y = part.scores
         elif self.target == "both":
             Y = (Y[:] + part.scores) / 2
-        return Y, labels, None if self.costs is None else self.costs[labels]
+        weight = part.weight
+        if self.costs is not None:
+            costs = self.costs[labels]
+            weight = costs if weight is None else weight * costs
+        return Y, labels, weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +72,12 @@ class NumberTargets:
     offset: Array | float = 0.0
     target: str = "labels"
 
-    def __call__(self, part: Part) -> tuple[Array, None, None]:
-        """Return the targets of the rows of a part; there are no labels and costs."""
+    def __call__(self, part: Part) -> tuple[Array, None, Array | None]:
+        """Return targets and weights of the rows of a part; there are no labels."""
         Y: Any = part.y if self.target == "labels" else part.scores
         if self.target == "both":
             Y = (Y + part.y) / 2
-        return np.asarray(Y - self.offset), None, None
+        return np.asarray(Y - self.offset), None, part.weight
 
 
 def labelled_by_teacher(part: Part, classes: Array) -> Part:
@@ -84,10 +88,10 @@ def labelled_by_teacher(part: Part, classes: Array) -> Part:
 
 def weighted_sums(part: Part, targets: NumberTargets) -> Array:
     """Return the sums of weighted targets over a part, and last that of the weights."""
-    Y, _, _ = targets(part)
-    if part.weight is None:
+    Y, _, weight = targets(part)
+    if weight is None:
         return np.append(Y.sum(axis=0), len(Y))
-    return np.append((Y * part.weight[:, np.newaxis]).sum(axis=0), part.weight.sum())
+    return np.append((Y * weight[:, np.newaxis]).sum(axis=0), weight.sum())
 
 
 def check_several(name: str, classes: Array) -> None:
