@@ -294,6 +294,19 @@ def test_int8_serves_on_digits():
     assert len(to_bytes(saved, "int8")) < 5000 + 1500
 
 
+def test_sequences_are_kept():
+    saved = CompressedMLPClassifier(
+        range(20, 24, 2),
+        eps=pd.Series([0.5, 0.25]),
+        n_jobs=np.int64(1),
+        random_state=0,
+    ).fit(X, LABELS)
+    params = from_bytes(to_bytes(saved)).get_params()
+    assert params["hidden_layer_sizes"] == [20, 22]
+    assert params["eps"] == [0.5, 0.25]
+    assert params["n_jobs"] == 1
+
+
 def test_parameters_that_are_not_plain():
     def leaky(t):
         return np.maximum(t, 0.1 * t)
@@ -461,6 +474,15 @@ def with_first_flags(data, flags):
     return resealed(data, NETW=bytes(network))
 
 
+def with_moment(data, value):
+    """The file with another value for tau of layer 1."""
+    matching = bytearray(dict(mutations.split(data)[1])[b"MTCH"])
+    place = 1 + matching[0]  # behind the name
+    place += 1 + matching[place] + 8 * (matching[place] - 1) + 1
+    matching[place + 16 : place + 24] = struct.pack("<d", value)
+    return resealed(data, MTCH=bytes(matching))
+
+
 HOSTILE = {
     "begins with b'', not": lambda data: b"",
     "begins with b'PK": lambda data: b"PK\3\4" + data[4:],
@@ -500,7 +522,50 @@ HOSTILE = {
     "parameters that this version .* does not know: depth": lambda data: with_meta(
         data, params={"depth": 3}
     ),
+    "fitted number 'temperature_' is -1.0": lambda data: with_meta(
+        data, fitted={"scale_": 1.0, "temperature_": -1.0}
+    ),
+    "temperature_ 1e\\+308 is too large": lambda data: with_meta(
+        data, fitted={"scale_": 1.0, "temperature_": 1e308}
+    ),
+    "fitted number 'scale_' is 0.0": lambda data: with_meta(
+        data, fitted={"scale_": 0.0, "temperature_": 1.0}
+    ),
+    "fitted number 'alpha_' is -0.5": lambda data: with_meta(
+        data, fitted={"scale_": 1.0, "temperature_": 1.0, "alpha_": -0.5}
+    ),
     "'eps' parameter": lambda data: with_meta(data, params={"eps": 7}),
+    "eps must be one number, or one per hidden layer": lambda data: with_meta(
+        data, params={"hidden_layer_sizes": [25, 20], "eps": [0.5]}
+    ),
+    "'n_jobs' parameter .* Got 0 instead": lambda data: with_meta(
+        data, params={"n_jobs": 0}
+    ),
+    "parameter 'n_jobs' is NotRestored": lambda data: with_meta(
+        data, params={"n_jobs": {"lost": "it"}}
+    ),
+    "activation must be a name or a callable, got 1": lambda data: with_meta(
+        data, params={"activation": [1]}
+    ),
+    "activation must be .*'swish'": lambda data: with_meta(
+        data, params={"activation": "swish"}
+    ),
+    "estimator must be an MLPClassifier.* got 3": lambda data: with_meta(
+        data, params={"estimator": 3}
+    ),
+    "hidden_layer_sizes must be a positive integer": lambda data: with_meta(
+        data, params={"hidden_layer_sizes": []}
+    ),
+    "parameters: .*'heavy'": lambda data: with_meta(
+        data, params={"class_weight": {"dict": [[0, "heavy"]]}}
+    ),
+    "scores are not finite": lambda data: resealed(
+        data,
+        READ=struct.pack("<BBI", 0, 0, 4)
+        + np.full(4 * (1 + 20), 1e308).astype("<f8").tobytes(),
+    ),
+    "moments of layer 1 are not numbers": lambda data: with_moment(data, np.nan),
+    "moments of layer 1 are not numbers.": lambda data: with_moment(data, np.inf),
     "the readout is not a name": lambda data: with_meta(
         data, params={"readout": {"lost": "it"}}
     ),

@@ -296,13 +296,21 @@ def _decode_readout(
     reader.finish()
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise reader.fail("a coefficient is not finite")
-    return LinearReadout(
+    readout = LinearReadout(
         coef,
         intercept,
         alpha=fitted.get("alpha_"),
         temperature=fitted.get("temperature_"),
         single=bool(single),
     )
+    exact = readout.on_codes(*network.code_line, network.largest_code)
+    largest = np.abs(exact.weights).sum(axis=0) * network.largest_code
+    scores = largest * exact.grid + np.abs(exact.offset)
+    if not np.isfinite(scores).all():
+        raise reader.fail("scores are not finite")
+    if not np.isfinite(scores * (readout.temperature or 0.0)).all():
+        raise reader.fail(f"temperature_ {readout.temperature} is too large")
+    return readout
 
 
 def _decode_names(reader: Reader, n_features: int) -> npt.NDArray[Any]:
@@ -354,7 +362,9 @@ def _decode_meta(
         raise reader.fail("params or fitted is missing")
     for name, value in fitted.items():
         if name not in ("scale_", "alpha_", "temperature_") or not (
-            isinstance(value, float) and math.isfinite(value)
+            isinstance(value, float)
+            and math.isfinite(value)
+            and (value > 0 if name == "scale_" else value >= 0)
         ):
             raise reader.fail(f"fitted number {name!r} is {value!r}")
     classes = None

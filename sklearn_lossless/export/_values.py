@@ -44,10 +44,10 @@ def from_json(reader: Reader, data: bytes) -> Any:
 
 def plain(value: Any) -> Any:
     """Return `value` as JSON; what JSON lacks becomes an object of one key."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # arrays, Series and their numbers
         value = value.tolist()
+    if isinstance(value, range):
+        value = list(value)
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -134,6 +134,8 @@ def classes_from_plain(reader: Reader, stored: Any) -> npt.NDArray[Any]:
         classes = np.array(values, dtype=name)
     except OverflowError as error:
         raise reader.fail(str(error)) from None
+    if classes.dtype.kind == "f" and not np.isfinite(classes).all():
+        raise reader.fail("a class label is not finite")
     if not np.all(classes[1:] > classes[:-1]):
         raise reader.fail("the class labels are not in increasing order")
     return classes

@@ -15,6 +15,7 @@ from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
 from ..network.layers import FIXED_POINT
 from ..network.quantizer import SHIFT_UNIT
+from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
@@ -219,10 +220,7 @@ def _estimator_of(content: FileContent) -> Any:
             f"{cls.__name__} does not know: {', '.join(unknown)}. It comes from a "
             "later version."
         )
-    plain = {k: each for k, each in params.items() if not isinstance(each, NotRestored)}
-    validate_parameter_constraints(
-        cls._parameter_constraints, plain, caller_name=cls.__name__
-    )
+    _check_parameters(content)
     estimator = compressor = cls(**params)
     if content.readout is not None:
         shared = set(compressor_class._get_param_names()) & set(params)
@@ -233,13 +231,61 @@ def _estimator_of(content: FileContent) -> Any:
             estimator.classes_ = content.classes
     mean = network.layers[0].centre if content.mean is None else content.mean
     codes = np.broadcast_to(mean / FIXED_POINT, network.n_features_in)
+    means = network.quantizer.decode(codes)
+    if not np.isfinite(means).all():
+        raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     for each in {estimator, compressor}:
         each.network_ = network
         each.matching_ = content.matching
-        each.mean_ = network.quantizer.decode(codes)
+        each.mean_ = means
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
         if content.feature_names is not None:
             each.feature_names_in_ = content.feature_names
     compressor._n_features_out = network.n_features_out
     return estimator
+
+
+#: Parameters that may be objects or functions, which a file does not hold.
+_MAY_BE_LOST = ("activation", "class_weight", "estimator", "random_state")
+
+
+def _check_parameters(content: FileContent) -> None:
+    """Raise ValueError if a parameter of a file is one that `fit` would refuse."""
+    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    params = content.params
+    lost = {name for name in params if isinstance(params[name], NotRestored)}
+    wrong = lost.difference(_MAY_BE_LOST)
+    if wrong:
+        raise ValueError(
+            f"Not a valid model file: parameter {min(wrong)!r} is "
+            f"{params[min(wrong)]!r}, which no such parameter can be."
+        )
+    stored = {name: params[name] for name in params if name not in lost}
+    validate_parameter_constraints(
+        cls._parameter_constraints, stored, caller_name=cls.__name__
+    )
+    hidden = {
+        name: stored[name]
+        for name in compressor_class._get_param_names()
+        if name in stored
+    }
+    if "estimator" in lost:
+        # The layers were those of a network that is not here.
+        hidden["hidden_layer_sizes"] = [
+            layer.n_outputs for layer in content.network.layers
+        ]
+        for name in ("activation", "widen", "hidden_weights"):
+            hidden.pop(name, None)
+    activation = hidden.get("activation")
+    if isinstance(activation, (list, tuple)):
+        hidden["activation"] = [
+            "relu" if isinstance(each, NotRestored) else each for each in activation
+        ]
+    try:
+        compressor_class(**hidden)._check_architecture()
+        if content.classes is not None:
+            weights = np.ones(len(content.classes))
+            class_costs(stored.get("class_weight"), content.classes, weights)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"Not a valid model file: parameters: {error}") from None
