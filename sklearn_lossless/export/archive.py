@@ -39,7 +39,8 @@ def save(
 
     The hidden layers are their seed and a few integers, so that the readout is
     nearly all of the file. No pickle: :func:`load` runs nothing. The file appears
-    whole or not at all; an old one of that name stays until then.
+    whole or not at all; an old one of that name stays until then, and the new one has
+    its mode. Links are followed; pipes and character devices are written to.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def save(
         If the readout is an estimator of its own, if `readout_dtype` is unknown or
         cannot hold the coefficients, or if a bound of the format is passed.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or if there is one that is read-only.
 
     See Also
     --------
