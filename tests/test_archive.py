@@ -23,6 +23,7 @@ import zlib
 from pathlib import Path
 
 import joblib
+import large_models
 import mutations
 import numpy as np
 import pandas as pd
@@ -48,6 +49,7 @@ from sklearn_lossless import (
 from sklearn_lossless.export import NotRestored, _coding, _files
 from sklearn_lossless.export.archive import from_bytes, save, to_bytes
 from sklearn_lossless.network import TernaryWeights, ternary_weights
+from sklearn_lossless.network.memory import prediction_bytes
 
 DTYPES = ["float64", "float32", "float16", "int8", "int4"]
 RNG = np.random.default_rng(0)
@@ -857,6 +859,61 @@ def test_forged_names_and_readouts_take_no_memory(models):
     finally:
         tracemalloc.stop()
     assert peak < 50e6
+
+
+def test_names_are_counted_before_they_are_parsed(models):
+    data = to_bytes(models["ints"])
+    names = zlib.compress(b"[" + b'"",' * (5 * 2**20) + b'""]', 9)
+    assert len(names) < 25_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="not a list of 30 names"):
+            from_bytes(resealed(data, name=names))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60e6  # the text, twice
+
+
+@pytest.mark.parametrize("count", [29, 31])
+def test_names_that_are_too_few_or_too_many(models, count):
+    names = zlib.compress(json.dumps(['a, "b" ]'] * count).encode())
+    with pytest.raises(ValueError, match="not a list of 30 names"):
+        from_bytes(resealed(to_bytes(models["ints"]), name=names))
+
+
+#: What a few numbers can ask for: features; neurons, nonzeros, levels of each layer.
+LARGE = {
+    "many thresholds": (1, (2**17, 1, 255)),
+    "many zeros": (2**20, (4096, 1, 2)),
+    "many weights": (2**20, (64, 2**20, 2)),
+}
+
+
+@pytest.mark.parametrize("name", list(LARGE)[:2])
+def test_small_files_take_what_is_announced(tmp_path, name):
+    data = large_models.file_of(*LARGE[name])
+    assert len(data) < 4000
+    path = tmp_path / "large.lnn"
+    path.write_bytes(data)
+    command = [sys.executable, large_models.__file__, path, "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    bound = prediction_bytes(load(path).network_)
+    assert int(done.stdout) < bound < 2**30
+
+
+def test_the_caller_sets_how_much_memory_a_model_may_take(tmp_path):
+    path = tmp_path / "large.lnn"
+    path.write_bytes(large_models.file_of(*LARGE["many weights"]))
+    with pytest.raises(
+        ValueError, match=r"may take 1,\d+,\d+,\d+ bytes .*max_memory=1,"
+    ):
+        load(path)
+    for enough in (2e9, None):
+        assert load(path, max_memory=enough).network_.n_nonzeros == 2**26
+    with pytest.raises(ValueError, match="max_memory=10"):
+        load(GOLDEN[0], max_memory=10)
 
 
 #: Files of few bytes, of which most say how long something is.

@@ -99,7 +99,13 @@ def save(
     write_whole(path, to_bytes(estimator, readout_dtype))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+#: Bytes that a loaded model may take, unless the caller says otherwise.
+_MAX_MEMORY = 2**30
+
+
+def load(
+    path: str | os.PathLike[str], *, max_memory: float | None = _MAX_MEMORY
+) -> Any:
     """Read an estimator that `save` wrote.
 
     Parameters
@@ -107,6 +113,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     path : str or path-like
         The file. It may come from anybody: its sizes are checked before memory is
         taken, and nothing in it is executed.
+    max_memory : float or None, default=2**30
+        Bytes that predictions of the model may take in one thread. A few numbers
+        describe large networks; one that would take more is refused. None: any.
 
     Returns
     -------
@@ -116,7 +125,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ValueError
-        If the file is damaged, not a model file, or from a later version.
+        If the file is damaged, not a model file, or from a later version, or if
+        `max_memory` is not enough.
     OSError
         If it cannot be read.
 
@@ -128,7 +138,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         data = file.read(len(MAGIC))
         if data == MAGIC:  # of other files no more is read
             data += file.read()
-        return from_bytes(data)
+        return from_bytes(data, max_memory)
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
@@ -137,10 +147,10 @@ def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
     return checked_bytes(content_of(estimator), readout_dtype)
 
 
-def from_bytes(data: bytes) -> Any:
+def from_bytes(data: bytes, max_memory: float | None = None) -> Any:
     """Return the estimator that `to_bytes` took; ValueError if `data` is damaged."""
     with np.errstate(all="ignore"):
-        return _estimator_of(decode(data))
+        return _estimator_of(decode(data, max_memory))
 
 
 def check_readout_dtype(readout_dtype: str) -> None:
