@@ -166,7 +166,11 @@ class NTKCompressor(
         "widen": [Interval(Integral, 1, None, closed="left")],
         "hidden_weights": [StrOptions({"random", "fitted"})],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "verbose": ["verbose"],
     }
 
@@ -226,6 +230,10 @@ class NTKCompressor(
         architecture = read_architecture(self)
         data = read_data(self, X, None, sample_weight, report=self._progress)
         return self._fit_data(data, architecture)
+
+    def _check_architecture(self) -> None:
+        """Raise if what the parameters say of the hidden layers does not fit."""
+        read_architecture(self)
 
     def _fit_data(self, data: Data, architecture: Architecture) -> Self:
         """Fit without another look at the parameters."""
