@@ -88,10 +88,12 @@ class NTKCompressor(
         layers with activations between them.
     widen : int, default=1
         Factor of the widths of `estimator`.
-    hidden_weights : {"random", "fitted"}, default="random"
-        "fitted": each neuron keeps the signs of the largest weights of the fitted
-        `estimator`, a share of 1 - `eps`, which have to be stored. The theory is about
-        random weights; this goes beyond it.
+    hidden_weights : {"random", "fitted"}, default=None
+        "random": drawn from the seed; so is None, but it warns where a fitted
+        `estimator` has weights that are then not used. "fitted": each neuron keeps the
+        signs of the largest weights of the fitted `estimator`, a share of 1 - `eps`,
+        which have to be stored. The theory is about random weights; this goes beyond
+        it.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the weights.
     n_jobs : int or None, default=None
@@ -164,7 +166,7 @@ class NTKCompressor(
         "readout_layers": [StrOptions({"last", "all"})],
         "estimator": [object],
         "widen": [Interval(Integral, 1, None, closed="left")],
-        "hidden_weights": [StrOptions({"random", "fitted"})],
+        "hidden_weights": [StrOptions({"random", "fitted"}), None],
         "random_state": ["random_state"],
         "n_jobs": [
             Interval(Integral, None, -1, closed="right"),
@@ -185,7 +187,7 @@ class NTKCompressor(
         readout_layers: str = "last",
         estimator: Any = None,
         widen: int = 1,
-        hidden_weights: str = "random",
+        hidden_weights: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,

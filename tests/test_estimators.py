@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from ridge import ridge_of
+from ridge import ridge_of, with_readout
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
@@ -613,3 +613,24 @@ def test_features_are_selected_by_their_effect():
     assert selected.get_support(indices=True) == [1]
     importances = permutation_importance(clf.fit(X, y), X, y, random_state=0)
     assert importances.importances_mean.argmax() == 1
+
+
+@pytest.mark.parametrize("readout", ["ridge", "logistic", LogisticRegression()])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_logarithms_of_probabilities(digits, readout, n_classes):
+    X_train, X_test, y_train, _ = digits
+    clf = CompressedMLPClassifier((64,), readout=readout, alpha=0.01)
+    clf.fit(X_train, y_train % n_classes)
+    found = clf.predict_log_proba(X_test)
+    np.testing.assert_allclose(np.exp(found), clf.predict_proba(X_test), atol=1e-12)
+
+
+def test_logarithms_of_probabilities_are_finite(digits):
+    X_train, X_test, y_train, _ = digits
+    clf = CompressedMLPClassifier((64,), alpha=0.01).fit(X_train, y_train)
+    with_readout(clf, temperature=lambda t: 1e4)
+    assert (clf.predict_proba(X_test) == 0).any()
+    assert np.isfinite(clf.predict_log_proba(X_test)).all()
+    assert not hasattr(
+        CompressedMLPClassifier(readout=LinearSVC()), "predict_log_proba"
+    )
