@@ -21,16 +21,23 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
-from ._validation import Interval, StrOptions, fit_context, validate_input, warn_user
+from ._validation import (
+    Interval,
+    StrOptions,
+    fit_context,
+    validate_input,
+    warn_of_lost_columns,
+    warn_user,
+)
 from .data import Data, over_chunks, read_data, spread_rows
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
 from .network import (
     build_network,
-    choose_quantizer,
     code_sums,
     n_nonzeros,
     network_from_weights,
+    quantizer_and_range,
 )
 from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
 from .theory import match_network
@@ -134,8 +141,9 @@ class NTKCompressor(
     Notes
     -----
     Features are centred per column of `X` and scaled by one number, as the theory
-    wants; scale features of different units with
-    :class:`~sklearn.preprocessing.StandardScaler` first. Each neuron of the first
+    wants. Scale features of different units with
+    :class:`~sklearn.preprocessing.StandardScaler` first: beside a column of a much
+    larger scale the others are constant, and `fit` warns. Each neuron of the first
     layer has a random bias, as if there were one more input.
 
     References
@@ -249,8 +257,11 @@ class NTKCompressor(
                 n_features,
                 getattr(self, "feature_names_in_", None),
             )
-        quantizer = choose_quantizer(data.total_inputs, self.input_bits)
+        quantizer, seen = quantizer_and_range(data.total_inputs, self.input_bits)
         statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
+        varies = seen.low < seen.high
+        names = getattr(self, "feature_names_in_", None)
+        warn_of_lost_columns(varies, varies & (statistics.variance == 0), names)
         if reference is None:
             self._check_inputs(n_features, architecture.eps[0])
         # A bias is one more input, of the others' mean variance.

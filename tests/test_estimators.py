@@ -1,6 +1,7 @@
 """What a user of the estimators relies on, beyond scikit-learn's own checks."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SequentialFeatureSelector
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import (
@@ -634,3 +636,38 @@ def test_logarithms_of_probabilities_are_finite(digits):
     assert not hasattr(
         CompressedMLPClassifier(readout=LinearSVC()), "predict_log_proba"
     )
+
+
+def test_one_outlying_cell_costs_little_accuracy(digits):
+    X_train, X_test, y_train, y_test = digits
+    clean = CompressedMLPClassifier((500,), random_state=0).fit(X_train, y_train)
+    spoiled = X_train.copy()
+    spoiled[17, 30] = 1e6
+    clf = CompressedMLPClassifier((500,), random_state=0).fit(spoiled, y_train)
+    assert clf.score(X_test, y_test) > clean.score(X_test, y_test) - 0.01
+
+
+@pytest.mark.filterwarnings("ignore:X has [0-9] features")
+@pytest.mark.parametrize("named", [False, True])
+def test_columns_of_another_scale_are_named(named):
+    rng = np.random.default_rng(0)
+    ages, years = rng.integers(20, 65, 500), rng.integers(0, 20, 500)
+    X = np.column_stack([ages, rng.normal(60_000, 20_000, 500), np.ones(500), years])
+    names = ["age", "salary", "country", "years"]
+    if named:
+        X = pd.DataFrame(X, columns=names)
+    expected = "Columns 'age', 'years' of X" if named else "Columns 0, 3 of X"
+    with pytest.warns(UserWarning, match=f"{expected} vary .*StandardScaler"):
+        NTKCompressor((50,)).fit(X)
+    make_pipeline(StandardScaler(), NTKCompressor((50,))).fit(X)
+
+
+def test_hashed_text_fits_in_little_memory():
+    X = HashingVectorizer().transform([f"word{i} word{i % 7} word" for i in range(60)])
+    y = np.arange(60) % 7
+    clf = CompressedMLPClassifier((50,), eps=0.9999, random_state=0)
+    tracemalloc.start()
+    clf.fit(X, y).predict(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 400e6  # 1.7 GB for a block of doubles
