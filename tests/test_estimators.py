@@ -671,3 +671,49 @@ def test_hashed_text_fits_in_little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 400e6  # 1.7 GB for a block of doubles
+
+
+def repeated_entries(X, dtype=None):
+    """A CSR matrix of the same values, half of them in two entries, out of order."""
+    X = sparse.csr_array(X)
+    halves = [X.data // 2, X.data - X.data // 2]
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    order = np.argsort(np.tile(rows, 2), kind="stable")
+    data, columns = np.concatenate(halves)[order], np.tile(X.indices, 2)[order]
+    made = sparse.csr_array((data, columns, 2 * X.indptr), X.shape)
+    assert not made.has_canonical_format
+    return made if dtype is None else made.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8, np.int16])
+@pytest.mark.parametrize("form", ["csr", "coo", "csc"])
+def test_entries_in_one_place_are_summed_on_every_path(digits, dtype, form):
+    X, _, y, _ = digits
+    X = 15 * X  # sums beyond 127, and of bytes below 256
+    given = repeated_entries(X, dtype).asformat(form)
+    before = given.data.copy()
+    clf = CompressedMLPClassifier((60,), eps=0.5, random_state=0)
+    expected = clone(clf).fit(X, y)
+    clf.fit(given, y)
+    codes = expected.compressor_.codes(X)
+    np.testing.assert_array_equal(clf.compressor_.codes(X), codes)
+    np.testing.assert_array_equal(expected.compressor_.codes(given), codes)
+    np.testing.assert_array_equal(clf.predict_proba(given), clf.predict_proba(X))
+    if form == "csr":
+        network = expected.network_
+        np.testing.assert_array_equal(network.forward(given), codes)
+        np.testing.assert_array_equal(network.features(given), network.features(X))
+    np.testing.assert_array_equal(given.data, before)
+
+
+def test_sums_of_bytes_in_one_place_are_no_bytes(digits):
+    X = sparse.csr_array(
+        (np.array([200, 100, 1], dtype=np.uint8), [0, 0, 1], [0, 2, 3]), (2, 2)
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X has 2 features")
+        compressor = NTKCompressor((20,), random_state=0).fit(X)
+        expected = NTKCompressor((20,), random_state=0).fit([[300.0, 0], [0, 1]])
+    np.testing.assert_array_equal(
+        compressor.codes(X), expected.codes([[300.0, 0], [0, 1]])
+    )

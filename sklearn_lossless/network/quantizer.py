@@ -205,7 +205,8 @@ class CodeSums:
 def canonical(X: Any) -> Any:
     """Return `X`, or if it is CSR with several entries in one place, their sums."""
     if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
+        # Sums of bytes may be beyond bytes.
+        X = X.astype(np.float64) if X.dtype == np.uint8 else X.copy()
         X.sum_duplicates()
     return X
 
@@ -224,7 +225,7 @@ def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueR
     ValueRange
     """
     seen = ValueRange(np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf))
-    for rows in _blocks(X):
+    for rows in _blocks(X, stay_sparse=True):
         block = X[rows] if sample_weight is None else X[rows][sample_weight[rows] > 0]
         if block.shape[0] == 0:
             continue
@@ -305,9 +306,11 @@ def code_statistics(
     return code_sums(quantizer, X, sample_weight).statistics()
 
 
-def _blocks(X: Any) -> Iterator[slice]:
-    """Cut the rows of `X` into blocks, of 32 MB at most if they were dense doubles."""
+def _blocks(X: Any, stay_sparse: bool = False) -> Iterator[slice]:
+    """Cut the rows of `X` into blocks, of 32 MB at most if they become dense."""
     n_rows, n_features = X.shape
     size = max(1, min(_BLOCK_ROWS, _BLOCK_SIZE // n_features))
+    if stay_sparse and sparse.issparse(X):
+        size = _BLOCK_ROWS
     for start in range(0, n_rows, size):
         yield slice(start, min(start + size, n_rows))
