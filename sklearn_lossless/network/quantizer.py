@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from . import _engine
+from ._resolution import check_resolution
 
 __all__ = [
     "CodeStatistics",
@@ -361,13 +362,16 @@ def choose_quantizer(
             f"The range of X is not a finite double: from {low.min()} to {high.max()}."
         )
 
+    check_resolution(low, high, widest, _SURVEY_BITS)
+
     survey_levels = 2**_SURVEY_BITS - 1
     survey = _at(low, survey_levels / widest, _SURVEY_BITS)
     codes = total(partial(code_sums, survey)).statistics()
     mean, std = survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
 
     n_steps = 2**n_bits - 1
-    window = np.minimum(width, _GAUSSIAN_STEP[n_bits - 1] * n_steps * std).max()
+    with np.errstate(over="ignore"):
+        window = np.minimum(width, _GAUSSIAN_STEP[n_bits - 1] * n_steps * std).max()
     start = np.clip(mean - window / 2, low, np.maximum(low, high - window))
     return _at(start, n_steps / float(window), n_bits)
 
@@ -378,7 +382,8 @@ def _at(low: npt.NDArray[np.float64], inv_step: float, n_bits: int) -> Quantizer
     mantissa, exponent = math.frexp(inv_step)
     inv_step = math.ldexp(round(mantissa * 2**24), exponent - 24)
     # Beyond 2**52 cells from zero a double cannot tell the cells apart.
-    shift = np.clip(SHIFT_UNIT * (0.5 - low * inv_step), -(2.0**60), 2.0**60)
+    with np.errstate(over="ignore"):
+        shift = np.clip(SHIFT_UNIT * (0.5 - low * inv_step), -(2.0**60), 2.0**60)
     return Quantizer(inv_step, np.rint(shift).astype(np.int64), n_bits)
 
 
