@@ -275,7 +275,7 @@ def _classify(graph: _Graph, model: ExportedModel, scores: str) -> None:
     labels = model.classes
     if labels.dtype.kind in "biu":
         # Only labels of 2**63 and above need the type without a sign.
-        labels = labels.astype(np.int64 if labels.max() < 2**63 else np.uint64)
+        labels = labels.astype(np.int64 if int(labels.max()) < 2**63 else np.uint64)
     elif labels.dtype.kind == "f" and labels.dtype.itemsize <= 8:
         labels = labels.astype(np.float64)
     elif labels.dtype.kind not in "OUT":
