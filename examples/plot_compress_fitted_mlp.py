@@ -32,8 +32,8 @@ mlp_bytes = 4 * sum(each.size for each in mlp.coefs_ + mlp.intercepts_)
 # scores of the reference network, and needs no labels.
 
 ways = {
-    "random weights": {},
-    "random, 4 times as wide": {"widen": 4},
+    "random weights": {"hidden_weights": "random"},
+    "random, 4 times as wide": {"hidden_weights": "random", "widen": 4},
     "fitted weights": {"hidden_weights": "fitted", "eps": 0.8},
     "fitted, all layers read": {
         "hidden_weights": "fitted",

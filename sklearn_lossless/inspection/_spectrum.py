@@ -124,7 +124,7 @@ class SpectrumDisplay:
             of range.
         """
         import_pyplot(f"{cls.__name__}.from_kernels")
-        check_count("n_vectors", n_vectors, 1, len(np.asarray(theory)))
+        check_count("n_vectors", n_vectors, 1, len(np.atleast_1d(theory)))
         comparison = compare_spectra(theory, practice, n_vectors)
         if y is not None:
             y = np.asarray(y)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._checks import check_shape
 from .layers import BIAS_UNIT, FIXED_POINT, Dense, line_of_codes, n_nonzeros, per_layer
 from .network import CompressedNetwork
 from .quantizer import CodeStatistics, Quantizer
@@ -62,6 +63,7 @@ def build_network(
     """
     layers: list[Dense] = []
     n_inputs = quantizer.n_features
+    check_shape(statistics.mean, (n_inputs,), "statistics.mean")
     centre = _fixed(statistics.mean)
     # Codes per unit of a centred input, times the square root of their number.
     unit = math.sqrt(statistics.total_variance)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._checks import check_features, check_shape
 from .layers import FIXED_POINT, Dense, line_of_codes, n_nonzeros, per_layer
 from .network import CompressedNetwork
 from .quantizer import Quantizer
@@ -46,6 +47,7 @@ def ternarise(W: npt.NDArray[np.floating], eps: float) -> TernaryWeights:
     >>> weights.indices, weights.n_plus
     (array([[3, 1]], dtype=int32), array([1], dtype=int32))
     """
+    check_shape(W, ("n_inputs", "n_outputs"), "W")
     n_inputs, n_outputs = W.shape
     k = n_nonzeros(n_inputs, eps)
     largest = np.argsort(-np.abs(W), axis=0, kind="stable")[:k].T
@@ -103,6 +105,8 @@ def layer_from_weights(
     """
     weights = ternarise(W, eps)
     n_inputs, n_outputs = W.shape
+    check_shape(codes, ("n_samples", n_inputs), "codes")
+    check_shape(preactivation, (len(codes), n_outputs), "preactivation")
     # Integers, so the sums are exact.
     sums = codes.astype(np.float64) @ weights.dense(n_inputs).astype(np.float64)
     sum_mean, mean = sums.mean(axis=0), preactivation.mean(axis=0, dtype=np.float64)
@@ -186,6 +190,12 @@ def network_from_weights(
     correlations : list of ndarray of shape (n_outputs,)
         Between each neuron's sum and what the reference network's neuron sees.
     """
+    X = check_features(X, quantizer.n_features, type(quantizer).__name__)
+    n_inputs = quantizer.n_features
+    for number, (W, bias) in enumerate(zip(weights, biases, strict=True)):
+        check_shape(W, (n_inputs, "n_outputs"), f"weights[{number}]")
+        n_inputs = W.shape[1]
+        check_shape(bias, (n_inputs,), f"biases[{number}]")
     network = CompressedNetwork(quantizer, (), seed, readout_layers)
     correlations = []
     codes: npt.NDArray[Any] = quantizer.codes(X)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from joblib import effective_n_jobs
 
 from . import _engine
+from ._checks import check_features, check_shape
 from .layers import Dense, integer_thresholds
 from .quantizer import Quantizer
 from .ternary import TernaryWeights, ternary_weights
@@ -107,6 +108,7 @@ class CompressedNetwork:
         -------
         ndarray of shape (n_samples, n_features_out), dtype uint8
         """
+        X = check_features(X, self.n_features_in, type(self).__name__)
         out = np.empty((X.shape[0], self.n_features_out), dtype=np.uint8)
         self._for_chunks(X, n_jobs, out, lambda codes, rows: None)
         return out
@@ -133,6 +135,7 @@ class CompressedNetwork:
         -------
         ndarray of shape (n_samples, n_features_out)
         """
+        X = check_features(X, self.n_features_in, type(self).__name__)
         out = np.empty((X.shape[0], self.n_features_out), dtype=dtype)
         offset, step_size = (each.astype(dtype) for each in self.code_line)
 
@@ -161,6 +164,8 @@ class CompressedNetwork:
         -------
         ndarray of shape (n_samples, n_targets), dtype float64
         """
+        X = check_features(X, self.n_features_in, type(self).__name__)
+        check_shape(weights, (self.n_features_out, "n_targets"), "weights")
         by_target = _engine.prepare_readout(weights)
         out = np.empty((X.shape[0], len(by_target)))
 
@@ -310,6 +315,7 @@ class LazyCodes:
     def __init__(
         self, network: CompressedNetwork, X: Any, n_jobs: int | None = None
     ) -> None:
+        X = check_features(X, network.n_features_in, type(network).__name__)
         self._network, self._X, self._n_jobs = network, X, n_jobs
         self.shape = (X.shape[0], network.n_features_out)
 

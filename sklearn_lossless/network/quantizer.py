@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from . import _engine
+from ._checks import check_features, check_weight, check_width
 
 __all__ = [
     "CodeStatistics",
@@ -78,6 +79,7 @@ class Quantizer:
             C-contiguous codes; uint16 where `n_bits` is over 8. `X` itself where it
             holds codes already.
         """
+        X = check_features(X, self.n_features, type(self).__name__)
         if not sparse.issparse(X):
             X = np.asarray(X)
             if X.dtype == np.uint8 and self._bytes_are_codes:
@@ -129,6 +131,8 @@ class Quantizer:
         ndarray of shape (..., n_features), dtype float64
             Values that the codes stand for.
         """
+        codes = np.asarray(codes)
+        check_width(codes, self.n_features, type(self).__name__, "codes")
         return (codes + 0.5 - self.shift / SHIFT_UNIT) / self.inv_step
 
 
@@ -224,6 +228,8 @@ def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueR
     -------
     ValueRange
     """
+    X = check_features(X, None, "value_range")
+    check_weight(sample_weight, X)
     seen = ValueRange(np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf))
     for rows in _blocks(X, stay_sparse=True):
         block = X[rows] if sample_weight is None else X[rows][sample_weight[rows] > 0]
@@ -254,6 +260,8 @@ def code_sums(
     CodeSums
     """
     n_features = quantizer.n_features
+    X = check_features(X, n_features, type(quantizer).__name__)
+    check_weight(sample_weight, X)
     if sparse.issparse(X) and n_features > _WIDE:
         return _sums_of_entries(quantizer, X, sample_weight)
     sums = CodeSums(np.zeros(n_features), np.zeros(n_features), 0.0)
