@@ -1,0 +1,120 @@
+"""What hidden layers are trained for: targets, loss and its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from ..data import Part
+from ..readout.classes import all_scores
+
+__all__ = ["ClassGoal", "Goal", "NumberGoal"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassGoal:
+    """Probabilities of classes, by the cross-entropy of a softmax.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted; all labels are among them.
+    costs : ndarray of shape (n_classes,) or None, default=None
+        Weight of each class.
+    target : {"labels", "teacher", "both"}, default="labels"
+        The label, the probabilities of a teacher, or the mean of both.
+    score_scale : float, default=1.0
+        A part's scores times this are the teacher's log-odds.
+    """
+
+    classes: Array
+    costs: Array | None = None
+    target: str = "labels"
+    score_scale: float = 1.0
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of scores."""
+        return len(self.classes)
+
+    def targets(self, part: Part) -> tuple[Array, Array | None]:
+        """Return the wanted probabilities and the weights of the rows of a part."""
+        labels = np.searchsorted(self.classes, part.y)
+        weight = part.weight
+        if self.costs is not None:
+            costs = self.costs[labels]
+            weight = costs if weight is None else weight * costs
+        wanted = np.zeros((part.n_samples, self.n_outputs), dtype=np.float32)
+        if self.target != "teacher":
+            wanted[np.arange(len(wanted)), labels] = 1
+        if self.target != "labels":
+            assert part.scores is not None
+            scores = all_scores(part.scores) * self.score_scale
+            if part.scores.shape[1] == 1:
+                scores = scores / 2  # both signs of one log-odds
+            wanted += special.softmax(scores, axis=1).astype(np.float32)
+        return (wanted / 2 if self.target == "both" else wanted), weight
+
+    def loss(self, scores: Array, wanted: Array) -> tuple[Array, Array]:
+        """Return the loss of each row, and its gradient; `scores` is overwritten."""
+        scores -= scores.max(axis=1, keepdims=True)
+        own = np.einsum("ij,ij->i", scores, wanted)
+        np.exp(scores, out=scores)
+        total = scores.sum(axis=1, keepdims=True)
+        losses = np.log(total[:, 0]) - own
+        scores /= total
+        scores -= wanted
+        return losses, scores
+
+    def hits(self, scores: Array, wanted: Array) -> Array:
+        """Return for each row 1 if the wanted class has the largest score, else 0."""
+        return np.asarray(scores.argmax(axis=1) == wanted.argmax(axis=1), dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class NumberGoal:
+    """Numbers, by half the squared error in units of their deviation.
+
+    Parameters
+    ----------
+    offset, scale : ndarray of shape (n_targets,)
+        Mean and deviation of the targets.
+    target : {"labels", "teacher", "both"}, default="labels"
+        The numbers, those of a teacher, or the mean of both.
+    """
+
+    offset: Array
+    scale: Array
+    target: str = "labels"
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of targets."""
+        return len(self.offset)
+
+    def targets(self, part: Part) -> tuple[Array, Array | None]:
+        """Return the wanted numbers and the weights of the rows of a part."""
+        Y: Any = part.y if self.target == "labels" else part.scores
+        if self.target == "both":
+            Y = (Y + part.y) / 2
+        return ((Y - self.offset) / self.scale).astype(np.float32), part.weight
+
+    def loss(self, scores: Array, wanted: Array) -> tuple[Array, Array]:
+        """Return the loss of each row, and its gradient; `scores` is overwritten."""
+        scores -= wanted
+        losses = np.square(scores).mean(axis=1) / 2
+        scores /= np.float32(self.n_outputs)
+        return losses, scores
+
+    def hits(self, scores: Array, wanted: Array) -> Array:
+        """Return for each row 1 less its mean squared error: their mean is R^2."""
+        return 1 - np.square(scores - wanted, dtype=float).mean(axis=1)
+
+
+Goal = ClassGoal | NumberGoal
