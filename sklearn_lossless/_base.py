@@ -19,7 +19,12 @@ from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
-from .reference.architecture import Architecture, read_architecture, thawed
+from .reference.architecture import (
+    Architecture,
+    read_architecture,
+    thawed,
+    warn_ignored,
+)
 from .reference.network import NOT_FITTED_HINT, check_n_features
 from .reference.teacher import Teacher, read_teacher, sum_squares
 
@@ -72,18 +77,21 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         compressor = thawed(self.estimator)
         if not isinstance(compressor, NTKCompressor):
             return read_architecture(self)
-        for name, only in (
+        for name, *allowed in (
             ("widen", 1),
-            ("hidden_weights", "random"),
+            ("hidden_weights", None, "random"),
             ("target", "labels"),
         ):
-            value = getattr(self, name)
-            if value != only:
+            value, only = getattr(self, name), allowed[0]
+            if value not in allowed:
                 raise ValueError(
                     f"{name}={value!r} needs the network that was compressed; "
                     f"estimator is a fitted NTKCompressor, which goes with "
                     f"{name}={only!r}."
                 )
+        own = ("readout", "alpha", "class_weight", "n_jobs", "verbose")
+        others = sorted(set(NTKCompressor._get_param_names()) - {"estimator", *own})
+        warn_ignored(self, others, "its hidden layers")
         return compressor
 
     def _fit_hidden(self, data: Data, hidden: Architecture | NTKCompressor) -> None:
@@ -198,13 +206,13 @@ class CompressedMLP(FittedMixin, BaseEstimator):
     def _add_batch(
         self,
         data: Data,
-        hidden: Architecture | NTKCompressor,
+        hidden: Architecture | NTKCompressor | None,
         targets: Any,
         **start: Any,
     ) -> None:
         """Add a batch to those before; fix the hidden layers if they are not."""
         online = self._kept if isinstance(self._kept, OnlineRidge) else None
-        if not hasattr(self, "compressor_"):
+        if hidden is not None:  # they are to be fixed
             part = data.take_all()
             if self._waiting is not None:
                 part = Part.join([self._waiting, part])

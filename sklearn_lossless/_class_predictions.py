@@ -105,6 +105,27 @@ class ClassPredictions(CompressedMLP):
             return special.softmax(self.temperature_ * scores, axis=1)
         return self._ask_readout("predict_proba", X)
 
+    @_delegates("predict_log_proba")
+    @over_chunks
+    def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; finite also where a probability rounds to 0.
+        """
+        X = self._validated(X)
+        if self._kept is not None:
+            scores = all_scores(self._linear(X))
+            return special.log_softmax(self.temperature_ * scores, axis=1)
+        return self._ask_readout("predict_log_proba", X)
+
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""
         Z = self.network_.features(X, n_jobs=self.n_jobs)

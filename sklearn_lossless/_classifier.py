@@ -67,12 +67,14 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
             default=None
         The reference network, fitted or not: its widths and activations replace
         `hidden_layer_sizes` and `activation`. See :class:`NTKCompressor`. Or a fitted
-        NTKCompressor: its hidden layers are used unchanged; the parameters for hidden
-        layers are ignored.
+        NTKCompressor: its hidden layers are used unchanged. Searches and ensembles
+        copy the estimator, and copies of fitted ones are not fitted: put it into a
+        :class:`~sklearn.frozen.FrozenEstimator`.
     widen : int, default=1
         Factor of the widths of `estimator`.
-    hidden_weights : {"random", "fitted"}, default="random"
-        "fitted": signs of the largest weights of the fitted `estimator`.
+    hidden_weights : {"random", "fitted"}, default=None
+        "random": drawn from the seed; so is None, with a warning where a fitted
+        `estimator` is no teacher either. "fitted": signs of its largest weights.
     target : {"labels", "teacher", "both"}, default="labels"
         What the readout is trained for: `y`; what the fitted `estimator` says of `X`,
         for which `y` is not needed (of a classifier its scores, or for readouts that
@@ -179,7 +181,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         readout_layers: str = "last",
         estimator: Any = None,
         widen: int = 1,
-        hidden_weights: str = "random",
+        hidden_weights: str | None = None,
         target: str = "labels",
         readout: Any = "ridge",
         alpha: float | None = None,
@@ -330,7 +332,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         UserWarning
             If the readout of an earlier :meth:`fit` is given up.
         """
-        hidden = self._hidden()
+        hidden = None if hasattr(self, "compressor_") else self._hidden()
         data = self._read_batch(X, y, sample_weight, "labels")
         weights = data.total(label_weights)
         known = getattr(self, "classes_", None)

@@ -21,16 +21,23 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
-from ._validation import Interval, StrOptions, fit_context, validate_input, warn_user
+from ._validation import (
+    Interval,
+    StrOptions,
+    fit_context,
+    validate_input,
+    warn_of_lost_columns,
+    warn_user,
+)
 from .data import Data, over_chunks, read_data, spread_rows
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
 from .network import (
     build_network,
-    choose_quantizer,
     code_sums,
     n_nonzeros,
     network_from_weights,
+    quantizer_and_range,
 )
 from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
 from .theory import match_network
@@ -88,10 +95,12 @@ class NTKCompressor(
         layers with activations between them.
     widen : int, default=1
         Factor of the widths of `estimator`.
-    hidden_weights : {"random", "fitted"}, default="random"
-        "fitted": each neuron keeps the signs of the largest weights of the fitted
-        `estimator`, a share of 1 - `eps`, which have to be stored. The theory is about
-        random weights; this goes beyond it.
+    hidden_weights : {"random", "fitted"}, default=None
+        "random": drawn from the seed; so is None, but it warns where a fitted
+        `estimator` has weights that are then not used. "fitted": each neuron keeps the
+        signs of the largest weights of the fitted `estimator`, a share of 1 - `eps`,
+        which have to be stored. The theory is about random weights; this goes beyond
+        it.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the weights.
     n_jobs : int or None, default=None
@@ -132,8 +141,9 @@ class NTKCompressor(
     Notes
     -----
     Features are centred per column of `X` and scaled by one number, as the theory
-    wants; scale features of different units with
-    :class:`~sklearn.preprocessing.StandardScaler` first. Each neuron of the first
+    wants. Scale features of different units with
+    :class:`~sklearn.preprocessing.StandardScaler` first: beside a column of a much
+    larger scale the others are constant, and `fit` warns. Each neuron of the first
     layer has a random bias, as if there were one more input.
 
     References
@@ -164,9 +174,13 @@ class NTKCompressor(
         "readout_layers": [StrOptions({"last", "all"})],
         "estimator": [object],
         "widen": [Interval(Integral, 1, None, closed="left")],
-        "hidden_weights": [StrOptions({"random", "fitted"})],
+        "hidden_weights": [StrOptions({"random", "fitted"}), None],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "verbose": ["verbose"],
     }
 
@@ -181,7 +195,7 @@ class NTKCompressor(
         readout_layers: str = "last",
         estimator: Any = None,
         widen: int = 1,
-        hidden_weights: str = "random",
+        hidden_weights: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -227,6 +241,10 @@ class NTKCompressor(
         data = read_data(self, X, None, sample_weight, report=self._progress)
         return self._fit_data(data, architecture)
 
+    def _check_architecture(self) -> None:
+        """Raise if what the parameters say of the hidden layers does not fit."""
+        read_architecture(self)
+
     def _fit_data(self, data: Data, architecture: Architecture) -> Self:
         """Fit without another look at the parameters."""
         n_features = data.n_features
@@ -239,8 +257,11 @@ class NTKCompressor(
                 n_features,
                 getattr(self, "feature_names_in_", None),
             )
-        quantizer = choose_quantizer(data.total_inputs, self.input_bits)
+        quantizer, seen = quantizer_and_range(data.total_inputs, self.input_bits)
         statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
+        varies = seen.low < seen.high
+        names = getattr(self, "feature_names_in_", None)
+        warn_of_lost_columns(varies, varies & (statistics.variance == 0), names)
         if reference is None:
             self._check_inputs(n_features, architecture.eps[0])
         # A bias is one more input, of the others' mean variance.

@@ -33,6 +33,7 @@ __all__ = [
     "validate_input",
     "validate_parameter_constraints",
     "validate_weight",
+    "warn_of_lost_columns",
     "warn_user",
 ]
 
@@ -113,6 +114,33 @@ def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
     if not weight.any():
         raise ValueError("sample_weight is zero for every sample.")
     return weight
+
+
+def warn_of_lost_columns(
+    varies: npt.NDArray[np.bool_],
+    lost: npt.NDArray[np.bool_],
+    names: npt.NDArray[Any] | None,
+) -> None:
+    """Warn if most columns that vary have a single code.
+
+    Parameters
+    ----------
+    varies, lost : ndarray of shape (n_features,), dtype bool
+        Which columns have several values, and which of these a single code.
+    names : ndarray of shape (n_features,) or None
+        Of the columns.
+    """
+    columns = np.flatnonzero(lost)
+    if 2 * len(columns) < np.count_nonzero(varies) or not len(columns):
+        return
+    shown = [str(each) if names is None else repr(names[each]) for each in columns[:5]]
+    more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
+    warn_user(
+        f"Columns {', '.join(shown)}{more} of X vary too little beside the others: one "
+        "scale serves all columns, and they are constant on it. Scale X first, with "
+        "StandardScaler, or where values lie far out with RobustScaler or "
+        "QuantileTransformer."
+    )
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:

@@ -24,7 +24,9 @@ EXTREMES = [
     *(struct.pack("<q", n) for n in (-(2**63), -1, 0, 2**40, 2**63 - 1)),
     *(struct.pack("<d", x) for x in (0.0, -1.0, 5e-324, 1e308, np.inf, np.nan)),
 ]
-VALUES = [None, True, 0, -1, 10**30, 0.5, 1e308, "", "ridge", [], {}, {"lost": "it"}]
+VALUES = [None, True, 0, -1, 10**30, 0.5, 1e308, -1e308, 5e-324, np.nan, np.inf]
+VALUES += ["", "ridge", [], [2, 0.5], {}, {"lost": "it"}, {"float": "nan"}]
+VALUES += [{"tuple": []}, {"dict": [[0, -1.0]]}]
 
 
 def sealed(body):
@@ -197,12 +199,13 @@ def verdict(data, load, X):
     except ValueError as error:
         return str(error) or "no reason"
     usable = (
-        X.shape[1] == estimator.n_features_in_
-        and estimator.network_.n_nonzeros < 10**5
-        and estimator.n_jobs is None
+        X.shape[1] == estimator.n_features_in_ and estimator.network_.n_nonzeros < 10**5
     )
     if usable:
-        answer = getattr(estimator, "predict", None) or estimator.codes
-        with np.errstate(all="ignore"):
-            assert len(answer(X)) == len(X)
+        names = ["codes", "transform", "predict", "predict_proba", "decision_function"]
+        for name in names:
+            if hasattr(estimator, name):
+                answer = getattr(estimator, name)(X)
+                assert len(answer) == len(X)
+                assert answer.dtype.kind in "OUSb" or np.isfinite(answer).all()
     return ""

@@ -10,7 +10,12 @@ import math
 import os
 import pickle
 import resource
+import signal
+import socket
+import stat
 import struct
+import subprocess
+import sys
 import tracemalloc
 import warnings
 import zipfile
@@ -18,6 +23,7 @@ import zlib
 from pathlib import Path
 
 import joblib
+import large_models
 import mutations
 import numpy as np
 import pandas as pd
@@ -40,9 +46,10 @@ from sklearn_lossless import (
     NTKCompressor,
     load,
 )
-from sklearn_lossless.export import NotRestored, _coding
+from sklearn_lossless.export import NotRestored, _coding, _files
 from sklearn_lossless.export.archive import from_bytes, save, to_bytes
 from sklearn_lossless.network import TernaryWeights, ternary_weights
+from sklearn_lossless.network.memory import prediction_bytes
 
 DTYPES = ["float64", "float32", "float16", "int8", "int4"]
 RNG = np.random.default_rng(0)
@@ -298,6 +305,19 @@ def test_int8_serves_on_digits():
     assert len(to_bytes(saved, "int8")) < 5000 + 1500
 
 
+def test_sequences_are_kept():
+    saved = CompressedMLPClassifier(
+        range(20, 24, 2),
+        eps=pd.Series([0.5, 0.25]),
+        n_jobs=np.int64(1),
+        random_state=0,
+    ).fit(X, LABELS)
+    params = from_bytes(to_bytes(saved)).get_params()
+    assert params["hidden_layer_sizes"] == [20, 22]
+    assert params["eps"] == [0.5, 0.25]
+    assert params["n_jobs"] == 1
+
+
 def test_parameters_that_are_not_plain():
     def leaky(t):
         return np.maximum(t, 0.1 * t)
@@ -431,6 +451,124 @@ def test_a_link_stays_a_link(models, tmp_path):
     assert (tmp_path / "model.lnn").read_bytes() == to_bytes(models["bools"])
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_saving_again_keeps_the_mode(models, tmp_path, mode):
+    path = tmp_path / "model.lnn"
+    models["ints"].save(path)
+    path.chmod(mode)
+    models["bools"].save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.read_bytes() == to_bytes(models["bools"])
+
+
+def test_a_new_file_has_the_mode_that_is_asked_for(models, tmp_path):
+    before = os.umask(0o027)
+    try:
+        models["ints"].save(tmp_path / "model.lnn")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "model.lnn").stat().st_mode) == 0o640
+
+
+def test_a_read_only_file_is_not_replaced(models, tmp_path):
+    path = tmp_path / "model.lnn"
+    models["ints"].save(path)
+    path.chmod(0o444)
+    old = path.read_bytes()
+    with pytest.raises(PermissionError, match=r"model\.lnn'$"):
+        models["bools"].save(path)
+    assert path.read_bytes() == old
+    assert os.listdir(tmp_path) == ["model.lnn"]
+
+
+def test_a_pipe_stays_a_pipe(models, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as reader:
+        models["ints"].save(path)
+        received = reader.communicate(timeout=60)[0]
+    assert received == to_bytes(models["ints"])
+    assert path.is_fifo()
+
+
+def test_the_null_device_stays_a_device(models, tmp_path):
+    null = tmp_path / "null"
+    null.symlink_to("/dev/null")
+    models["ints"].save(null)
+    assert Path("/dev/null").is_char_device()
+    assert null.is_symlink()
+    assert os.listdir(tmp_path) == ["null"]
+
+
+def test_what_is_no_file_is_not_replaced(models, tmp_path):
+    folder, path = tmp_path / "folder", tmp_path / "socket"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match="folder'$"):
+        models["ints"].save(folder)
+    with socket.socket(socket.AF_UNIX) as endpoint:
+        endpoint.bind(str(path))
+        with pytest.raises(OSError, match=r"Neither a regular file.*socket'$"):
+            models["ints"].save(path)
+        assert path.is_socket()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="loop'$"):
+        models["ints"].save(tmp_path / "loop")
+
+
+def test_a_link_to_nothing_yet(models, tmp_path):
+    (tmp_path / "link.lnn").symlink_to("later.lnn")
+    models["ints"].save(tmp_path / "link.lnn")
+    assert (tmp_path / "later.lnn").read_bytes() == to_bytes(models["ints"])
+    assert (tmp_path / "link.lnn").is_symlink()
+
+
+@pytest.mark.parametrize("step", ["fsync", "link", "replace"])
+def test_errors_name_the_path_that_was_asked_for(models, tmp_path, monkeypatch, step):
+    def denied(*args, **kwargs):
+        raise PermissionError(errno.EPERM, "Operation not permitted", "x.part", "y")
+
+    monkeypatch.setattr(os, step, denied)
+    path = tmp_path / "model.lnn"
+    if step == "link":  # files have a name from the start instead
+        models["ints"].save(path)
+        assert os.listdir(tmp_path) == ["model.lnn"]
+        return
+    with pytest.raises(PermissionError) as caught:
+        models["ints"].save(path)
+    assert caught.value.filename == str(path)
+    assert caught.value.filename2 is None
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files have names here")
+def test_a_killed_save_leaves_nothing_behind(models, tmp_path):
+    path = tmp_path / "model.lnn"
+    models["ints"].save(path)
+    old = path.read_bytes()
+    killed_when_written = (
+        "import os, runpy, signal, sys\n"
+        "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_whole = runpy.run_path(sys.argv[1])['write_whole']\n"
+        "write_whole(sys.argv[2], b'new')\n"
+    )
+    command = [sys.executable, "-c", killed_when_written, _files.__file__, path]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path) == ["model.lnn"]
+    assert path.read_bytes() == old
+
+
+def test_file_systems_without_unnamed_files(models, tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path = tmp_path / "model.lnn"
+    for name in ("ints", "bools"):
+        models[name].save(path)
+        assert path.read_bytes() == to_bytes(models[name])
+    path.chmod(0o600)
+    models["ints"].save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["model.lnn"]
+
+
 # Damaged and hostile files.
 
 
@@ -465,6 +603,15 @@ def with_first_flags(data, flags):
     size = struct.unpack("<I", network[25:29])[0]  # of the shifts, behind the head
     network[29 + size] = flags
     return resealed(data, NETW=bytes(network))
+
+
+def with_moment(data, value):
+    """The file with another value for tau of layer 1."""
+    matching = bytearray(dict(mutations.split(data)[1])[b"MTCH"])
+    place = 1 + matching[0]  # behind the name
+    place += 1 + matching[place] + 8 * (matching[place] - 1) + 1
+    matching[place + 16 : place + 24] = struct.pack("<d", value)
+    return resealed(data, MTCH=bytes(matching))
 
 
 HOSTILE = {
@@ -506,7 +653,50 @@ HOSTILE = {
     "parameters that this version .* does not know: depth": lambda data: with_meta(
         data, params={"depth": 3}
     ),
+    "fitted number 'temperature_' is -1.0": lambda data: with_meta(
+        data, fitted={"scale_": 1.0, "temperature_": -1.0}
+    ),
+    "temperature_ 1e\\+308 is too large": lambda data: with_meta(
+        data, fitted={"scale_": 1.0, "temperature_": 1e308}
+    ),
+    "fitted number 'scale_' is 0.0": lambda data: with_meta(
+        data, fitted={"scale_": 0.0, "temperature_": 1.0}
+    ),
+    "fitted number 'alpha_' is -0.5": lambda data: with_meta(
+        data, fitted={"scale_": 1.0, "temperature_": 1.0, "alpha_": -0.5}
+    ),
     "'eps' parameter": lambda data: with_meta(data, params={"eps": 7}),
+    "eps must be one number, or one per hidden layer": lambda data: with_meta(
+        data, params={"hidden_layer_sizes": [25, 20], "eps": [0.5]}
+    ),
+    "'n_jobs' parameter .* Got 0 instead": lambda data: with_meta(
+        data, params={"n_jobs": 0}
+    ),
+    "parameter 'n_jobs' is NotRestored": lambda data: with_meta(
+        data, params={"n_jobs": {"lost": "it"}}
+    ),
+    "activation must be a name or a callable, got 1": lambda data: with_meta(
+        data, params={"activation": [1]}
+    ),
+    "activation must be .*'swish'": lambda data: with_meta(
+        data, params={"activation": "swish"}
+    ),
+    "estimator must be an MLPClassifier.* got 3": lambda data: with_meta(
+        data, params={"estimator": 3}
+    ),
+    "hidden_layer_sizes must be a positive integer": lambda data: with_meta(
+        data, params={"hidden_layer_sizes": []}
+    ),
+    "parameters: .*'heavy'": lambda data: with_meta(
+        data, params={"class_weight": {"dict": [[0, "heavy"]]}}
+    ),
+    "scores are not finite": lambda data: resealed(
+        data,
+        READ=struct.pack("<BBI", 0, 0, 4)
+        + np.full(4 * (1 + 20), 1e308).astype("<f8").tobytes(),
+    ),
+    "moments of layer 1 are not numbers": lambda data: with_moment(data, np.nan),
+    "moments of layer 1 are not numbers.": lambda data: with_moment(data, np.inf),
     "the readout is not a name": lambda data: with_meta(
         data, params={"readout": {"lost": "it"}}
     ),
@@ -675,6 +865,61 @@ def test_forged_names_and_readouts_take_no_memory(models):
     finally:
         tracemalloc.stop()
     assert peak < 50e6
+
+
+def test_names_are_counted_before_they_are_parsed(models):
+    data = to_bytes(models["ints"])
+    names = zlib.compress(b"[" + b'"",' * (5 * 2**20) + b'""]', 9)
+    assert len(names) < 25_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="not a list of 30 names"):
+            from_bytes(resealed(data, name=names))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60e6  # the text, twice
+
+
+@pytest.mark.parametrize("count", [29, 31])
+def test_names_that_are_too_few_or_too_many(models, count):
+    names = zlib.compress(json.dumps(['a, "b" ]'] * count).encode())
+    with pytest.raises(ValueError, match="not a list of 30 names"):
+        from_bytes(resealed(to_bytes(models["ints"]), name=names))
+
+
+#: What a few numbers can ask for: features; neurons, nonzeros, levels of each layer.
+LARGE = {
+    "many thresholds": (1, (2**17, 1, 255)),
+    "many zeros": (2**20, (4096, 1, 2)),
+    "many weights": (2**20, (64, 2**20, 2)),
+}
+
+
+@pytest.mark.parametrize("name", list(LARGE)[:2])
+def test_small_files_take_what_is_announced(tmp_path, name):
+    data = large_models.file_of(*LARGE[name])
+    assert len(data) < 4000
+    path = tmp_path / "large.lnn"
+    path.write_bytes(data)
+    command = [sys.executable, large_models.__file__, path, "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    bound = prediction_bytes(load(path).network_)
+    assert int(done.stdout) < bound < 2**30
+
+
+def test_the_caller_sets_how_much_memory_a_model_may_take(tmp_path):
+    path = tmp_path / "large.lnn"
+    path.write_bytes(large_models.file_of(*LARGE["many weights"]))
+    with pytest.raises(
+        ValueError, match=r"may take 1,\d+,\d+,\d+ bytes .*max_memory=1,"
+    ):
+        load(path)
+    for enough in (2e9, None):
+        assert load(path, max_memory=enough).network_.n_nonzeros == 2**26
+    with pytest.raises(ValueError, match="max_memory=10"):
+        load(GOLDEN[0], max_memory=10)
 
 
 #: Files of few bytes, of which most say how long something is.

@@ -1,17 +1,19 @@
 """What a user of the estimators relies on, beyond scikit-learn's own checks."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from ridge import ridge_of
+from ridge import ridge_of, with_readout
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SequentialFeatureSelector
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import (
@@ -613,3 +615,105 @@ def test_features_are_selected_by_their_effect():
     assert selected.get_support(indices=True) == [1]
     importances = permutation_importance(clf.fit(X, y), X, y, random_state=0)
     assert importances.importances_mean.argmax() == 1
+
+
+@pytest.mark.parametrize("readout", ["ridge", "logistic", LogisticRegression()])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_logarithms_of_probabilities(digits, readout, n_classes):
+    X_train, X_test, y_train, _ = digits
+    clf = CompressedMLPClassifier((64,), readout=readout, alpha=0.01)
+    clf.fit(X_train, y_train % n_classes)
+    found = clf.predict_log_proba(X_test)
+    np.testing.assert_allclose(np.exp(found), clf.predict_proba(X_test), atol=1e-12)
+
+
+def test_logarithms_of_probabilities_are_finite(digits):
+    X_train, X_test, y_train, _ = digits
+    clf = CompressedMLPClassifier((64,), alpha=0.01).fit(X_train, y_train)
+    with_readout(clf, temperature=lambda t: 1e4)
+    assert (clf.predict_proba(X_test) == 0).any()
+    assert np.isfinite(clf.predict_log_proba(X_test)).all()
+    assert not hasattr(
+        CompressedMLPClassifier(readout=LinearSVC()), "predict_log_proba"
+    )
+
+
+def test_one_outlying_cell_costs_little_accuracy(digits):
+    X_train, X_test, y_train, y_test = digits
+    clean = CompressedMLPClassifier((500,), random_state=0).fit(X_train, y_train)
+    spoiled = X_train.copy()
+    spoiled[17, 30] = 1e6
+    clf = CompressedMLPClassifier((500,), random_state=0).fit(spoiled, y_train)
+    assert clf.score(X_test, y_test) > clean.score(X_test, y_test) - 0.01
+
+
+@pytest.mark.filterwarnings("ignore:X has [0-9] features")
+@pytest.mark.parametrize("named", [False, True])
+def test_columns_of_another_scale_are_named(named):
+    rng = np.random.default_rng(0)
+    ages, years = rng.integers(20, 65, 500), rng.integers(0, 20, 500)
+    X = np.column_stack([ages, rng.normal(60_000, 20_000, 500), np.ones(500), years])
+    names = ["age", "salary", "country", "years"]
+    if named:
+        X = pd.DataFrame(X, columns=names)
+    expected = "Columns 'age', 'years' of X" if named else "Columns 0, 3 of X"
+    with pytest.warns(UserWarning, match=f"{expected} vary .*StandardScaler"):
+        NTKCompressor((50,)).fit(X)
+    make_pipeline(StandardScaler(), NTKCompressor((50,))).fit(X)
+
+
+def test_hashed_text_fits_in_little_memory():
+    X = HashingVectorizer().transform([f"word{i} word{i % 7} word" for i in range(60)])
+    y = np.arange(60) % 7
+    clf = CompressedMLPClassifier((50,), eps=0.9999, random_state=0)
+    tracemalloc.start()
+    clf.fit(X, y).predict(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 400e6  # 1.7 GB for a block of doubles
+
+
+def repeated_entries(X, dtype=None):
+    """A CSR matrix of the same values, half of them in two entries, out of order."""
+    X = sparse.csr_array(X)
+    halves = [X.data // 2, X.data - X.data // 2]
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    order = np.argsort(np.tile(rows, 2), kind="stable")
+    data, columns = np.concatenate(halves)[order], np.tile(X.indices, 2)[order]
+    made = sparse.csr_array((data, columns, 2 * X.indptr), X.shape)
+    assert not made.has_canonical_format
+    return made if dtype is None else made.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8, np.int16])
+@pytest.mark.parametrize("form", ["csr", "coo", "csc"])
+def test_entries_in_one_place_are_summed_on_every_path(digits, dtype, form):
+    X, _, y, _ = digits
+    X = 15 * X  # sums beyond 127, and of bytes below 256
+    given = repeated_entries(X, dtype).asformat(form)
+    before = given.data.copy()
+    clf = CompressedMLPClassifier((60,), eps=0.5, random_state=0)
+    expected = clone(clf).fit(X, y)
+    clf.fit(given, y)
+    codes = expected.compressor_.codes(X)
+    np.testing.assert_array_equal(clf.compressor_.codes(X), codes)
+    np.testing.assert_array_equal(expected.compressor_.codes(given), codes)
+    np.testing.assert_array_equal(clf.predict_proba(given), clf.predict_proba(X))
+    if form == "csr":
+        network = expected.network_
+        np.testing.assert_array_equal(network.forward(given), codes)
+        np.testing.assert_array_equal(network.features(given), network.features(X))
+    np.testing.assert_array_equal(given.data, before)
+
+
+def test_sums_of_bytes_in_one_place_are_no_bytes(digits):
+    X = sparse.csr_array(
+        (np.array([200, 100, 1], dtype=np.uint8), [0, 0, 1], [0, 2, 3]), (2, 2)
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X has 2 features")
+        compressor = NTKCompressor((20,), random_state=0).fit(X)
+        expected = NTKCompressor((20,), random_state=0).fit([[300.0, 0], [0, 1]])
+    np.testing.assert_array_equal(
+        compressor.codes(X), expected.codes([[300.0, 0], [0, 1]])
+    )

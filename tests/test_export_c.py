@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 import numpy as np
 import pytest
@@ -43,6 +44,9 @@ pytestmark = [
 
 EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "c" / "main.c"
 
+#: Programs of 32 bits compute doubles with 64 bits of mantissa.
+X87 = ("-m32", "-mfpmath=387")
+
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
     not shutil.which("clang"), reason="clang is not installed"
@@ -69,6 +73,22 @@ def fitted(hidden_layer_sizes, n_levels):
         hidden_layer_sizes, eps=0.8, n_levels=n_levels, random_state=0
     )
     return clf.fit(X[:500], y[:500])
+
+
+@functools.cache
+def has_x87():
+    """Whether gcc makes and the machine runs programs of 32 bits, with x87."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = pathlib.Path(folder, "x.c"), pathlib.Path(folder, "x")
+        source.write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
+        commands = ["gcc", *X87, source, "-o", program], [program]
+        try:
+            return all(
+                subprocess.run(command, capture_output=True).returncode == 0
+                for command in commands
+            )
+        except OSError:
+            return False
 
 
 def compiled_and_run(est, X, folder, command=GCC, **options):
@@ -251,6 +271,60 @@ def test_input_outside_of_the_training_range(tmp_path, dtype, input_bits):
     np.testing.assert_array_equal(found.codes, compressor.codes(wide))
 
 
+def codes_as_they_are(inv_step, shift):
+    """A compressor of one feature whose neuron k says if the input code is above k."""
+    compressor = NTKCompressor(5).fit(np.arange(20.0).reshape(10, 2))
+    n_outputs = 255
+    weights = TernaryWeights(
+        np.zeros((n_outputs, 1), dtype=np.int32),
+        np.ones(n_outputs, dtype=np.int32),
+        np.zeros(n_outputs, dtype=np.int64),
+    )
+    layer = Dense(
+        n_inputs=1,
+        n_outputs=n_outputs,
+        n_nonzeros=1,
+        thresholds=256 * np.arange(1, 256)[:, np.newaxis],
+        levels=np.array([0, 1], dtype=np.uint8),
+        centre=np.array([0]),
+        weights=weights,
+    )
+    quantizer = Quantizer(inv_step, np.array([shift]), n_bits=8)
+    compressor.network_ = CompressedNetwork(quantizer, (layer,), seed=0)
+    compressor.n_features_in_ = 1
+    return compressor
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    ("inv_step", "shift"),
+    [(4.193255041225849, -15088), (0.1, 7), (1 / 3, -(2**40)), (1e-300, 0)],
+)
+def test_codes_at_the_edges_of_cells_on_x87(tmp_path, inv_step, shift):
+    if not has_x87():
+        pytest.skip("gcc makes no programs of 32 bits here")
+    compressor = codes_as_they_are(inv_step, shift)
+    x = [(np.arange(256) - shift / 256) / inv_step]
+    for away in (-np.inf, np.inf):
+        step = x[0]
+        for _ in range(30):
+            step = np.nextafter(step, away)
+            x.append(step)
+    x = np.concatenate([*x, [0.0, 5e-324, 1.7e308, -1.7e308]])[:, np.newaxis]
+    found = compiled_and_run(compressor, x, tmp_path, (*OPTIMISED, *X87))
+    np.testing.assert_array_equal(found.codes, compressor.codes(x))
+
+
+@needs_gcc
+def test_scores_on_x87(digits, deep, tmp_path):
+    if not has_x87():
+        pytest.skip("gcc makes no programs of 32 bits here")
+    X = np.random.default_rng(0).uniform(0, 16, size=(3000, 64))
+    found = compiled_and_run(deep, X, tmp_path, (*OPTIMISED, *X87), readout="float")
+    np.testing.assert_array_equal(found.codes, deep.network_.forward(X))
+    np.testing.assert_array_equal(found.scores, deep.decision_function(X))
+
+
 def all_bytes(n_features):
     return np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], n_features, axis=1)
 
@@ -382,18 +456,23 @@ def test_sums_beyond_32_bits(tmp_path):
     [
         np.array(['a "quoted" label', "back\\slash", "Größe??/", "model_x {levels}"]),
         np.array([-3, 0, 7, 40_000]),
-        np.array([5.0, 1e6, -2.0, 0.0]),
+        np.array([5.0, 2.0**60, -2.0, 0.0]),
+        np.array([-(2**63), 0, 7, 2**63 - 1]),
+        np.array([0, 7, 2**63, 2**64 - 1], dtype=np.uint64),
     ],
-    ids=["text", "int", "float"],
+    ids=["text", "int", "float", "widest int", "widest uint"],
 )
 def test_class_labels(tmp_path, digits, labels):
     X, y, _ = digits
     y = labels[y % 4]
     clf = CompressedMLPClassifier(20, random_state=0).fit(X, y)
     source, _ = to_c(clf, tmp_path / "model.c")
-    form = {"U": '"%s%c", model_classes[i], 0', "i": '"%ld%c", (long)model_classes[i]'}
-    form["i"] += ", 0"
-    form["f"] = '"%.17g%c", model_classes[i], 0'
+    form = {
+        "U": '"%s%c", model_classes[i], 0',
+        "i": '"%ld%c", (long)model_classes[i], 0',
+        "u": '"%lu%c", (unsigned long)model_classes[i], 0',
+        "f": '"%.17g%c", model_classes[i], 0',
+    }
     main = tmp_path / "main.c"
     main.write_text(
         '#include <stdio.h>\n#include "model.h"\n'
@@ -472,6 +551,32 @@ def test_names_and_identity(deep, tmp_path):
     assert "#define DIGITS_N_FEATURES 64" in header.read_text()
 
 
+@needs_gcc
+@pytest.mark.parametrize("weights", ["table", "seed"])
+@pytest.mark.parametrize(
+    "stem", ["table", "drawn", "code", "put", "sum", "word", "run", "cell", "layers"]
+)
+def test_any_file_name_compiles(deep, tmp_path, stem, weights):
+    source, header = to_c(
+        deep, tmp_path / f"{stem}.c", weights=weights, packed=weights == "seed"
+    )
+    object_file = tmp_path / "object.o"
+    command = [*GCC, "-c", source, "-o", object_file]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # Nothing at file scope is outside of the prefix, so nothing can collide.
+    nm = ["nm", "--defined-only", object_file]
+    done = subprocess.run(nm, capture_output=True, text=True, check=True)
+    names = [line.split()[-1] for line in done.stdout.splitlines()]
+    for file in (source, header):
+        text = file.read_text()
+        names += re.findall(r"#define (\w+)", text)
+        names += re.findall(r"^(?:typedef .*?|\} )(\w+);$", text, re.MULTILINE)
+    assert len(names) > 20
+    prefixes = f"{stem}_", f"{stem.upper()}_"
+    assert [name for name in names if not name.startswith(prefixes)] == []
+
+
 def test_same_model_same_files(deep, tmp_path):
     texts = set()
     for name in "ab":
@@ -520,7 +625,7 @@ def test_table_is_the_drawn_network(deep, tmp_path):
         return [int(value) for value in found.group(1).split(",")]
 
     spec = deep.network_.layers[0]
-    gaps, n_plus = iter(table("gaps_0")), table("n_plus_0")
+    gaps, n_plus = iter(table("model_gaps_0")), table("model_n_plus_0")
     W = np.zeros((spec.n_outputs, spec.n_inputs))
     for row, n_added in zip(W, n_plus, strict=True):
         for sign, count in ((1, n_added), (-1, spec.n_nonzeros - n_added)):

@@ -15,6 +15,8 @@ from scipy import sparse
 from sklearn_lossless import network as network_package
 from sklearn_lossless.network import (
     CompressedNetwork,
+    Dense,
+    Quantizer,
     build_network,
     code_statistics,
     fit_quantizer,
@@ -291,3 +293,24 @@ def test_variance_of_each_layer_is_the_predicted_one(n_levels):
     last = matching.layers[-1]
     features = last.step.scale * network.forward(X).astype(float)
     assert features.var() == pytest.approx(last.achieved.tau**2, rel=0.05)
+
+
+def test_few_rows_of_a_wide_and_nearly_empty_layer():
+    # Planes of its weights would take 27 MB; its lists of inputs take 48 kB.
+    layer = Dense(
+        n_inputs=70_000,
+        n_outputs=1500,
+        n_nonzeros=2,
+        thresholds=np.array([-(2**15), 0, 2**14]),
+        levels=np.arange(4, dtype=np.uint8),
+        centre=np.array([0]),
+    )
+    network = CompressedNetwork(
+        Quantizer(1.0, np.full(70_000, 128), n_bits=8), (layer,), seed=1
+    )
+    X = np.random.default_rng(0).integers(0, 256, size=(3, 70_000), dtype=np.uint8)
+    weights = network.weights(0)
+    sums = 256 * (X[:, weights.indices].astype(np.int64) * weights.signs()).sum(axis=2)
+    expected = layer.levels[np.searchsorted(layer.thresholds, sums, side="right")]
+    np.testing.assert_array_equal(network.forward(X), expected)
+    assert "for_samples" not in vars(network._prepared[0])

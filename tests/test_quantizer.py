@@ -1,11 +1,18 @@
 """Inputs become unsigned integers on one grid, and statistics are exact."""
 
+import tracemalloc
+
 import naive
 import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_lossless.network import Quantizer, code_statistics, fit_quantizer
+from sklearn_lossless.network import (
+    Quantizer,
+    choose_quantizer,
+    code_statistics,
+    fit_quantizer,
+)
 
 
 @pytest.fixture
@@ -124,3 +131,93 @@ def test_bytes_have_the_codes_of_the_same_numbers(shift, inv_step):
     assert (codes is X or np.shares_memory(codes, X)) == (
         inv_step == 1 and 0 <= shift < 256
     )
+
+
+# --- outliers -------------------------------------------------------------------------
+
+
+def gaussian(n_samples=2000, n_features=20):
+    return np.random.default_rng(0).normal(size=(n_samples, n_features))
+
+
+@pytest.mark.parametrize("value", [1e3, -1e6, 1e12, 1e300])
+def test_one_outlying_cell_changes_little(value):
+    X = gaussian()
+    plain = fit_quantizer(X, 8)
+    X[7, 3] = value
+    found = fit_quantizer(X, 8)
+    assert found.inv_step == pytest.approx(plain.inv_step, rel=0.05)
+    others = np.arange(20) != 3
+    a, b = found.codes(X)[:, others], plain.codes(X)[:, others]
+    assert np.abs(a.astype(int) - b).max() <= 8
+    assert found.codes(X)[7, 3] == (255 if value > 0 else 0)
+
+
+def test_outliers_on_both_sides_and_away_from_zero():
+    X = gaussian() + 5e4
+    plain = fit_quantizer(X, 8)
+    X[[1, 2, 3], 5] = 1e9, -1e8, 2e8
+    assert fit_quantizer(X, 8).inv_step == pytest.approx(plain.inv_step, rel=0.05)
+
+
+def test_a_whole_column_of_large_values_is_no_outlier():
+    X = gaussian()
+    X[:, 3] *= 1e6
+    assert fit_quantizer(X, 8).inv_step < 1e-4
+    X[:, 3] = 0
+    X[:100, 3] = 1e6  # one row in twenty
+    assert fit_quantizer(X, 8).inv_step < 1e-3
+
+
+def test_rare_values_of_the_scale_of_the_others_stay():
+    rng = np.random.default_rng(0)
+    X = (rng.random((5000, 30)) < np.geomspace(1e-3, 0.5, 30)).astype(float)
+    np.testing.assert_array_equal(fit_quantizer(X, 8).codes(X), 255 * X)
+
+
+def test_outliers_do_not_depend_on_parts_and_weights():
+    X = gaussian(600)
+    X[7, 3], X[8, 4] = 1e6, -1e7
+    weight = np.random.default_rng(1).integers(1, 4, 600)
+    expected = fit_quantizer(X.repeat(weight, axis=0), 8)
+    for rows in (X, sparse.csr_array(X)):
+        found = fit_quantizer(rows, 8, weight)
+        assert found.inv_step == expected.inv_step
+        np.testing.assert_array_equal(found.shift, expected.shift)
+
+    def total(of_part):
+        parts = [slice(0, 100), slice(100, 101), slice(101, 600)]
+        return sum(
+            (of_part(X[rows], weight[rows]) for rows in parts[1:]),
+            of_part(X[parts[0]], weight[parts[0]]),
+        )
+
+    found = choose_quantizer(total, 8)
+    assert found.inv_step == expected.inv_step
+    np.testing.assert_array_equal(found.shift, expected.shift)
+
+
+def test_wide_sparse_input_is_never_dense_as_a_whole():
+    X = sparse.random_array((300, 2**18), density=1e-4, format="csr", rng=0)
+    tracemalloc.start()
+    quantizer = fit_quantizer(X, 8)
+    code_statistics(quantizer, X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6  # 629 MB if the block were dense
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_statistics_of_wide_sparse_input_are_those_of_its_entries(
+    weighted, monkeypatch
+):
+    X = sparse.random_array((300, 40), density=0.1, format="csr", rng=0) - 0.3 * (
+        sparse.eye_array(300, 40, format="csr")
+    )
+    weight = np.random.default_rng(0).integers(0, 4, 300) if weighted else None
+    quantizer = fit_quantizer(X, 8)
+    expected = code_statistics(quantizer, X.toarray(), weight)
+    monkeypatch.setattr("sklearn_lossless.network.quantizer._WIDE", 10)
+    found = code_statistics(quantizer, X, weight)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    np.testing.assert_array_equal(found.variance, expected.variance)

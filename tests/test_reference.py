@@ -13,12 +13,14 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
 
 import sklearn_lossless
 import sklearn_lossless.reference.architecture as architecture_module
@@ -341,7 +343,7 @@ def test_agreement_and_accuracy_are_of_the_last_fit(digits, mlp):
     assert clf.training_accuracy_ == pytest.approx(clf.score(X, y))
     clf.set_params(target="teacher").fit(X)
     assert not hasattr(clf, "training_accuracy_")
-    clf.set_params(target="labels").fit(X, y)
+    clf.set_params(target="labels", hidden_weights="random").fit(X, y)
     assert not hasattr(clf, "teacher_agreement_")
 
 
@@ -366,7 +368,7 @@ def test_regressor_follows_its_teacher(regressor):
     assert both.shape == y.shape
     assert reg.teacher_agreement_ == pytest.approx(r2_score(taught, both))
     assert reg.training_r2_ == pytest.approx(r2_score(y, both))
-    reg.set_params(target="labels").fit(X, y)
+    reg.set_params(target="labels", hidden_weights="random").fit(X, y)
     assert not hasattr(reg, "teacher_agreement_")
 
 
@@ -507,3 +509,99 @@ def test_bad_torch_layers():
     ]:
         with pytest.raises(ValueError, match=message):
             NTKCompressor(estimator=nn.Sequential(*layers)).fit(X)
+
+
+# --- what counts ----------------------------------------------------------------------
+
+
+ESTIMATORS = [NTKCompressor, CompressedMLPClassifier, CompressedMLPRegressor]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_trained_weights_are_not_thrown_away_silently(digits, mlp, estimator):
+    X, y = digits[0][:300], digits[2][:300]
+    with pytest.warns(UserWarning, match="weights of the fitted MLPClassifier are not"):
+        estimator(estimator=mlp, eps=0.5, random_state=0).fit(X, y)
+    for quiet in (
+        {"hidden_weights": "random"},
+        {"hidden_weights": "fitted"},
+        {"estimator": MLPClassifier((20,))},
+    ):
+        estimator(**{"estimator": mlp, "eps": 0.5, **quiet}).fit(X, y)
+
+
+def test_a_teacher_is_used(digits, mlp):
+    CompressedMLPClassifier(estimator=mlp, target="teacher", eps=0.5).fit(digits[0])
+
+
+def test_weights_of_torch_are_not_thrown_away_silently(digits):
+    nn = pytest.importorskip("torch.nn")
+    net = nn.Sequential(nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10))
+    with pytest.warns(UserWarning, match="weights of the fitted Sequential are not"):
+        NTKCompressor(estimator=net, eps=0.5).fit(digits[0][:300])
+
+
+def test_the_warning_comes_once_in_a_stream(digits, mlp):
+    X, y = digits[0][:300], digits[2][:300]
+    clf = CompressedMLPClassifier(estimator=mlp, eps=0.5)
+    with pytest.warns(UserWarning, match="are not used"):
+        clf.partial_fit(X, y, classes=range(10))
+    clf.partial_fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize(
+    "ignored", [{"hidden_layer_sizes": (30,)}, {"activation": "tanh"}]
+)
+def test_parameters_that_the_network_overrides_are_named(
+    digits, mlp, estimator, ignored
+):
+    X, y = digits[0][:300], digits[2][:300]
+    options = {"estimator": mlp, "hidden_weights": "random", "eps": 0.5}
+    with pytest.warns(UserWarning, match="=.*: ignored beside"):
+        estimator(**options, **ignored).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_widen_needs_a_network(digits, estimator):
+    with pytest.raises(ValueError, match="widen=2 is a factor of the widths of estim"):
+        estimator(widen=2).fit(digits[0], digits[2])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:])
+def test_parameters_that_a_fitted_compressor_overrides_are_named(digits, estimator):
+    X, y = digits[0][:300], digits[2][:300]
+    compressor = NTKCompressor((50,), random_state=0).fit(X)
+    estimator(estimator=compressor).fit(X, y)
+    with pytest.warns(UserWarning, match="eps=0.5, n_levels=4: ignored beside"):
+        estimator(estimator=compressor, eps=0.5, n_levels=4, alpha=1.0).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"hidden_weights": "fitted"}, {"target": "teacher"}]
+)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_copies_of_networks_lead_to_frozen_estimators(
+    digits, mlp, estimator, parameters
+):
+    X, y = digits[0][:300], digits[2][:300]
+    regressor = MLPRegressor(hidden_layer_sizes=(20,), max_iter=20, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regressor.fit(X, y)
+    network = regressor if estimator is CompressedMLPRegressor else mlp
+    if estimator is NTKCompressor:
+        if "target" in parameters:
+            pytest.skip("compressors have no target")
+        model = make_pipeline(NTKCompressor(eps=0.5, **parameters), Ridge())
+        place = "ntkcompressor__estimator"
+    else:
+        model, place = estimator(eps=0.5, **parameters), "estimator"
+    for copying in (
+        lambda model: cross_val_score(model, X, y, error_score="raise", cv=3),
+        lambda model: GridSearchCV(model, {}, error_score="raise", cv=3).fit(X, y),
+        lambda model: BaggingRegressor(model, 2).fit(X, y),
+    ):
+        with pytest.raises(NotFittedError, match="put it into a FrozenEstimator"):
+            copying(clone(model).set_params(**{place: network}))
+        copying(clone(model).set_params(**{place: FrozenEstimator(network)}))

@@ -143,7 +143,7 @@ def _common_fields(number: int, layer: Layer, types: dict[str, str]) -> _Fields:
         table("uint8_t", names[1], spec.levels),
     ]
     sizes = [spec.n_inputs, spec.n_outputs, spec.n_nonzeros, n_thresholds, stride]
-    return _Fields([*sizes, *names], tables)
+    return _Fields([*sizes, *(f"model_{name}" for name in names)], tables)
 
 
 def _table_fields(
@@ -155,7 +155,7 @@ def _table_fields(
     names = [f"gaps_{number}", f"n_plus_{number}", f"offsets_{number}"]
     kinds = ["uint8_t", types["n_plus_type"], types["offset_type"]]
     tables = map(table, kinds, names, layer.table)
-    return _Fields([*names], [*tables])
+    return _Fields([f"model_{name}" for name in names], [*tables])
 
 
 def _stream_fields(
@@ -166,5 +166,5 @@ def _stream_fields(
         return _Fields([] if unused else [0, 0, 0, 0], [])
     spec, name = layer.spec, f"centres_{number}"
     stride = 1 if len(spec.centre) > 1 else 0
-    fields = [f"0x{layer.key:016X}u", spec.bias_scale, name, stride]
+    fields = [f"0x{layer.key:016X}u", spec.bias_scale, f"model_{name}", stride]
     return _Fields(fields, [table(types["centre_type"], name, spec.centre)])

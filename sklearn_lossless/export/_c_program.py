@@ -18,6 +18,7 @@ from ._c_text import (
     array,
     bytes_of,
     c_type,
+    double,
     fill,
     labels,
     select,
@@ -35,8 +36,7 @@ from ._exported import (
 __all__ = ["Options", "program_texts"]
 
 #: Where the sums of the readout go.
-_TOTALS = """,
-                model_total *totals"""
+_TOTALS = ", model_total *totals"
 
 
 class Options(NamedTuple):
@@ -77,6 +77,7 @@ def program_texts(model: ExportedModel, options: Options) -> tuple[str, str]:
         _identity(model, options, flags, workspace.values["n_workspace_bytes"]),
     ]
     tables = "\n".join(text for piece in pieces for text in piece.tables)
+    public = "\n".join(text for piece in pieces for text in piece.public)
     values: dict[str, Any] = {}
     for piece in pieces:
         values |= piece.values
@@ -84,11 +85,11 @@ def program_texts(model: ExportedModel, options: Options) -> tuple[str, str]:
 
     def filled(template: str) -> str:
         text = resources.files(__package__).joinpath(template).read_text("utf-8")
-        text = fill(select(text, flags), values)
+        text = fill(select(text, flags), values).replace("@tables", tables)
         text = re.sub(r"\bmodel_", f"{options.name}_", text)
         text = re.sub(r"\bMODEL_", f"{options.name.upper()}_", text)
         # Last, because class labels are no names of ours.
-        return text.replace("@header", options.header).replace("@tables", tables)
+        return text.replace("@header", options.header).replace("@public", public)
 
     return filled("model.c.in"), filled("model.h.in")
 
@@ -130,7 +131,7 @@ def _quantizer(quantizer: Quantizer) -> Piece:
             f"Input codes of {quantizer.n_bits} bits do not fit in a byte."
         )
     values: dict[str, Any] = {
-        "inv_step": repr(quantizer.inv_step),
+        "inv_step": double(quantizer.inv_step),
         "max_code": 2**quantizer.n_bits - 1,
     }
     tables = []
@@ -138,14 +139,14 @@ def _quantizer(quantizer: Quantizer) -> Piece:
     if len(shift) == 1:
         values |= {"shift_i": f"{shift[0]}", "use_i": "    (void)i;\n"}
     else:
-        values |= {"shift_i": "(double)shifts[i]", "use_i": ""}
+        values |= {"shift_i": "(double)model_shifts[i]", "use_i": ""}
         tables.append(table(c_type(shift), "shifts", quantizer.shift))
     affine = affine_uint8(quantizer)
     is_code = affine is not None and affine.is_identity
     if affine is not None and not is_code:
         offset = f"{affine.offset[0]}"
         if len(np.unique(affine.offset)) > 1:
-            offset = "offsets_u8[i]"
+            offset = "model_offsets_u8[i]"
             tables.append(table(c_type(affine.offset), "offsets_u8", affine.offset))
         values |= {
             "u8_multiplier": affine.multiplier,
@@ -157,7 +158,7 @@ def _quantizer(quantizer: Quantizer) -> Piece:
         "u8_is_code": is_code,
         "affine": affine is not None and not is_code,
     }
-    return Piece(values, tables, flags)
+    return Piece(values, tables, flags=flags)
 
 
 def _readout(
@@ -171,14 +172,15 @@ def _readout(
     weight_type = c_type(weights)
     values = {**piece.values, "weight_type": weight_type, "n_scores": model.n_scores}
     tables = [*piece.tables, table(weight_type, "weights", weights)]
+    public = []
     if model.classes is not None:
         class_type, texts = labels(model.classes)
         values |= {"class_type": class_type, "n_classes": len(texts)}
-        tables.append(_public(options, class_type, "classes", texts, "N_CLASSES"))
+        public.append(_public(options, class_type, "classes", texts, "N_CLASSES"))
     elif flags["fixed"]:
-        public = _public(options, "double ", "score_scale", score_scale, "N_SCORES")
-        tables.append(public)
-    return Piece(values, tables)
+        scales = _public(options, "double ", "score_scale", score_scale, "N_SCORES")
+        public.append(scales)
+    return Piece(values, tables, public)
 
 
 def _float_scores(model: ExportedModel, bits: int) -> tuple[Any, Any, Piece]:
@@ -188,7 +190,10 @@ def _float_scores(model: ExportedModel, bits: int) -> tuple[Any, Any, Piece]:
     values = {
         "score_type": "double",
         "total_type": signed(largest_totals(model.network, weights).max()),
-        "score_i": "(double)totals[i] * scales[i]",
+        "score_i": (
+            "model_plus(model_product((double)totals[i], model_scales[i]), "
+            "model_offsets[i])"
+        ),
     }
     tables = [
         table("double", "scales", scale),
@@ -206,12 +211,12 @@ def _fixed_scores(model: ExportedModel, bits: int) -> tuple[Any, Any, Piece]:
         "score_type": kind,
         "total_type": kind,
         "scale": repr(float(fixed.scale[0])),
-        "score_i": "scores[i]",
+        "score_i": "scores[i] + model_offsets[i]",
     }
     tables = []
     if (fixed.factor != 1).any():
         tables.append(table("int64_t", "factors", fixed.factor))
-        values["score_i"] = "scores[i] * factors[i]"
+        values["score_i"] = "scores[i] * model_factors[i] + model_offsets[i]"
     tables.append(table(kind, "offsets", fixed.offset))
     return fixed.weights, fixed.scale, Piece(values, tables)
 
@@ -264,15 +269,19 @@ def _workspace(
 def _words(model: ExportedModel, flags: Mapping[str, bool]) -> Piece:
     """Choose the pieces of code that depend on the options."""
     readout, packed = flags["readout"], flags["packed"]
-    place = "code_at(in, (int32_t)place, layer->packing)" if packed else "in[place]"
-    put_next = "put_code(next, neuron, code);" if packed else "next[neuron] = code;"
+    place = (
+        "model_code_at(in, (int32_t)place, layer->packing)" if packed else "in[place]"
+    )
+    put_next = (
+        "model_put_code(next, neuron, code);" if packed else "next[neuron] = code;"
+    )
     return Piece(
         {
             "scores_name": "model_scores" if flags["classifier"] else "model_predict",
             "and_sums": ", add them up in `totals`" if readout else "",
             "totals_parameter": _TOTALS if readout else "",
             "no_totals": ", 0" if readout else "",
-            "code_i": "code_at(in, i, packing)" if packed else "in[i]",
+            "code_i": "model_code_at(in, i, packing)" if packed else "in[i]",
             "code_place": place,
             "packing_parameter": "int packing, " if packed else "",
             "packing_argument": "layer->packing, " if packed else "",

@@ -18,6 +18,7 @@ __all__ = [
     "array",
     "bytes_of",
     "c_type",
+    "double",
     "fill",
     "gaps",
     "labels",
@@ -37,6 +38,8 @@ class Piece(NamedTuple):
     values: dict[str, Any]
     #: Definitions of tables.
     tables: Sequence[str] = ()
+    #: Definitions of tables that the header declares, under their final names.
+    public: Sequence[str] = ()
     #: Whether the lines of a flag are kept.
     flags: Mapping[str, bool] = {}
 
@@ -101,10 +104,23 @@ def labels(classes: npt.NDArray[Any]) -> tuple[str, list[Any]]:
     """Return the C type of class labels, and their text."""
     if classes.dtype.kind in "biu":
         numbers = [int(label) for label in classes]
-        return f"{c_type(np.array(numbers + [-1]))} ", numbers
+        if numbers[-1] >= 2**63:
+            return "uint64_t ", [f"{number}u" for number in numbers]
+        return f"{c_type(np.array(numbers + [-1]))} ", [*map(_integer, numbers)]
     if classes.dtype.kind == "f":
-        return "double ", [repr(float(label)) for label in classes]
+        return "double ", [double(float(label)) for label in classes]
     return "char *const ", [_quoted(str(label)) for label in classes]
+
+
+def _integer(number: int) -> str:
+    """Return an integer of C; a minus sign is no part of its constants."""
+    return f"{number}" if number > -(2**63) else f"({number + 1} - 1)"
+
+
+def double(number: float) -> str:
+    """Return a constant that is `number` in whatever precision C evaluates it."""
+    whole = number.is_integer() and abs(number) < 2**53
+    return repr(number) if whole else number.hex()
 
 
 def _quoted(text: str) -> str:
@@ -149,7 +165,7 @@ def array(name: str, values: Any, size: str = "") -> str:
     """Return a definition of a C array, without its type."""
     flat = np.asarray(values)
     if flat.dtype.kind == "f":
-        texts = [repr(float(value)) for value in flat.ravel()]
+        texts = [double(value) for value in flat.ravel().tolist()]
     else:
         texts = [str(value) for value in flat.ravel().tolist()]
     per_line = max(1, _LINE // (max(map(len, texts), default=0) + 1))
@@ -162,7 +178,7 @@ def array(name: str, values: Any, size: str = "") -> str:
 
 def table(kind: str, name: str, values: Any) -> str:
     """Return the definition of a table that only the source sees."""
-    return f"static const {kind} {array(name, values)}"
+    return f"static const {kind} {array(f'model_{name}', values)}"
 
 
 def select(text: str, flags: Mapping[str, bool]) -> str:

@@ -2,64 +2,154 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 
 __all__ = ["write_all", "write_whole"]
 
+_Path = str | os.PathLike[str]
 
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+
+def write_whole(path: _Path, data: bytes) -> None:
     """Put `data` at `path`; an old file stays until the new one is whole."""
     write_all({path: data})
 
 
-def write_all(files: Mapping[str | os.PathLike[str], bytes]) -> None:
+def write_all(files: Mapping[_Path, bytes]) -> None:
     """Put several files in place; old ones stay until all the new ones are whole.
 
-    Errors name the path that was asked for, not the temporary file beside it.
+    An old file's mode is kept, and its owner where that is allowed; a file that is
+    read-only is refused. Pipes and character devices are written to. Errors name the
+    path that was asked for.
     """
-    written: list[tuple[str, str]] = []
-    try:
+    with ExitStack() as stack:
+        new = []
         for path, data in files.items():
-            try:
-                target = os.path.realpath(path)
-                written.append((_write_beside(target, data), target))
-            except OSError as error:
-                asked = os.fspath(path)
-                raise type(error)(error.errno, error.strerror, asked) from error
-        for temporary, target in written:
-            os.replace(temporary, target)
-    except BaseException:
-        for temporary, _ in written:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-        raise
-    for folder in {os.path.dirname(target) for _, target in written}:
-        _settle(folder)
+            with _errors_name(path):
+                new.append((path, _NewFile(os.path.realpath(path), data)))
+                stack.callback(new[-1][1].discard)
+                new[-1][1].write()
+        for path, file in new:
+            with _errors_name(path):
+                file.put_in_place()
+        folders = {os.path.dirname(file.path): path for path, file in new}
+        for folder, path in folders.items():
+            with _errors_name(path):
+                _settle(folder)
 
 
-def _write_beside(path: str, data: bytes) -> str:
-    """Write a temporary file in the folder of `path`, and return its name."""
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)
+@contextmanager
+def _errors_name(path: _Path) -> Iterator[None]:
+    """Let errors name `path`, not what is beside or behind it."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return temporary
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+class _NewFile:
+    """A file on its way to a path without links.
+
+    It has no name until it is whole, where the system has such files: then nothing is
+    left if the process is killed.
+    """
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self.path, self._data = path, data
+        self._descriptor = -1
+        self._temporary = ""
+        self._old = _replaceable(path)
+        self._is_stream = self._old is not None and not stat.S_ISREG(self._old.st_mode)
+
+    def write(self) -> None:
+        """Write the data, but for pipes and devices."""
+        if self._is_stream:
+            return
+        if os.path.isdir("/proc/self/fd"):  # where files without a name get one
+            with suppress(OSError, AttributeError):
+                flags = os.O_WRONLY | os.O_TMPFILE
+                self._descriptor = os.open(os.path.dirname(self.path), flags, 0o666)
+        if self._descriptor < 0:
+            self._write_under_a_name()
+        else:
+            self._fill()
+
+    def _write_under_a_name(self) -> None:
+        name = self._new_name()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(name, flags, 0o666)
+        self._temporary = name
+        self._fill()
+        self._close()  # some systems do not rename open files
+
+    def _fill(self) -> None:
+        with os.fdopen(self._descriptor, "wb", closefd=False) as file:
+            file.write(self._data)
+        if self._old is not None and hasattr(os, "fchmod"):
+            with suppress(PermissionError):
+                os.fchown(self._descriptor, self._old.st_uid, self._old.st_gid)
+            os.fchmod(self._descriptor, stat.S_IMODE(self._old.st_mode))
+        os.fsync(self._descriptor)
+
+    def put_in_place(self) -> None:
+        """Let the path name the new file."""
+        if self._is_stream:
+            with open(self.path, "wb") as stream:
+                stream.write(self._data)
+            return
+        if not self._temporary:
+            name, unnamed = self._new_name(), f"/proc/self/fd/{self._descriptor}"
+            try:
+                os.link(unnamed, name, follow_symlinks=True)
+                self._temporary = name
+            except OSError:  # not in every container
+                self._close()
+                self._write_under_a_name()
+        os.replace(self._temporary, self.path)
+        self._temporary = ""
+
+    def discard(self) -> None:
+        """Leave nothing but what is in place."""
+        self._close()
+        if self._temporary:
+            os.unlink(self._temporary)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _new_name(self) -> str:
+        folder = os.path.dirname(self.path)
+        return os.path.join(folder, f".{secrets.token_hex(8)}.part")
+
+
+def _replaceable(path: str) -> os.stat_result | None:
+    """Return what is at `path`, None if nothing; raise OSError if it must stay."""
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        return None
+    mode = old.st_mode
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
+        raise OSError(errno.EINVAL, "Neither a regular file nor a pipe or terminal")
+    # Root may write everything; who took the right from everybody meant it.
+    if not (mode & 0o222 and os.access(path, os.W_OK)):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return old
 
 
 def _settle(folder: str) -> None:
     """Put a folder's names on disk; some systems do so by themselves."""
-    if hasattr(os, "O_DIRECTORY"):
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    with suppress(PermissionError):  # one may write into folders that one cannot read
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

@@ -57,7 +57,11 @@ def decode_matching(reader: Reader, network: CompressedNetwork) -> NetworkMatch:
         scale, offset, tau_in, tau_in_compressed, *numbers = numbers
         target = GaussianMoments(*numbers[:6])
         achieved = GaussianMoments(*numbers[6:12])
-        if required > 15 or not math.isfinite(achieved.mean):
+        moments = [*numbers[:5], *numbers[6:11], *numbers[12:], tau_in]
+        moments += [tau_in_compressed]
+        # Steps have derivatives of infinite squared norm.
+        slopes = target.derivative_sq >= 0 and achieved.derivative_sq >= 0
+        if required > 15 or not (slopes and all(map(math.isfinite, moments))):
             raise reader.fail(f"the moments of layer {number} are not numbers")
         try:
             step = StepActivation(thresholds, levels, scale, offset)

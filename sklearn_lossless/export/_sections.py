@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..network import CompressedNetwork, Dense, Quantizer
 from ..network.layers import FIXED_POINT
+from ..network.memory import prediction_bytes
 from ..readout import LinearReadout
 from ..theory import NetworkMatch
 from ._coding import (
@@ -31,6 +32,7 @@ from ._values import (
     classes_from_plain,
     from_json,
     from_plain,
+    names_from_json,
     plain,
     plain_classes,
     to_json,
@@ -127,12 +129,14 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def decode(data: bytes) -> FileContent:
+def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     """Return what the bytes of a file say, checked.
 
     Parameters
     ----------
     data : bytes
+    max_memory : float or None, default=None
+        Bytes that predictions may take; None for any number.
 
     Returns
     -------
@@ -140,6 +144,12 @@ def decode(data: bytes) -> FileContent:
     """
     kind, sections = _sections(data)
     network = _decode_network(Reader(sections[b"NETW"], "section NETW"))
+    needed = prediction_bytes(network)
+    if max_memory is not None and needed > max_memory:
+        raise ValueError(
+            f"Predictions of this model may take {needed:,} bytes of memory, more than "
+            f"max_memory={max_memory:,}. If you trust the file, pass a larger number."
+        )
     matching = decode_matching(Reader(sections[b"MTCH"], "section MTCH"), network)
     network = with_lines(network, matching)
     meta = Reader(sections[b"META"], "section META")
@@ -296,23 +306,27 @@ def _decode_readout(
     reader.finish()
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise reader.fail("a coefficient is not finite")
-    return LinearReadout(
+    readout = LinearReadout(
         coef,
         intercept,
         alpha=fitted.get("alpha_"),
         temperature=fitted.get("temperature_"),
         single=bool(single),
     )
+    exact = readout.on_codes(*network.code_line, network.largest_code)
+    largest = np.abs(exact.weights).sum(axis=0) * network.largest_code
+    scores = largest * exact.grid + np.abs(exact.offset)
+    if not np.isfinite(scores).all():
+        raise reader.fail("scores are not finite")
+    if not np.isfinite(scores * (readout.temperature or 0.0)).all():
+        raise reader.fail(f"temperature_ {readout.temperature} is too large")
+    return readout
 
 
 def _decode_names(reader: Reader, n_features: int) -> npt.NDArray[Any]:
     """Return the feature names of section name."""
-    names = from_json(reader, reader.inflated(len(reader), MAX_NAME_BYTES))
-    if not isinstance(names, list) or len(names) != n_features:
-        raise reader.fail(f"not a list of {n_features} names")
-    if not all(isinstance(each, str) for each in names):
-        raise reader.fail("a name is not a string")
-    return np.array(names, dtype=object)
+    text = reader.inflated(len(reader), MAX_NAME_BYTES)
+    return np.array(names_from_json(reader, text, n_features), dtype=object)
 
 
 def _decode_mean(reader: Reader, quantizer: Quantizer) -> npt.NDArray[np.int64]:
@@ -354,7 +368,9 @@ def _decode_meta(
         raise reader.fail("params or fitted is missing")
     for name, value in fitted.items():
         if name not in ("scale_", "alpha_", "temperature_") or not (
-            isinstance(value, float) and math.isfinite(value)
+            isinstance(value, float)
+            and math.isfinite(value)
+            and (value > 0 if name == "scale_" else value >= 0)
         ):
             raise reader.fail(f"fitted number {name!r} is {value!r}")
     classes = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = [
     "classes_from_plain",
     "from_json",
     "from_plain",
+    "names_from_json",
     "plain",
     "plain_classes",
     "to_json",
@@ -26,6 +28,9 @@ __all__ = [
 #: Bounds of version 1, so that a forged size costs nothing.
 MAX_NAME_BYTES = 2**24
 _MAX_DEPTH = 16
+
+#: White space of JSON.
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def to_json(value: Any) -> bytes:
@@ -37,17 +42,49 @@ def to_json(value: Any) -> bytes:
 def from_json(reader: Reader, data: bytes) -> Any:
     """Return the JSON values that a text says."""
     try:
-        return json.loads(data.decode(errors="surrogatepass"))
+        return json.loads(_decoded(reader, data))
     except (ValueError, RecursionError) as error:
+        raise reader.fail(f"not JSON ({error})") from None
+
+
+def names_from_json(reader: Reader, data: bytes, count: int) -> list[str]:
+    """Return the `count` strings of a JSON list; no more than these are parsed."""
+    wrong = reader.fail(f"not a list of {count} names")
+    text, decoder = _decoded(reader, data), json.JSONDecoder()
+    names: list[str] = []
+    place = _SPACE.match(text).end()  # type: ignore[union-attr]
+    for opening in "[" + "," * (count - 1):
+        if text[place : place + 1] != opening:
+            raise wrong
+        place = _SPACE.match(text, place + 1).end()  # type: ignore[union-attr]
+        if text[place : place + 1] == "]":
+            raise wrong
+        if text[place : place + 1] != '"':
+            raise reader.fail("a name is not a string")
+        try:
+            name, place = decoder.raw_decode(text, place)
+        except ValueError as error:
+            raise reader.fail(f"not JSON ({error})") from None
+        names.append(name)
+        place = _SPACE.match(text, place).end()  # type: ignore[union-attr]
+    if text[place:].strip(" \t\n\r") != "]":
+        raise wrong
+    return names
+
+
+def _decoded(reader: Reader, data: bytes) -> str:
+    try:
+        return data.decode(errors="surrogatepass")
+    except UnicodeDecodeError as error:
         raise reader.fail(f"not JSON ({error})") from None
 
 
 def plain(value: Any) -> Any:
     """Return `value` as JSON; what JSON lacks becomes an object of one key."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # arrays, Series and their numbers
         value = value.tolist()
+    if isinstance(value, range):
+        value = list(value)
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -134,6 +171,8 @@ def classes_from_plain(reader: Reader, stored: Any) -> npt.NDArray[Any]:
         classes = np.array(values, dtype=name)
     except OverflowError as error:
         raise reader.fail(str(error)) from None
+    if classes.dtype.kind == "f" and not np.isfinite(classes).all():
+        raise reader.fail("a class label is not finite")
     if not np.all(classes[1:] > classes[:-1]):
         raise reader.fail("the class labels are not in increasing order")
     return classes

@@ -15,6 +15,7 @@ from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
 from ..network.layers import FIXED_POINT
 from ..network.quantizer import SHIFT_UNIT
+from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
@@ -38,7 +39,8 @@ def save(
 
     The hidden layers are their seed and a few integers, so that the readout is
     nearly all of the file. No pickle: :func:`load` runs nothing. The file appears
-    whole or not at all; an old one of that name stays until then.
+    whole or not at all; an old one of that name stays until then, and the new one has
+    its mode. Links are followed; pipes and character devices are written to.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def save(
         If the readout is an estimator of its own, if `readout_dtype` is unknown or
         cannot hold the coefficients, or if a bound of the format is passed.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or if there is one that is read-only.
 
     See Also
     --------
@@ -97,7 +99,13 @@ def save(
     write_whole(path, to_bytes(estimator, readout_dtype))
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+#: Bytes that a loaded model may take, unless the caller says otherwise.
+_MAX_MEMORY = 2**30
+
+
+def load(
+    path: str | os.PathLike[str], *, max_memory: float | None = _MAX_MEMORY
+) -> Any:
     """Read an estimator that `save` wrote.
 
     Parameters
@@ -105,6 +113,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     path : str or path-like
         The file. It may come from anybody: its sizes are checked before memory is
         taken, and nothing in it is executed.
+    max_memory : float or None, default=2**30
+        Bytes that predictions of the model may take in one thread. A few numbers
+        describe large networks; one that would take more is refused. None: any.
 
     Returns
     -------
@@ -114,7 +125,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ValueError
-        If the file is damaged, not a model file, or from a later version.
+        If the file is damaged, not a model file, or from a later version, or if
+        `max_memory` is not enough.
     OSError
         If it cannot be read.
 
@@ -126,7 +138,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         data = file.read(len(MAGIC))
         if data == MAGIC:  # of other files no more is read
             data += file.read()
-        return from_bytes(data)
+        return from_bytes(data, max_memory)
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
@@ -135,10 +147,10 @@ def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
     return checked_bytes(content_of(estimator), readout_dtype)
 
 
-def from_bytes(data: bytes) -> Any:
+def from_bytes(data: bytes, max_memory: float | None = None) -> Any:
     """Return the estimator that `to_bytes` took; ValueError if `data` is damaged."""
     with np.errstate(all="ignore"):
-        return _estimator_of(decode(data))
+        return _estimator_of(decode(data, max_memory))
 
 
 def check_readout_dtype(readout_dtype: str) -> None:
@@ -219,10 +231,7 @@ def _estimator_of(content: FileContent) -> Any:
             f"{cls.__name__} does not know: {', '.join(unknown)}. It comes from a "
             "later version."
         )
-    plain = {k: each for k, each in params.items() if not isinstance(each, NotRestored)}
-    validate_parameter_constraints(
-        cls._parameter_constraints, plain, caller_name=cls.__name__
-    )
+    _check_parameters(content)
     estimator = compressor = cls(**params)
     if content.readout is not None:
         shared = set(compressor_class._get_param_names()) & set(params)
@@ -233,13 +242,61 @@ def _estimator_of(content: FileContent) -> Any:
             estimator.classes_ = content.classes
     mean = network.layers[0].centre if content.mean is None else content.mean
     codes = np.broadcast_to(mean / FIXED_POINT, network.n_features_in)
+    means = network.quantizer.decode(codes)
+    if not np.isfinite(means).all():
+        raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     for each in {estimator, compressor}:
         each.network_ = network
         each.matching_ = content.matching
-        each.mean_ = network.quantizer.decode(codes)
+        each.mean_ = means
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
         if content.feature_names is not None:
             each.feature_names_in_ = content.feature_names
     compressor._n_features_out = network.n_features_out
     return estimator
+
+
+#: Parameters that may be objects or functions, which a file does not hold.
+_MAY_BE_LOST = ("activation", "class_weight", "estimator", "random_state")
+
+
+def _check_parameters(content: FileContent) -> None:
+    """Raise ValueError if a parameter of a file is one that `fit` would refuse."""
+    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    params = content.params
+    lost = {name for name in params if isinstance(params[name], NotRestored)}
+    wrong = lost.difference(_MAY_BE_LOST)
+    if wrong:
+        raise ValueError(
+            f"Not a valid model file: parameter {min(wrong)!r} is "
+            f"{params[min(wrong)]!r}, which no such parameter can be."
+        )
+    stored = {name: params[name] for name in params if name not in lost}
+    validate_parameter_constraints(
+        cls._parameter_constraints, stored, caller_name=cls.__name__
+    )
+    hidden = {
+        name: stored[name]
+        for name in compressor_class._get_param_names()
+        if name in stored
+    }
+    if "estimator" in lost:
+        # The layers were those of a network that is not here.
+        hidden["hidden_layer_sizes"] = [
+            layer.n_outputs for layer in content.network.layers
+        ]
+        for name in ("activation", "widen", "hidden_weights"):
+            hidden.pop(name, None)
+    activation = hidden.get("activation")
+    if isinstance(activation, (list, tuple)):
+        hidden["activation"] = [
+            "relu" if isinstance(each, NotRestored) else each for each in activation
+        ]
+    try:
+        compressor_class(**hidden)._check_architecture()
+        if content.classes is not None:
+            weights = np.ones(len(content.classes))
+            class_costs(stored.get("class_weight"), content.classes, weights)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"Not a valid model file: parameters: {error}") from None

@@ -7,12 +7,11 @@ from .network import CompressedNetwork, LazyCodes
 from .quantizer import (
     CodeStatistics,
     Quantizer,
-    choose_quantizer,
     code_statistics,
     code_sums,
-    fit_quantizer,
     value_range,
 )
+from .quantizer_choice import choose_quantizer, fit_quantizer, quantizer_and_range
 from .sizes import network_sizes
 from .ternary import TernaryWeights, splitmix64, ternary_weights
 
@@ -32,6 +31,7 @@ __all__ = [
     "n_nonzeros",
     "network_from_weights",
     "network_sizes",
+    "quantizer_and_range",
     "splitmix64",
     "ternarise",
     "ternary_weights",

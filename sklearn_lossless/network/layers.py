@@ -26,6 +26,9 @@ __all__ = [
 #: Thresholds, centres and biases are integers in 1/256 of a sum of codes.
 FIXED_POINT = 256
 
+#: Weights that are summed up together.
+_WEIGHTS_AT_ONCE = 2**20
+
 #: bias = 18-bit integer * `Dense.bias_scale` / 2**16.
 BIAS_UNIT = 2**16
 
@@ -136,7 +139,11 @@ def integer_thresholds(layer: Dense, weights: TernaryWeights) -> npt.NDArray[np.
     ndarray of shape (n_outputs, n_thresholds), dtype int64
     """
     offset = neuron_offsets(layer, weights)
-    return -(-(layer.thresholds + offset[:, np.newaxis]) // FIXED_POINT)
+    # In place: many neurons times many thresholds are large.
+    thresholds = layer.thresholds + offset[:, np.newaxis]
+    np.negative(thresholds, out=thresholds)
+    thresholds //= FIXED_POINT
+    return np.negative(thresholds, out=thresholds)
 
 
 def neuron_offsets(layer: Dense, weights: TernaryWeights) -> npt.NDArray[np.int64]:
@@ -154,8 +161,18 @@ def neuron_offsets(layer: Dense, weights: TernaryWeights) -> npt.NDArray[np.int6
     -------
     ndarray of shape (n_outputs,), dtype int64
     """
-    centre = np.broadcast_to(layer.centre, (layer.n_inputs,))[weights.indices]
-    offset = (weights.signs() * centre).sum(axis=1)
+    if len(layer.centre) == 1:
+        offset = layer.centre * (2 * weights.n_plus.astype(np.int64) - layer.n_nonzeros)
+    else:
+        offset = np.empty(layer.n_outputs, dtype=np.int64)
+        n_at_once = max(1, _WEIGHTS_AT_ONCE // layer.n_nonzeros)
+        for start in range(0, layer.n_outputs, n_at_once):
+            rows = slice(start, start + n_at_once)
+            part = TernaryWeights(
+                weights.indices[rows], weights.n_plus[rows], weights.bias[rows]
+            )
+            centre = layer.centre[part.indices]
+            offset[rows] = (part.signs() * centre).sum(axis=1)
     return offset - (weights.bias * layer.bias_scale) // BIAS_UNIT
 
 

@@ -18,10 +18,11 @@ from .layers import Dense, integer_thresholds
 from .quantizer import Quantizer
 from .ternary import TernaryWeights, ternary_weights
 
-__all__ = ["CompressedNetwork", "LazyCodes"]
+__all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows"]
 
-#: Rows that a thread takes at once: a block of the engine.
+#: Rows that a thread takes at once: a block of the engine, or so many codes.
 _CHUNK_ROWS = 512
+_CHUNK_CODES = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,18 +180,19 @@ class CompressedNetwork:
         """Put codes into rows of `out`, or an array of each thread; `finish` them."""
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
+        at_once = chunk_rows(self)
 
-        chunks = range(0, n_samples, _CHUNK_ROWS)
+        chunks = range(0, n_samples, at_once)
         n_threads = min(effective_n_jobs(n_jobs), len(chunks)) if n_samples > 1 else 1
         starts = iter(chunks)
 
         def run_what_is_left() -> None:
             scratch = _engine.Scratch()
             if out is None:
-                shape = min(_CHUNK_ROWS, n_samples), self.n_features_out
+                shape = min(at_once, n_samples), self.n_features_out
                 own = np.empty(shape, dtype=np.uint8)
             for start in starts:
-                rows = slice(start, min(start + _CHUNK_ROWS, n_samples))
+                rows = slice(start, min(start + at_once, n_samples))
                 codes = self.quantizer.codes(X[rows])
                 codes = _engine.forward(
                     codes,
@@ -270,6 +272,22 @@ class CompressedNetwork:
         state = self.__dict__.copy()
         state.pop("_prepared", None)
         return state
+
+
+def chunk_rows(network: CompressedNetwork) -> int:
+    """Return how many rows a thread takes at once.
+
+    Parameters
+    ----------
+    network : CompressedNetwork
+
+    Returns
+    -------
+    int
+    """
+    widths = [layer.n_outputs for layer in network.layers]
+    widest = max(network.n_features_in, network.n_features_out, *widths)
+    return max(1, min(_CHUNK_ROWS, _CHUNK_CODES // widest))
 
 
 class LazyCodes:

@@ -8,9 +8,8 @@ on the order of the rows, on how they are split, or on the machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,25 +23,20 @@ __all__ = [
     "CodeSums",
     "Quantizer",
     "ValueRange",
-    "choose_quantizer",
     "code_statistics",
     "code_sums",
-    "fit_quantizer",
     "value_range",
 ]
 
 #: Positions of the cells are multiples of the cell width over this number.
 SHIFT_UNIT = 256
 
-#: Width of the best uniform quantiser of a Gaussian, in standard deviations, for
-#: 1 to 8 bits (Max, "Quantizing for minimum distortion", 1960, Table II).
-_GAUSSIAN_STEP = (1.5958, 0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308)
-
-#: Bits of the first look at the data, from which mean and variance are taken.
-_SURVEY_BITS = 16
-
-#: Rows looked at together when statistics are taken.
+#: Rows looked at together when statistics are taken, and doubles in them.
 _BLOCK_ROWS = 2048
+_BLOCK_SIZE = 2**22
+
+#: Columns above which statistics of sparse input are taken from its entries.
+_WIDE = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +87,14 @@ class Quantizer:
         zero = self._cells(np.zeros((1, self.n_features)), self.shift)
         codes = np.repeat(zero, X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        codes[rows, X.indices] = self._cells(X.data, self.shift[X.indices])
+        codes[rows, X.indices] = self.codes_at(X.data, X.indices)
         return codes
+
+    def codes_at(
+        self, values: npt.NDArray[Any], columns: npt.NDArray[np.integer[Any]]
+    ) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Return the codes of single values, each in a column of its own."""
+        return self._cells(values, self.shift[columns])
 
     @property
     def _bytes_are_codes(self) -> bool:
@@ -205,7 +205,8 @@ class CodeSums:
 def canonical(X: Any) -> Any:
     """Return `X`, or if it is CSR with several entries in one place, their sums."""
     if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
+        # Sums of bytes may be beyond bytes.
+        X = X.astype(np.float64) if X.dtype == np.uint8 else X.copy()
         X.sum_duplicates()
     return X
 
@@ -224,7 +225,7 @@ def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueR
     ValueRange
     """
     seen = ValueRange(np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf))
-    for rows in _blocks(X.shape[0]):
+    for rows in _blocks(X, stay_sparse=True):
         block = X[rows] if sample_weight is None else X[rows][sample_weight[rows] > 0]
         if block.shape[0] == 0:
             continue
@@ -253,12 +254,36 @@ def code_sums(
     CodeSums
     """
     n_features = quantizer.n_features
+    if sparse.issparse(X) and n_features > _WIDE:
+        return _sums_of_entries(quantizer, X, sample_weight)
     sums = CodeSums(np.zeros(n_features), np.zeros(n_features), 0.0)
-    for rows in _blocks(X.shape[0]):
+    for rows in _blocks(X):
         codes = quantizer.codes(X[rows]).astype(np.float64)
         weight = np.ones(len(codes)) if sample_weight is None else sample_weight[rows]
         sums += CodeSums(weight @ codes, weight @ (codes * codes), math.fsum(weight))
     return sums
+
+
+def _sums_of_entries(
+    quantizer: Quantizer, X: Any, sample_weight: npt.NDArray[Any] | None
+) -> CodeSums:
+    """Return what `code_sums` does, from the entries of a CSR matrix alone."""
+    X = canonical(X)
+    weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+    of_entries = np.repeat(weight, np.diff(X.indptr))
+    count = math.fsum(weight)
+    zero = quantizer.codes(np.zeros((1, quantizer.n_features)))[0].astype(np.float64)
+    codes = quantizer.codes_at(X.data, X.indices).astype(np.float64)
+    total, squares = (
+        count * zero**power
+        + np.bincount(
+            X.indices,
+            of_entries * (codes**power - zero[X.indices] ** power),
+            quantizer.n_features,
+        )
+        for power in (1, 2)
+    )
+    return CodeSums(total, squares, count)
 
 
 def code_statistics(
@@ -281,108 +306,11 @@ def code_statistics(
     return code_sums(quantizer, X, sample_weight).statistics()
 
 
-def fit_quantizer(
-    X: Any, n_bits: int, sample_weight: npt.NDArray[Any] | None = None
-) -> Quantizer:
-    """Choose the common cell width and each feature's position from the data.
-
-    The cells cover the range of the widest feature, or the best window for a
-    Gaussian of its standard deviation where that is narrower, so that a few
-    outliers do not waste the codes; values outside are clipped.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Finite numbers.
-    n_bits : int
-        Bits of a code, 1 to 8.
-    sample_weight : ndarray of shape (n_samples,) or None, default=None
-        Nonnegative weights; rows of weight zero are not looked at.
-
-    Returns
-    -------
-    Quantizer
-
-    Raises
-    ------
-    ValueError
-        If every feature of `X` is constant, or its range is not a finite
-        double.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_lossless.network.quantizer import fit_quantizer
-    >>> X = np.array([[0.0, 1.0], [3.0, 1.0], [1.0, 1.0]])
-    >>> quantizer = fit_quantizer(X, n_bits=2)
-    >>> quantizer.codes(X)
-    array([[0, 0], [3, 0], [1, 0]], dtype=uint8)
-    """
-    return choose_quantizer(lambda of_part: of_part(X, sample_weight), n_bits)
-
-
-def choose_quantizer(
-    total: Callable[[Callable[..., Any]], Any], n_bits: int
-) -> Quantizer:
-    """Choose a quantiser as `fit_quantizer` does, for data in parts.
-
-    Parameters
-    ----------
-    total : callable
-        Maps a function of a part's ``X, sample_weight`` to the sum of its values
-        over all parts.
-    n_bits : int
-        Bits of a code, 1 to 8.
-
-    Returns
-    -------
-    Quantizer
-        The same one, to the last bit, in however many parts the data come.
-
-    Raises
-    ------
-    ValueError
-        As `fit_quantizer`.
-    """
-    seen = total(value_range)
-    low, high = seen.low, seen.high
-    if low.min() > high.max():
-        raise ValueError("sample_weight is zero for every sample.")
-    with np.errstate(over="ignore"):
-        width = high - low
-    widest = float(width.max())
-    if widest == 0.0:
-        raise ValueError(
-            "X is constant: every feature has a single value, so there is nothing "
-            "to compress; expected at least one feature that varies."
-        )
-    if not math.isfinite(widest):
-        raise ValueError(
-            f"The range of X is not a finite double: from {low.min()} to {high.max()}."
-        )
-
-    survey_levels = 2**_SURVEY_BITS - 1
-    survey = _at(low, survey_levels / widest, _SURVEY_BITS)
-    codes = total(partial(code_sums, survey)).statistics()
-    mean, std = survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
-
-    n_steps = 2**n_bits - 1
-    window = np.minimum(width, _GAUSSIAN_STEP[n_bits - 1] * n_steps * std).max()
-    start = np.clip(mean - window / 2, low, np.maximum(low, high - window))
-    return _at(start, n_steps / float(window), n_bits)
-
-
-def _at(low: npt.NDArray[np.float64], inv_step: float, n_bits: int) -> Quantizer:
-    """Make the quantiser whose lowest cells are centred at `low`."""
-    # 24 bits of mantissa hide what little platforms disagree on in a division.
-    mantissa, exponent = math.frexp(inv_step)
-    inv_step = math.ldexp(round(mantissa * 2**24), exponent - 24)
-    # Beyond 2**52 cells from zero a double cannot tell the cells apart.
-    shift = np.clip(SHIFT_UNIT * (0.5 - low * inv_step), -(2.0**60), 2.0**60)
-    return Quantizer(inv_step, np.rint(shift).astype(np.int64), n_bits)
-
-
-def _blocks(n_rows: int) -> Iterator[slice]:
-    """Cut `n_rows` rows into blocks."""
-    for start in range(0, n_rows, _BLOCK_ROWS):
-        yield slice(start, min(start + _BLOCK_ROWS, n_rows))
+def _blocks(X: Any, stay_sparse: bool = False) -> Iterator[slice]:
+    """Cut the rows of `X` into blocks, of 32 MB at most if they become dense."""
+    n_rows, n_features = X.shape
+    size = max(1, min(_BLOCK_ROWS, _BLOCK_SIZE // n_features))
+    if stay_sparse and sparse.issparse(X):
+        size = _BLOCK_ROWS
+    for start in range(0, n_rows, size):
+        yield slice(start, min(start + size, n_rows))

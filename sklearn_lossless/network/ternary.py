@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from . import _engine
+
 __all__ = ["BIAS_STD", "TernaryWeights", "splitmix64", "ternary_weights"]
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -20,8 +22,9 @@ _MASK = 0xFFFFFFFFFFFFFFFF
 #: Standard deviation of `TernaryWeights.bias`: four independent 16-bit uniforms.
 BIAS_STD = (4 * (2**32 - 1) / 12) ** 0.5
 
-#: Neurons drawn at once; bounds the membership table to a few megabytes.
-_NEURONS_AT_ONCE = 1024
+#: Words, and neurons times inputs, that are drawn from together: some megabytes each.
+_WORDS_AT_ONCE = 2**20
+_INPUTS_AT_ONCE = 2**26
 
 
 class TernaryWeights(NamedTuple):
@@ -142,44 +145,21 @@ def ternary_weights(
     >>> weights.indices.shape
     (2, 3)
     """
-    layer_key = splitmix64(seed & _MASK, layer)
-    parts = [
-        _draw_neurons(
-            splitmix64(layer_key, np.arange(start, stop)), n_inputs, n_nonzeros
-        )
-        for start in range(0, n_outputs, _NEURONS_AT_ONCE)
-        for stop in [min(start + _NEURONS_AT_ONCE, n_outputs)]
-    ]
-    return TernaryWeights(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-
-def _draw_neurons(
-    keys: npt.NDArray[np.uint64], n_inputs: int, n_nonzeros: int
-) -> TernaryWeights:
-    """Draw the neurons whose streams start at `keys`."""
-    n_outputs = len(keys)
-    neurons = np.arange(n_outputs)
-    # 0: not an input of this neuron; 1: weight +1; 2: weight -1.
-    table = np.zeros((n_outputs, n_inputs), dtype=np.uint8)
-    for i in range(n_nonzeros):
-        word = splitmix64(keys, i)
-        last = n_inputs - n_nonzeros + i
-        place = (
-            ((word >> np.uint64(32)) * np.uint64(last + 1)) >> np.uint64(32)
-        ).astype(np.intp)
-        place[table[neurons, place] != 0] = last
-        table[neurons, place] = 1 + (word & np.uint64(1)).astype(np.uint8)
-
-    # A stable sort by (plus, minus, zero) leaves each part in increasing order.
-    n_plus = np.count_nonzero(table == 1, axis=1).astype(np.int32)
-    rows_plus, plus = np.nonzero(table == 1)
-    rows_minus, minus = np.nonzero(table == 2)
-    rows = np.concatenate([rows_plus, rows_minus])
-    order = np.argsort(rows, kind="stable")
-    indices = np.concatenate([plus, minus])[order].astype(np.int32)
-
+    keys = splitmix64(splitmix64(seed & _MASK, layer), np.arange(n_outputs))
+    indices = np.empty((n_outputs, n_nonzeros), dtype=np.int32)
+    n_plus = np.empty(n_outputs, dtype=np.int32)
+    n_at_once = max(1, min(_WORDS_AT_ONCE // n_nonzeros, _INPUTS_AT_ONCE // n_inputs))
+    for start in range(0, n_outputs, n_at_once):
+        rows = slice(start, start + n_at_once)
+        words = splitmix64(keys[rows, np.newaxis], np.arange(n_nonzeros))
+        places = indices[rows]
+        _engine.draw_places(words, n_inputs, places)
+        places.sort(axis=1)
+        is_minus = places >= n_inputs
+        n_plus[rows] = n_nonzeros - np.count_nonzero(is_minus, axis=1)
+        places[is_minus] -= n_inputs
     word = splitmix64(keys, n_nonzeros)
     bias = np.full(n_outputs, -2 * 0xFFFF, dtype=np.int64)
     for shift in (0, 16, 32, 48):
         bias += ((word >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.int64)
-    return TernaryWeights(indices.reshape(n_outputs, n_nonzeros), n_plus, bias)
+    return TernaryWeights(indices, n_plus, bias)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 
 from .._not_restored import NotRestored
-from .._validation import Interval
+from .._validation import Interval, warn_user
 from ..network.layers import per_layer
 from ..theory import Activation
 from .mlp import is_mlp, read_mlp
@@ -24,6 +26,7 @@ __all__ = [
     "read_architecture",
     "read_network",
     "thawed",
+    "warn_ignored",
 ]
 
 #: What `eps` and `n_levels` may be, in each layer.
@@ -61,7 +64,7 @@ def architecture(
     activation: Any,
     estimator: Any = None,
     widen: int = 1,
-    hidden_weights: str = "random",
+    hidden_weights: str | None = None,
     eps: Any = 0.9,
     n_levels: Any = 8,
 ) -> Architecture:
@@ -82,6 +85,12 @@ def architecture(
             raise ValueError(
                 "hidden_weights='fitted' needs the estimator that has the weights, "
                 "got estimator=None."
+            )
+        if widen != 1:
+            raise ValueError(
+                f"widen={widen} is a factor of the widths of estimator, got "
+                f"estimator=None: set hidden_layer_sizes={hidden_layer_sizes!r} to the "
+                "widths wanted, or give the network."
             )
         sizes, activations = check_hidden_layers(hidden_layer_sizes, activation)
         reference = None
@@ -104,8 +113,11 @@ def architecture(
 
 
 def read_architecture(estimator: Any) -> Architecture:
-    """Return the hidden layers that an estimator's parameters ask for, or raise."""
-    return architecture(
+    """Return the hidden layers that an estimator's parameters ask for, or raise.
+
+    Warn if trained weights, or parameters that were set, do not count.
+    """
+    found = architecture(
         estimator.hidden_layer_sizes,
         estimator.activation,
         estimator.estimator,
@@ -114,6 +126,42 @@ def read_architecture(estimator: Any) -> Architecture:
         estimator.eps,
         estimator.n_levels,
     )
+    if found.reference is not None:
+        warn_ignored(estimator, ("hidden_layer_sizes", "activation"), "the network's")
+        idle = getattr(estimator, "target", "labels") == "labels"
+        if idle and estimator.hidden_weights is None and found.reference.weights:
+            warn_user(
+                f"The weights of the fitted {found.reference.name} are not used: only "
+                "its widths and activations count, new weights are drawn. To keep "
+                "their signs, set hidden_weights='fitted'; to draw new ones without "
+                "this warning, hidden_weights='random'."
+            )
+    return found
+
+
+def warn_ignored(estimator: Any, names: Iterable[str], whose: str) -> None:
+    """Warn if parameters are not at their defaults, though `estimator` overrides them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has the parameters, `estimator` among them.
+    names : iterable of str
+    whose : str
+        Whose values count, for the message.
+    """
+    defaults = signature(type(estimator)).parameters
+    ignored = [
+        f"{name}={getattr(estimator, name)!r}"
+        for name in names
+        if getattr(estimator, name) is not defaults[name].default
+        and getattr(estimator, name) != defaults[name].default
+    ]
+    if ignored:
+        warn_user(
+            f"{', '.join(ignored)}: ignored beside estimator="
+            f"{type(thawed(estimator.estimator)).__name__}, {whose} count."
+        )
 
 
 def _checked_per_layer(

@@ -16,18 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
+from .memory import LayerShape, forward_bytes
 
 if numba.config.DISABLE_JIT:
-    from .fallback import decode, quantize, read_out, run
+    from .fallback import decode, draw_places, quantize, read_out, run
 else:
     from .blocks import run
+    from .drawing import draw_places
     from .ends import decode, quantize, read_out
 
 __all__ = [
+    "LayerShape",
     "PreparedLayer",
     "Scratch",
     "decode",
+    "draw_places",
     "forward",
+    "forward_bytes",
     "prepare_layer",
     "prepare_readout",
     "quantize",

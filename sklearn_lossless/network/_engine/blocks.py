@@ -12,6 +12,7 @@ from .bitsliced import layer_on_planes
 from .counter import COUNTER_WORDS
 from .lanes import layer_on_lanes, layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
+from .memory import planes_pay
 from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, spread_pairs, unpack
 from .sample import SAMPLE_WORDS, layer_on_sample
 
@@ -35,7 +36,7 @@ def run(
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
     n_samples = len(codes)
-    if n_samples <= _MAX_SINGLE:
+    if n_samples <= _MAX_SINGLE and _has_planes(layers):
         _run_samples(codes, layers, outs)
         return
     n_taps = [layer.tap_offsets.size for layer in layers]
@@ -53,6 +54,12 @@ def run(
     if n_in_lanes:
         rest = [out[n_in_blocks:] for out in outs]
         _run_lanes(codes[n_in_blocks:], layers, rest, scratch, lanes)
+
+
+def _has_planes(layers: Sequence[PreparedLayer]) -> bool:
+    """Return whether there are planes of weights, for samples one by one."""
+    planes = sum(layer.plane_bytes for layer in layers)
+    return planes_pay(planes, sum(layer.tap_offsets.nbytes for layer in layers))
 
 
 def _padded(n_features: int) -> int:

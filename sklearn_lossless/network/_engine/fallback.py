@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .layer import N_WORDS, PreparedLayer, Scratch
 
-__all__ = ["decode", "quantize", "read_out", "run"]
+__all__ = ["decode", "draw_places", "quantize", "read_out", "run"]
 
 
 def quantize(
@@ -22,6 +22,23 @@ def quantize(
 ) -> None:
     """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``."""
     out[:] = np.clip(np.floor(X.astype(np.float64) * inv_step + shift), 0, max_code)
+
+
+def draw_places(
+    words: npt.NDArray[np.uint64], n_inputs: int, places: npt.NDArray[np.int32]
+) -> None:
+    """Fill `places` with the inputs that the words of each neuron choose."""
+    n_neurons, n_nonzeros = words.shape
+    half = np.uint64(32)
+    neurons = np.arange(n_neurons)
+    taken = np.zeros((n_neurons, n_inputs), dtype=bool)
+    for i in range(n_nonzeros):
+        last = n_inputs - n_nonzeros + i
+        place = ((words[:, i] >> half) * np.uint64(last + 1)) >> half
+        place = place.astype(np.intp)
+        place[taken[neurons, place]] = last
+        taken[neurons, place] = True
+        places[:, i] = place + n_inputs * (words[:, i] & np.uint64(1)).astype(np.intp)
 
 
 def decode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,12 @@ GROUP = 8
 #: 64-bit words in a row of inputs: one cache line, one register with AVX-512, two
 #: with AVX2.
 N_WORDS = 8
+
+#: Inputs of neurons that are arranged together.
+_TAPS_AT_ONCE = 2**20
+
+#: Neurons whose thresholds are arranged together.
+_NEURONS_AT_ONCE = 2**12
 
 
 def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -117,6 +124,14 @@ class PreparedLayer:
         )
 
     @property
+    def plane_bytes(self) -> int:
+        """Size of `weight_planes`."""
+        n_blocks = -(-self.n_outputs // (64 * N_WORDS))
+        n_rows = 2 * (self.n_inputs + 1)
+        n_rows += self.thresholds.shape[1] * (self.sum_bits + 1)
+        return 8 * n_blocks * n_rows * N_WORDS
+
+    @property
     def weight_planes(self) -> npt.NDArray[np.uint64]:
         """Weights and thresholds with the neurons along vectors.
 
@@ -127,34 +142,34 @@ class PreparedLayer:
         """
         n_rows = self.n_inputs + 1
         n_bits = self.sum_bits + 1
-        n_thresholds = self.thresholds.shape[1]
-        n_blocks = -(-self.n_outputs // (64 * N_WORDS))
-        n_words = n_blocks * (2 * n_rows + n_thresholds * n_bits) * N_WORDS
-        flat = aligned_zeros(n_words, np.uint64)
-        blocks = flat.reshape(n_blocks, -1, N_WORDS)
+        flat = aligned_zeros(self.plane_bytes // 8, np.uint64)
+        blocks = flat.reshape(-(-self.n_outputs // (64 * N_WORDS)), -1, N_WORDS)
         offset = self.largest_code * self.n_minus.astype(np.int64)
         reached_from = self.thresholds + (2**self.sum_bits - 1 - offset)[:, np.newaxis]
-        taps = np.arange(self.tap_offsets.shape[1])
         for first in range(0, self.n_outputs, 64):
             neurons = slice(first, first + 64)
             block, word = divmod(first // 64, N_WORDS)
             inputs = self.tap_offsets[neurons] // N_WORDS
-            is_minus = taps < self.n_minus[neurons, np.newaxis]
-            parts = [_bits_of_neurons(n_rows, inputs, ~is_minus)]
-            parts += [_bits_of_neurons(n_rows, inputs, is_minus)]
-            for threshold in reached_from[neurons].T:
-                parts += [threshold >> np.arange(n_bits)[:, np.newaxis] & 1 == 0]
-            blocks[block, :, word] = _words(np.concatenate(parts))
+            n_minus = self.n_minus[neurons]
+            column = blocks[block, :, word]
+            plus = [row[n:] for row, n in zip(inputs, n_minus, strict=True)]
+            column[:n_rows] = _words(_bits_of_neurons(n_rows, plus))
+            minus = [row[:n] for row, n in zip(inputs, n_minus, strict=True)]
+            column[n_rows : 2 * n_rows] = _words(_bits_of_neurons(n_rows, minus))
+            for number, threshold in enumerate(reached_from[neurons].T):
+                start = 2 * n_rows + number * n_bits
+                not_bits = threshold >> np.arange(n_bits)[:, np.newaxis] & 1 == 0
+                column[start : start + n_bits] = _words(not_bits)
         return flat
 
 
 def _bits_of_neurons(
-    n_rows: int, inputs: npt.NDArray[np.int32], taken: npt.NDArray[np.bool_]
+    n_rows: int, inputs: Sequence[npt.NDArray[np.int32]]
 ) -> npt.NDArray[np.bool_]:
-    """Mark the inputs of each neuron that are `taken`; the last row is padding."""
+    """Mark the inputs of each neuron; the last row is padding."""
     bits = np.zeros((n_rows, len(inputs)), dtype=bool)
-    neuron, tap = np.nonzero(taken)
-    bits[inputs[neuron, tap], neuron] = True
+    for neuron, of_neuron in enumerate(inputs):
+        bits[of_neuron, neuron] = True
     bits[-1] = False
     return bits
 
@@ -200,19 +215,28 @@ def prepare_layer(
     n_minus = n_nonzeros - n_plus.astype(np.int32)
     n_taps = -(-n_nonzeros // GROUP) * GROUP
     tap_offsets = np.full((n_outputs, n_taps), n_inputs, dtype=np.int32)
-    for row, inputs, n_added in zip(tap_offsets, indices, n_plus, strict=True):
+    n_at_once = max(1, _TAPS_AT_ONCE // n_nonzeros)
+    for start in range(0, n_outputs, n_at_once):
+        rows = slice(start, start + n_at_once)
+        is_plus = np.arange(n_nonzeros) < n_plus[rows, np.newaxis]
         # Up and down again: what was read last is read first, from the nearest
         # cache, also by the next neuron.
-        row[: n_nonzeros - n_added] = np.sort(inputs[n_added:])
-        row[n_nonzeros - n_added : n_nonzeros] = np.sort(inputs[:n_added])[::-1]
+        order = np.where(is_plus, 2 * n_inputs - indices[rows], indices[rows])
+        order.sort(axis=1)
+        down = order >= n_inputs
+        tap_offsets[rows, :n_nonzeros] = np.where(down, 2 * n_inputs - order, order)
     tap_offsets *= N_WORDS
     largest_sum = n_nonzeros * (2**input_bits - 1)
     offset = n_minus[:, None].astype(np.int64) * (2**input_bits - 1)
-    reachable = np.clip(thresholds, -offset, largest_sum + 1 - offset)
+    reachable = np.empty(thresholds.shape, dtype=np.int32)
+    for start in range(0, n_outputs, _NEURONS_AT_ONCE):
+        rows = slice(start, start + _NEURONS_AT_ONCE)
+        low, high = -offset[rows], largest_sum + 1 - offset[rows]
+        reachable[rows] = np.clip(thresholds[rows], low, high) + offset[rows]
     return PreparedLayer(
         tap_offsets=tap_offsets,
         n_minus=n_minus,
-        thresholds=(reachable + offset).astype(np.int32),
+        thresholds=reachable,
         level_changes=levels[:-1] ^ levels[1:],
         first_level=int(levels[0]),
         n_inputs=n_inputs,

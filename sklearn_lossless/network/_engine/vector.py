@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numba
@@ -20,6 +21,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from .caching import TolerantCache
 from .layer import N_WORDS
 
 __all__ = [
@@ -51,10 +53,11 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
     cache folder; `NUMBA_CACHE_DIR` overrides both. If it can write nowhere it
     raises, and the kernel is compiled anew by each process.
     """
-    try:
-        return numba.njit(nogil=True, cache=True, **options)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, **options)(function)
+    compiled: Any = numba.njit(nogil=True, **options)(function)
+    if not numba.config.DISABLE_JIT:
+        with suppress(RuntimeError):  # no folder that can be written
+            compiled._cache = TolerantCache(function)
+    return compiled
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -1,0 +1,40 @@
+"""Places of drawn weights: Floyd's sample without replacement."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .vector import kernel
+
+__all__ = ["draw_places"]
+
+_HALF = np.uint64(32)
+_LOWEST = np.uint64(1)
+
+
+@kernel
+def draw_places(words, n_inputs, places):  # type: ignore[no-untyped-def]
+    """Fill `places` with the inputs that the words of each neuron choose.
+
+    Parameters
+    ----------
+    words : ndarray of shape (n_neurons, n_nonzeros), dtype uint64
+        Upper halves place the weights, lowest bits are their signs.
+    n_inputs : int
+        Number of inputs.
+    places : ndarray of shape (n_neurons, n_nonzeros), dtype int32
+        Inputs without repeats; `n_inputs` more where the weight is -1.
+    """
+    n_neurons, n_nonzeros = words.shape
+    taken = np.zeros(n_inputs, dtype=np.bool_)
+    for o in range(n_neurons):
+        for i in range(n_nonzeros):
+            last = n_inputs - n_nonzeros + i
+            word = words[o, i]
+            place = np.int64(((word >> _HALF) * np.uint64(last + 1)) >> _HALF)
+            if taken[place]:
+                place = last
+            taken[place] = True
+            places[o, i] = place + n_inputs * np.int64(word & _LOWEST)
+        for i in range(n_nonzeros):
+            taken[places[o, i] % n_inputs] = False
