@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from sklearn_lossless.data import MemoryData, Part
-from sklearn_lossless.network import CompressedNetwork
+from sklearn_lossless.network import CompressedNetwork, choose_quantizer, code_sums
 from sklearn_lossless.network.layers import integer_thresholds
-from sklearn_lossless.network.quantizer import choose_quantizer, code_sums
 from sklearn_lossless.theory import get_activation, match_network
 from sklearn_lossless.training import ClassGoal, NumberGoal, Options, trained_network
 from sklearn_lossless.training.fold import folded_network, lines_of_thresholds

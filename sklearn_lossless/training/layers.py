@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _kernels
+from ..network._engine import gradient as kernels
 
 __all__ = ["Output", "TrainedLayer", "slope_table"]
 
@@ -72,7 +72,7 @@ class TrainedLayer:
 
     def choose_signs(self) -> None:
         """Take the signs of the largest weights of each neuron."""
-        _kernels.ternarise(self.weights, self.n_nonzeros, self.signs)
+        kernels.ternarise(self.weights, self.n_nonzeros, self.signs)
 
     @property
     def parameters(self) -> list[Array]:
@@ -89,7 +89,7 @@ class TrainedLayer:
         self._normalised = codes @ self.signs.T
         out = np.empty_like(self._normalised)
         self.mean, self.rate = np.empty_like(self.gain), np.empty_like(self.gain)
-        _kernels.forward(
+        kernels.forward(
             self._normalised,
             self.gain,
             self.shift,
@@ -119,7 +119,7 @@ class TrainedLayer:
             Whether the second is asked for; else it is None.
         """
         gain, shift = np.empty_like(self.gain), np.empty_like(self.gain)
-        _kernels.backward(
+        kernels.backward(
             delta,
             self._normalised,
             self.gain,
@@ -189,7 +189,7 @@ def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
         Mean slope in each cell between -SLOPE_RANGE and SLOPE_RANGE. Where the function
         jumps, over a wider window, or nothing could be learned from it.
     """
-    limit, n_cells = _kernels.SLOPE_RANGE, _kernels.SLOPE_CELLS
+    limit, n_cells = kernels.SLOPE_RANGE, kernels.SLOPE_CELLS
     edges = np.linspace(-limit, limit, n_cells + 1)
     slopes = np.diff(np.asarray(activation(edges))) / np.diff(edges)
     if np.abs(slopes).max() > _STEEP:

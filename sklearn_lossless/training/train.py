@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from ..data import Data, Report
 from ..network import Quantizer
-from . import _kernels
 from .goals import Goal
 from .layers import Output, TrainedLayer
 
@@ -93,7 +92,7 @@ class _Adam:
         for parameter, gradient, moments in zip(
             parameters, gradients, self._moments, strict=True
         ):
-            _kernels.adam(
+            kernels.adam(
                 parameter,
                 gradient,
                 *moments,

@@ -1,12 +1,14 @@
-"""Compiled elementwise work of a training step, between the matrix products."""
+"""What a training step does element by element, between the matrix products."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from .vector import kernel
 
 __all__ = ["SLOPE_CELLS", "SLOPE_RANGE", "adam", "backward", "forward", "ternarise"]
 
@@ -22,14 +24,11 @@ _TINY = 1e-5
 #: Columns that are gone through together: their sums stay in the cache.
 _COLUMNS = 64
 
-_OPTIONS: dict[str, Any] = {
-    "cache": True,
-    "nogil": True,
-    "fastmath": {"contract", "nsz", "arcp"},
-}
+#: Training is not the same to the last bit on every machine anyway: BLAS is not.
+_fast = partial(kernel, fastmath={"contract", "nsz", "arcp"})
 
 
-@njit(**_OPTIONS)
+@_fast
 def forward(
     sums: Array,
     gain: Array,
@@ -74,7 +73,7 @@ def forward(
                     codes[row, i] += jumps[level] if reached else np.float32(0)
 
 
-@njit(**_OPTIONS)
+@_fast
 def backward(
     delta: Array,
     normalised: Array,
@@ -114,7 +113,7 @@ def backward(
                 delta[row, i] = gain[i] * rate[i] * rest
 
 
-@njit(**_OPTIONS)
+@_fast
 def ternarise(weights: Array, n_nonzeros: int, signs: Array) -> None:
     """Write the signs of the largest weights of each row, zero for the others."""
     n_rows, n_columns = weights.shape
@@ -133,7 +132,7 @@ def ternarise(weights: Array, n_nonzeros: int, signs: Array) -> None:
             signs[row, i] = sign if kept else np.float32(0)
 
 
-@njit(**_OPTIONS)
+@_fast
 def adam(
     weights: Array,
     gradient: Array,
