@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..data import Data, Report
 from ..network import Quantizer
+from ..network._engine import gradient as kernels
 from .goals import Goal
 from .layers import Output, TrainedLayer
 
