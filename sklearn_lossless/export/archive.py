@@ -200,7 +200,7 @@ def content_of(estimator: Any) -> FileContent:
             f"{estimator.readout_!r}. Use joblib or skops for it."
         )
     if not isinstance(params.get("readout", ""), str):
-        params["readout"] = "logistic" if hasattr(estimator, "readout_") else "ridge"
+        params["readout"] = "ridge" if estimator._own_readout is None else "logistic"
     classes = estimator.classes_ if kind is Kind.CLASSIFIER else None
     return replace(content, readout=readout, classes=classes)
 
