@@ -27,6 +27,7 @@ from .reference.architecture import (
 )
 from .reference.network import NOT_FITTED_HINT, check_n_features
 from .reference.teacher import Teacher, read_teacher, sum_squares
+from .training import Goal
 
 __all__ = ["Agreement", "CompressedMLP"]
 
@@ -94,7 +95,12 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         warn_ignored(self, others, "its hidden layers")
         return compressor
 
-    def _fit_hidden(self, data: Data, hidden: Architecture | NTKCompressor) -> None:
+    def _fit_hidden(
+        self,
+        data: Data,
+        hidden: Architecture | NTKCompressor,
+        goal: Goal | None = None,
+    ) -> None:
         """Fit the hidden layers, or adopt fitted ones."""
         if isinstance(hidden, NTKCompressor):
             compressor = self._adopted(hidden, data.n_features)
@@ -103,8 +109,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
-            compressor._fit_data(data, hidden)
+            compressor._fit_data(data, hidden, goal)
         self.compressor_ = compressor
+        self._course = getattr(compressor, "_course", None)
         self.network_ = compressor.network_
         self.matching_ = compressor.matching_
         self.mean_ = compressor.mean_
@@ -163,8 +170,10 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             report=self._progress,
         )
 
-    def _teach(self, data: Data, hidden: Architecture | NTKCompressor) -> Data:
-        """Return the data with what the teacher says of each row."""
+    def _teach(
+        self, data: Data, hidden: Architecture | NTKCompressor
+    ) -> tuple[Data, float]:
+        """Return the data with what the teacher says of each row, and its unit."""
         assert isinstance(hidden, Architecture)
         teacher = read_teacher(
             hidden.reference,
@@ -175,9 +184,10 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         )
         data = data.map(_with_scores, teacher)
         if not is_classifier(self):
-            return data
+            return data, 1.0
         squares, weight = data.total(_squared_scores)
-        return data.map(_with_smaller_scores, np.sqrt(squares / weight) or 1.0)
+        unit = float(np.sqrt(squares / weight)) or 1.0
+        return data.map(_with_smaller_scores, unit), unit
 
     def _fit_ridge(
         self,
@@ -213,6 +223,11 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         """Add a batch to those before; fix the hidden layers if they are not."""
         online = self._kept if isinstance(self._kept, OnlineRidge) else None
         if hidden is not None:  # they are to be fixed
+            if self.hidden_weights == "trained":
+                raise ValueError(
+                    "hidden_weights='trained' needs all samples at once: fit them "
+                    "first, then partial_fit goes on with the readout."
+                )
             part = data.take_all()
             if self._waiting is not None:
                 part = Part.join([self._waiting, part])

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from ..data import Part
+from ..data import Data, Part
+from ..readout import LinearReadout
 from ..readout.classes import all_scores
+from ..readout.targets import NumberTargets, weighted_sums
 
 __all__ = ["ClassGoal", "Goal", "NumberGoal"]
 
@@ -42,6 +44,14 @@ class ClassGoal:
     def n_outputs(self) -> int:
         """Number of scores."""
         return len(self.classes)
+
+    def taught(self, classes: Array, target: str, score_scale: float) -> ClassGoal:
+        """Return the goal with a teacher of these classes, ours among them."""
+        costs = None
+        if self.costs is not None:
+            costs = np.zeros(len(classes))
+            costs[np.searchsorted(classes, self.classes)] = self.costs
+        return ClassGoal(classes, costs, target, score_scale)
 
     def targets(self, part: Part) -> tuple[Array, Array | None]:
         """Return the wanted probabilities and the weights of the rows of a part."""
@@ -76,6 +86,33 @@ class ClassGoal:
         """Return for each row 1 if the wanted class has the largest score, else 0."""
         return np.asarray(scores.argmax(axis=1) == wanted.argmax(axis=1), dtype=float)
 
+    def readout(
+        self, coef: Array, intercept: Array, offset: Array, n_features: int
+    ) -> LinearReadout:
+        """Return the readout of features that was trained; 0 for earlier layers.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_classes, n_last)
+            Of the features of the last layer.
+        intercept : ndarray of shape (n_classes,)
+            For features that are 0 at code 0.
+        offset : ndarray of shape (n_last,)
+            Value of each of these features at code 0.
+        n_features : int
+            Number of features of all layers that are put out.
+
+        Returns
+        -------
+        LinearReadout
+        """
+        intercept = intercept - coef @ offset
+        if self.n_outputs == 2:  # one score, whose logistic function is the softmax
+            coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
+        coef = np.pad(coef, ((0, 0), (n_features - coef.shape[1], 0)))
+        temperature = 0.5 if self.n_outputs == 2 else 1.0
+        return LinearReadout(coef, intercept, temperature=temperature)
+
 
 @dataclass(frozen=True, eq=False)
 class NumberGoal:
@@ -92,6 +129,15 @@ class NumberGoal:
     offset: Array
     scale: Array
     target: str = "labels"
+
+    @classmethod
+    def of(cls, data: Data, target: str = "labels") -> NumberGoal:
+        """Return the goal whose mean and deviation are those of data."""
+        *sums, weight = data.total(weighted_sums, NumberTargets(target=target))
+        offset = np.array(sums) / weight
+        centred = cls(offset, np.ones(len(offset)), target)
+        scale = np.sqrt(data.total(_weighted_squares, centred) / weight)
+        return cls(offset, np.where(scale > 0, scale, 1.0), target)
 
     @property
     def n_outputs(self) -> int:
@@ -115,6 +161,20 @@ class NumberGoal:
     def hits(self, scores: Array, wanted: Array) -> Array:
         """Return for each row 1 less its mean squared error: their mean is R^2."""
         return 1 - np.square(scores - wanted, dtype=float).mean(axis=1)
+
+    def readout(
+        self, coef: Array, intercept: Array, offset: Array, n_features: int
+    ) -> LinearReadout:
+        """Return the readout of features that was trained, as that of classes is."""
+        intercept = self.offset + self.scale * (intercept - coef @ offset)
+        coef = np.pad(coef, ((0, 0), (n_features - coef.shape[1], 0)))
+        return LinearReadout(self.scale[:, np.newaxis] * coef, intercept)
+
+
+def _weighted_squares(part: Part, goal: NumberGoal) -> Array:
+    wanted, weight = goal.targets(part)
+    squares = np.square(wanted, dtype=float)
+    return squares.sum(axis=0) if weight is None else np.asarray(weight @ squares)
 
 
 Goal = ClassGoal | NumberGoal

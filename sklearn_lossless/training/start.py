@@ -44,7 +44,7 @@ def trained_network(
     readout_layers: str = "last",
     reference: Any = None,
     report: Report | None = None,
-) -> tuple[CompressedNetwork, Output, Course]:
+) -> tuple[CompressedNetwork, Course]:
     """Train the hidden layers of a network.
 
     Parameters
@@ -77,8 +77,6 @@ def trained_network(
     Returns
     -------
     network : CompressedNetwork
-    output : Output
-        The readout that was trained with it, of codes.
     course : Course
     """
     rng = np.random.default_rng(seed)
@@ -112,7 +110,16 @@ def trained_network(
         layers, output, data, quantizer, goal, options, rows, held_out, rng, report
     )
     network = CompressedNetwork(quantizer, (), seed, readout_layers)
-    return folded_network(network, layers, steps, taus, data), output, course
+    network = folded_network(network, layers, steps, taus, data)
+    offset, step_size = network.code_line
+    width = sizes[-1]
+    course.readout = goal.readout(
+        output.coef.astype(float) / step_size[-width:],
+        output.intercept.astype(float),
+        offset[-width:],
+        network.n_features_out,
+    )
+    return network, course
 
 
 def _weights_of_seed(

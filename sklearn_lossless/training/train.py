@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..data import Data, Report
 from ..network import Quantizer
 from ..network._engine import gradient as kernels
+from ..readout import LinearReadout
 from .goals import Goal
 from .layers import Output, TrainedLayer
 
@@ -70,11 +71,14 @@ class Course:
         Score on the rows that were held out, after each epoch.
     interrupted : bool
         Whether the user broke it off.
+    readout : LinearReadout or None
+        The linear readout that was trained with the layers.
     """
 
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     interrupted: bool = False
+    readout: LinearReadout | None = None
 
 
 class _Adam:
