@@ -19,6 +19,7 @@ from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
+from .readout.target_line import TargetLine
 from .reference.architecture import (
     Architecture,
     read_architecture,
@@ -196,6 +197,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         loss: Any = None,
         *,
         calibrate: bool,
+        line: TargetLine | None = None,
     ) -> tuple[LinearReadout, LeftOut | None]:
         """Fit the ridge readout, with left-out scores for a calibration or without."""
         readout, left_out = fit_ridge(
@@ -204,6 +206,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             alphas=None if self.alpha is None else np.array([self.alpha]),
             loss=loss,
             n_left_out=SAMPLE_SIZE if calibrate else 0,
+            line=line,
         )
         if self._progress is not None:
             assert readout.losses is not None

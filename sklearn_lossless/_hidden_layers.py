@@ -16,6 +16,7 @@ from .network import (
     network_from_weights,
 )
 from .readout import label_weights
+from .readout.targets import NumberTargets, target_sums
 from .reference.architecture import Architecture
 from .theory import NetworkMatch
 from .training import (
@@ -60,7 +61,8 @@ def goal_of(data: Data, targets: str | None) -> Goal | None:
     if targets is None:
         return None
     if targets == "numbers":
-        return NumberGoal.of(data)
+        line = data.total(target_sums, NumberTargets()).line()
+        return NumberGoal.of(data, NumberTargets(line))
     return ClassGoal(data.total(label_weights).labels)
 
 

@@ -15,10 +15,14 @@ from ._validation import fit_context
 from .data import Data, Part, over_chunks
 from .export._kinds import Kind, exported_as
 from .readout import OnlineRidge
-from .readout.targets import NumberTargets, weighted_sums
+from .readout.target_line import TargetSums
+from .readout.targets import NumberTargets, target_sums
 from .training import NumberGoal
 
 __all__ = ["CompressedMLPRegressor"]
+
+#: Powers of two by which targets of later batches may exceed those of the first.
+_ROOM = 200
 
 
 @exported_as(Kind.REGRESSOR)
@@ -205,19 +209,17 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         if self.target != "labels":
             data, _ = self._teach(data, hidden)
             self._check_outputs(hidden, data.y_shape)
-        *sums, weight = data.total(weighted_sums, NumberTargets(target=self.target))
-        if not weight:
+        sums = data.total(target_sums, NumberTargets(target=self.target))
+        if not sums.weight:
             raise ValueError("sample_weight is zero for every sample.")
-        # Sums of products lose less to rounding without a large mean.
-        offset = np.array(sums) / weight
+        line = sums.line()
+        targets = NumberTargets(line, self.target)
         trains = self.hidden_weights == "trained"
-        goal = NumberGoal.of(data, self.target) if trains else None
-        self._fit_hidden(data, hidden, goal)
-        targets = NumberTargets(offset, self.target)
-        readout, _ = self._fit_ridge(data, targets, calibrate=False)
-        single = len(offset) == 1 if data.y_shape is None else len(data.y_shape) == 1
-        intercept = readout.intercept + offset
-        self._keep_readout(replace(readout, intercept=intercept, single=single))
+        self._fit_hidden(data, hidden, NumberGoal.of(data, targets) if trains else None)
+        readout, _ = self._fit_ridge(data, targets, calibrate=False, line=line)
+        shape = data.y_shape
+        single = readout.n_targets == 1 if shape is None else len(shape) == 1
+        self._keep_readout(replace(readout, single=single))
         if self.target != "labels":
             compared = [NumberTargets(target="teacher")]
             compared += [] if y is None else [NumberTargets()]
@@ -274,25 +276,35 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         """
         hidden = None if hasattr(self, "compressor_") else self._hidden()
         data = self._read_batch(X, y, sample_weight, "numbers")
-        *sums, weight = data.total(weighted_sums, NumberTargets())
-        single, offset = len(data.y_shape or ()) == 1, np.array(sums) / weight
+        sums = data.total(target_sums, NumberTargets())
+        line, exponent = sums.line(), sums.exponent
         online, before = self._kept, None
         if isinstance(online, OnlineRidge):
-            before, offset = online.n_targets, np.asarray(online.offset)
+            before = online.n_targets
         elif self._waiting is not None:
             before = self._waiting.y.shape[1]
-        if before not in (None, len(sums)):
+        if before not in (None, len(exponent)):
             raise ValueError(
                 f"y has shape {data.y_shape}, but the batches before had "
                 f"{before} target(s)."
             )
+        if isinstance(online, OnlineRidge) and online.line is not None:
+            line = online.line
+            # Squares of targets that are larger by much might be no floats.
+            larger = exponent > line.exponent + _ROOM
+            if larger.any():
+                online = online.with_exponent(np.where(larger, exponent, line.exponent))
+                self._kept, line = online, online.line
+        elif self._waiting is not None:
+            waiting = TargetSums.of(self._waiting.y, self._waiting.weight)
+            line = line.with_exponent(np.maximum(exponent, waiting.exponent))
         self._add_batch(
             data,
             hidden,
-            NumberTargets(offset),
-            n_targets=len(offset),
-            offset=offset,
-            single=single,
+            NumberTargets(line),
+            n_targets=len(exponent),
+            line=line,
+            single=len(data.y_shape or ()) == 1,
         )
         return self
 
@@ -326,11 +338,11 @@ def _r2(
     data: Data, regressor: CompressedMLPRegressor, compared: list[NumberTargets]
 ) -> list[float]:
     """Return R^2 of the predictions as each of the targets, as `r2_score` does."""
-    centred = []
-    for targets in compared:
-        *sums, weight = data.total(weighted_sums, targets)
-        centred.append(replace(targets, offset=np.array(sums) / weight))
-    totals = data.total(_squared_errors, regressor, compared, centred)
+    centred = [
+        replace(targets, line=data.total(target_sums, targets).line())
+        for targets in compared
+    ]
+    totals = data.total(_squared_errors, regressor, centred)
     scores = []
     for errors, squares in totals:
         constant = np.where(errors == 0, 0.0, 1.0)  # share of errors without variance
@@ -342,12 +354,14 @@ def _r2(
 def _squared_errors(
     part: Part,
     regressor: CompressedMLPRegressor,
-    compared: list[NumberTargets],
     centred: list[NumberTargets],
 ) -> npt.NDArray[np.float64]:
     """Return for each of the targets the sums of squared errors, and of squares."""
     weight = np.ones(part.n_samples) if part.weight is None else part.weight
     predicted = regressor._linear(part.X)
-    pairs = zip(compared, centred, strict=True)
-    terms = [[targets(part)[0] - predicted, about(part)[0]] for targets, about in pairs]
+    terms = []
+    for targets in centred:
+        assert targets.line is not None
+        Y = targets(part)[0]
+        terms.append([Y - targets.line.of(predicted), Y])
     return np.asarray(weight @ np.square(terms))

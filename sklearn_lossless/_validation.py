@@ -29,6 +29,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "check_sample_weight",
+    "check_weight_sum",
     "fit_context",
     "validate_input",
     "validate_parameter_constraints",
@@ -39,6 +40,9 @@ __all__ = [
 
 #: Dtypes of inputs that are taken as they are; others become float64.
 INPUT_DTYPES = (np.float64, np.float32, np.uint8)
+
+#: Bound of the sum of weights: times squares of codes and sums of these it is a float.
+MAX_WEIGHT = 1e280
 
 #: Code that a warning should not point into: ours and scikit-learn's.
 _LIBRARIES = tuple(
@@ -106,6 +110,17 @@ def validate_input(
     return (X, *rest) if rest else X
 
 
+def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:
+    """Raise ValueError if sums over weighted rows might be no floats."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not total < MAX_WEIGHT:
+        raise ValueError(
+            f"sample_weight is too large: it adds up to {total:.3g}, expected less "
+            f"than {MAX_WEIGHT:g}. Divide the weights by their mean."
+        )
+
+
 def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
     """Validate `sample_weight` as nonnegative float64, not all of them zero."""
     weight = check_sample_weight(
@@ -113,6 +128,7 @@ def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
     )
     if not weight.any():
         raise ValueError("sample_weight is zero for every sample.")
+    check_weight_sum(weight)
     return weight
 
 

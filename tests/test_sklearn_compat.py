@@ -27,7 +27,11 @@ READOUTS = [
     {**NARROW, "readout": "logistic", "alpha": 0.01},
     {**NARROW, "class_weight": "balanced"},
 ]
+TRAINED = {"hidden_layer_sizes": (30,), "eps": 0.5, "hidden_weights": "trained"}
 ESTIMATORS = [
+    NTKCompressor(**TRAINED),
+    CompressedMLPClassifier(**TRAINED),
+    CompressedMLPRegressor(**TRAINED),
     *(NTKCompressor(**parameters) for parameters in CONFIGURATIONS),
     *(CompressedMLPClassifier(**parameters) for parameters in CONFIGURATIONS),
     *(CompressedMLPClassifier(**parameters) for parameters in READOUTS),

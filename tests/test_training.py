@@ -1,13 +1,31 @@
 """Training of hidden layers, against dense NumPy and automatic differentiation."""
 
+import warnings
+from copy import deepcopy
 from functools import partial
 
 import numpy as np
 import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_regression
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 
+from sklearn_lossless import (
+    CompressedMLPClassifier,
+    CompressedMLPRegressor,
+    NTKCompressor,
+)
 from sklearn_lossless.data import MemoryData, Part
+from sklearn_lossless.export.archive import from_bytes, to_bytes
 from sklearn_lossless.network import CompressedNetwork, choose_quantizer, code_sums
 from sklearn_lossless.network.layers import integer_thresholds
+from sklearn_lossless.readout.targets import NumberTargets
 from sklearn_lossless.theory import get_activation, match_network
 from sklearn_lossless.training import ClassGoal, NumberGoal, Options, trained_network
 from sklearn_lossless.training.fold import folded_network, lines_of_thresholds
@@ -99,7 +117,7 @@ def test_gradients_are_those_of_automatic_differentiation(goal):
         goal = ClassGoal(np.arange(3))
     else:
         wanted = rng.normal(size=(40, 3)).astype(np.float32)
-        goal = NumberGoal(np.zeros(3), np.ones(3))
+        goal = NumberGoal(NumberTargets(), np.ones(3))
 
     parameters = [p for each in (*layers, output) for p in each.parameters]
     tensors = [torch.tensor(p.astype(float), requires_grad=True) for p in parameters]
@@ -163,7 +181,7 @@ def train_toy(goal=None, options=None, y=None, seed=3, **parameters):
     quantizer = choose_quantizer(data.total_inputs, 8)
     statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
     matching = match_network(["relu", "relu"], [8, 4])
-    network, output, course = trained_network(
+    network, course = trained_network(
         data,
         quantizer,
         statistics.variance,
@@ -177,15 +195,15 @@ def train_toy(goal=None, options=None, y=None, seed=3, **parameters):
         options=options or Options(max_iter=40, batch_size=30, learning_rate_init=0.01),
         **parameters,
     )
-    return X, labels, network, output, course
+    return X, labels, network, course
 
 
 def test_layers_learn():
-    X, labels, network, output, course = train_toy()
+    X, labels, network, course = train_toy()
     assert len(course.losses) == 40
     assert course.losses[-1] < 0.6 * course.losses[0]
-    predicted = output.predict(network.forward(X).astype(np.float32)).argmax(1)
-    assert (predicted == labels).mean() > 0.9
+    scores = network.features(X) @ course.readout.coef[0] + course.readout.intercept
+    assert ((scores > 0) == labels).mean() > 0.8
 
 
 def test_same_seed_same_network():
@@ -272,17 +290,199 @@ def test_an_interrupted_training_keeps_the_best_epoch():
         if len(lines) == 5:
             raise KeyboardInterrupt
 
-    *_, network, _, course = train_toy(report=report)
+    *_, network, course = train_toy(report=report)
     assert course.interrupted
     assert len(course.losses) == 5
     assert network.layers[0].weights is not None
 
 
 def test_losses_beyond_numbers_are_an_error():
-    goal = NumberGoal(np.zeros(1), np.full(1, 1e-39))
+    goal = NumberGoal(NumberTargets(), np.full(1, 1e-39))
     y = np.full((300, 1), 1.0)
     with (
         pytest.raises(ValueError, match="non-finite parameter weights"),
         np.errstate(all="ignore"),
     ):
         train_toy(goal=goal, y=y)
+
+
+# --- in the estimators ----------------------------------------------------------------
+
+TRAINED = {"hidden_weights": "trained", "max_iter": 60, "eps": 0.5, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X, y, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    X_train, _, y_train, _ = digits
+    return CompressedMLPClassifier((40,), **TRAINED).fit(X_train, y_train)
+
+
+def test_trained_layers_are_better_than_random_ones(digits, trained):
+    X_train, X_test, y_train, y_test = digits
+    random = CompressedMLPClassifier((40,), eps=0.5, random_state=0)
+    random.fit(X_train, y_train)
+    assert trained.score(X_test, y_test) > 0.95 > random.score(X_test, y_test) + 0.03
+    assert trained.n_iter_ == len(trained.loss_curve_) == 60
+    assert trained.best_loss_ == min(trained.loss_curve_)
+    assert random.n_iter_ == 1
+    assert not hasattr(random, "loss_curve_")
+
+
+@pytest.mark.parametrize("readout", ["ridge", "logistic", LogisticRegression()])
+def test_any_readout_of_trained_layers(digits, readout):
+    X_train, X_test, y_train, y_test = digits
+    clf = CompressedMLPClassifier((40,), readout=readout, **TRAINED)
+    assert clf.fit(X_train, y_train).score(X_test, y_test) > 0.93
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_readout_that_was_trained_is_that_of_the_training(digits, n_classes):
+    X, _, y, _ = digits
+    clf = CompressedMLPClassifier((40, 20), **{**TRAINED, "max_iter": 15})
+    every = clone(clf).set_params(readout_layers="all").fit(X, y % n_classes)
+    clf.fit(X, y % n_classes)
+    np.testing.assert_allclose(clf.decision_function(X), every.decision_function(X))
+    proba = clf.predict_proba(X)
+    assert log_loss(y % n_classes, proba) == pytest.approx(clf.loss_curve_[-1], abs=0.1)
+
+
+def test_trained_layers_are_saved(trained, digits):
+    X = digits[1]
+    loaded = from_bytes(to_bytes(trained))
+    np.testing.assert_array_equal(
+        loaded.decision_function(X), trained.decision_function(X)
+    )
+    np.testing.assert_array_equal(loaded.predict_proba(X), trained.predict_proba(X))
+    assert loaded.get_params() == trained.get_params()
+    assert "stored" in str(trained.report_) or "weights of their own" in str(
+        trained.report_
+    )
+
+
+def test_same_seed_same_estimator(trained, digits):
+    again = clone(trained).fit(digits[0], digits[2])
+    np.testing.assert_array_equal(again.readout_.coef_, trained.readout_.coef_)
+
+
+@pytest.mark.parametrize("target", ["labels", "teacher", "both"])
+def test_training_from_a_reference_network(digits, target):
+    X_train, X_test, y_train, y_test = digits
+    mlp = MLPClassifier((40,), max_iter=40, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mlp.fit(X_train, y_train)
+    clf = CompressedMLPClassifier(
+        estimator=mlp, target=target, **{**TRAINED, "max_iter": 20}
+    )
+    clf.fit(X_train, None if target == "teacher" else y_train)
+    assert clf.score(X_test, y_test) > 0.93
+    if target != "labels":
+        assert clf.teacher_agreement_ > 0.93
+
+
+def test_class_weights_count(digits):
+    X, _, y, _ = digits
+    clf = CompressedMLPClassifier((20,), class_weight={0: 0.0}, **TRAINED)
+    assert not (clf.fit(X, y).predict(X) == 0).any()
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_regressor(n_targets):
+    X, y = make_regression(400, 10, n_targets=n_targets, noise=1, random_state=0)
+    y = 1e6 + np.sign(y) * np.abs(y) ** 1.5
+    reg = CompressedMLPRegressor((60,), **TRAINED, learning_rate_init=0.005)
+    assert reg.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.8
+    random = CompressedMLPRegressor((60,), eps=0.5, random_state=0)
+    random.fit(X[:300], y[:300])
+    assert reg.score(X[300:], y[300:]) > random.score(X[300:], y[300:])
+
+
+@pytest.mark.parametrize("kind", ["labels", "numbers"])
+def test_compressor_learns_from_y(digits, kind):
+    X_train, X_test, y_train, y_test = digits
+    y = y_train if kind == "labels" else y_train + 0.5
+    compressor = NTKCompressor((40,), **{**TRAINED, "max_iter": 20})
+    model = make_pipeline(compressor, LogisticRegression(max_iter=1000))
+    features = compressor.fit(X_train, y).transform(X_test)
+    assert features.shape == (len(X_test), 40)
+    model = make_pipeline(clone(compressor), LogisticRegression(C=100, max_iter=2000))
+    assert model.fit(X_train, y_train).score(X_test, y_test) > 0.9
+
+
+def test_sparse_and_dask_rows_are_those_of_memory(digits):
+    X, _, y, _ = digits
+    X, y = X[:300], y[:300]
+    clf = CompressedMLPClassifier((20,), **{**TRAINED, "max_iter": 3})
+    expected = clone(clf).fit(X, y).decision_function(X)
+    found = clone(clf).fit(sparse.csr_array(X), y).decision_function(X)
+    np.testing.assert_array_equal(found, expected)
+    da = pytest.importorskip("dask.array")
+    found = clone(clf).fit(da.from_array(X, chunks=(120, 64)), y).decision_function(X)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_ctrl_c_keeps_what_was_trained(digits, monkeypatch):
+    X, _, y, _ = digits
+    clf = CompressedMLPClassifier((20,), **TRAINED)
+
+    def interrupt(name, text):
+        if text.startswith("Iteration 3"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_lossless._fitted.print_progress", interrupt)
+    clf.set_params(verbose=1)
+    with pytest.warns(ConvergenceWarning, match="Training interrupted by user"):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 3
+    assert clf.score(X, y) > 0.5
+
+
+def test_partial_fit_goes_on_with_the_readout(trained, digits):
+    X, _, y, _ = digits
+    clf = deepcopy(trained)
+    with pytest.warns(UserWarning, match="the readout starts anew"):
+        clf.partial_fit(X[:600], y[:600])
+    clf.partial_fit(X[600:], y[600:])
+    np.testing.assert_array_equal(
+        clf.compressor_.codes(X), trained.compressor_.codes(X)
+    )
+    assert clf.score(X, y) > 0.95
+    with pytest.raises(ValueError, match="hidden_weights='trained' needs all samples"):
+        CompressedMLPClassifier(**TRAINED).partial_fit(X, y, classes=range(10))
+
+
+def test_search_over_eps(digits):
+    X, _, y, _ = digits
+    clf = CompressedMLPClassifier((20,), **{**TRAINED, "max_iter": 5})
+    search = GridSearchCV(clf, {"eps": [0.5, 0.9]}, cv=2).fit(X[:400], y[:400])
+    assert search.best_params_["eps"] in (0.5, 0.9)
+
+
+def test_no_targets(digits):
+    with pytest.raises(ValueError, match="learns from y, got y=None"):
+        NTKCompressor(hidden_weights="trained").fit(digits[0])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"max_iter": 0},
+        {"batch_size": 0},
+        {"batch_size": "all"},
+        {"learning_rate_init": 0.0},
+        {"tol": -1.0},
+        {"n_iter_no_change": 0},
+        {"validation_fraction": 1.0},
+        {"early_stopping": "yes"},
+    ],
+)
+def test_bad_parameters(digits, parameters):
+    clf = CompressedMLPClassifier(**{**TRAINED, **parameters})
+    with pytest.raises(ValueError, match=f"'{next(iter(parameters))}' parameter"):
+        clf.fit(digits[0], digits[2])

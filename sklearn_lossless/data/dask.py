@@ -20,7 +20,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import INPUT_DTYPES, check_sample_weight
+from .._validation import INPUT_DTYPES, check_sample_weight, check_weight_sum
 from ..network.quantizer import canonical
 from .base import Part
 
@@ -263,6 +263,7 @@ def _checked(X: Any, y: Any, weight: Any, n_features: int, targets: str | None) 
             ensure_non_negative=True,
             allow_all_zero_weights=True,  # in one chunk, not in all
         )
+        check_weight_sum(weight)
     return Part(X, y, weight)
 
 

@@ -48,7 +48,8 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
 
         - ``codes`` of shape (n_samples, n_features_out), uint8;
         - of a compressor ``features`` of the same shape, float64;
-        - of a classifier ``label`` (n_samples,), int64 or string, ``probabilities``
+        - of a classifier ``label`` (n_samples,), int64 (uint64 where
+          labels need it), float64 or string, ``probabilities``
           (n_samples, n_classes), and ``scores`` (n_samples, n_scores), float64;
         - of a regressor ``prediction``, float64, of the shape that
           ``est.predict`` gives.
@@ -62,7 +63,8 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     TypeError
         If `est` is of another kind.
     ValueError
-        If `input_dtype` is unknown, or if the readout is an estimator of its own.
+        If `input_dtype` is unknown, if the readout is an estimator of its own, or if
+        ONNX has no type for the class labels.
 
     See Also
     --------
@@ -258,7 +260,9 @@ def _scores(graph: _Graph, model: ExportedModel, codes: str) -> str:
     real = graph.add("Cast", codes, to=TensorProto.DOUBLE)
     scores = graph.add("MatMul", real, weights)
     scores = graph.add("Mul", scores, readout.grid)
-    return graph.add("Add", scores, readout.offset)
+    # ONNX Runtime leaves out additions of one number that is 0 in single precision.
+    unseen = (readout.offset != 0) & (np.abs(readout.offset) < 1e-30)
+    return graph.add("Sum" if unseen.any() else "Add", scores, readout.offset)
 
 
 def _classify(graph: _Graph, model: ExportedModel, scores: str) -> None:
@@ -270,11 +274,17 @@ def _classify(graph: _Graph, model: ExportedModel, scores: str) -> None:
     best = graph.add("ArgMax", scores, axis=1, keepdims=0)
     labels = model.classes
     if labels.dtype.kind in "biu":
-        labels = labels.astype(np.int64)
-    elif labels.dtype.kind == "f":
+        # Only labels of 2**63 and above need the type without a sign.
+        labels = labels.astype(np.int64 if int(labels.max()) < 2**63 else np.uint64)
+    elif labels.dtype.kind == "f" and labels.dtype.itemsize <= 8:
         labels = labels.astype(np.float64)
+    elif labels.dtype.kind not in "OUT":
+        raise ValueError(
+            f"Class labels of dtype {labels.dtype} cannot be exported; expected "
+            f"strings, numbers of at most 64 bits or booleans, got {labels[0]!r}."
+        )
     label = graph.add("Gather", labels, best)
-    kind = labels.dtype if labels.dtype.kind in "if" else np.dtype(object)
+    kind = labels.dtype if labels.dtype.kind in "iuf" else np.dtype(object)
     graph.output("label", label, kind)
     calibrated = graph.add("Mul", scores, np.float64(model.temperature))
     probabilities = graph.add("Softmax", calibrated, axis=1)

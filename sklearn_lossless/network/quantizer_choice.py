@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._resolution import check_resolution
 from .outliers import DOMINANT, bulk_ranges, may_have_outliers
 from .quantizer import SHIFT_UNIT, Quantizer, ValueRange, code_sums, value_range
 
@@ -111,10 +112,11 @@ def quantizer_and_range(
             f"The range of X is not a finite double: from {low.min()} to {high.max()}."
         )
 
-    mean, std = _survey(total, low, widest)
+    mean, std = _survey(total, low, high, widest)
     n_steps = 2**n_bits - 1
     factor = _GAUSSIAN_STEP[n_bits - 1] * n_steps
-    window = np.minimum(width, factor * std)
+    with np.errstate(over="ignore"):
+        window = np.minimum(width, factor * std)
     few = may_have_outliers(window, width, std)
     if len(few):
         cut_low, cut_high = low.copy(), high.copy()
@@ -122,7 +124,7 @@ def quantizer_and_range(
         bulk = cut_high - cut_low
         if 0 < bulk.max() * DOMINANT <= window.max():
             low, high = cut_low, cut_high
-            mean, std = _survey(total, low, float(bulk.max()))
+            mean, std = _survey(total, low, high, float(bulk.max()))
             window = np.minimum(bulk, factor * std)
     size = float(window.max())
     start = np.clip(mean - size / 2, low, np.maximum(low, high - size))
@@ -132,9 +134,11 @@ def quantizer_and_range(
 def _survey(
     total: Callable[[Callable[..., Any]], Any],
     low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
     widest: float,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return mean and deviation of each feature, in cells from `low` on."""
+    check_resolution(low, high, widest, _SURVEY_BITS)
     survey = _at(low, (2**_SURVEY_BITS - 1) / widest, _SURVEY_BITS)
     codes = total(partial(code_sums, survey)).statistics()
     return survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
@@ -146,5 +150,6 @@ def _at(low: npt.NDArray[np.float64], inv_step: float, n_bits: int) -> Quantizer
     mantissa, exponent = math.frexp(inv_step)
     inv_step = math.ldexp(round(mantissa * 2**24), exponent - 24)
     # Beyond 2**52 cells from zero a double cannot tell the cells apart.
-    shift = np.clip(SHIFT_UNIT * (0.5 - low * inv_step), -(2.0**60), 2.0**60)
+    with np.errstate(over="ignore"):
+        shift = np.clip(SHIFT_UNIT * (0.5 - low * inv_step), -(2.0**60), 2.0**60)
     return Quantizer(inv_step, np.rint(shift).astype(np.int64), n_bits)

@@ -51,10 +51,17 @@ class LossSums:
         return cls(np.zeros(n_alphas), np.zeros(n_alphas), 0.0)
 
     def add(
-        self, number: int, residuals: Array, Y: Array, weight: Array, loss: Loss | None
+        self,
+        number: int,
+        residuals: Array,
+        Y: Array,
+        weight: Array,
+        loss: Loss | None,
+        units: Array | None = None,
     ) -> None:
         """Add residuals of shape (n_samples, n_targets) for alpha `number`."""
-        squared_errors = weight @ np.square(residuals).mean(axis=1)
+        errors = residuals if units is None else residuals * units
+        squared_errors = weight @ np.square(errors).mean(axis=1)
         self.squared_errors[number] += squared_errors
         self.losses[number] += (
             squared_errors if loss is None else weight @ loss(Y, Y - residuals)
@@ -76,7 +83,10 @@ def best_alpha(sums: LossSums) -> tuple[int, Array]:
 
 
 def sum_left_out_losses(
-    samples: Samples, path: RidgePath, loss: Loss | None = None
+    samples: Samples,
+    path: RidgePath,
+    loss: Loss | None = None,
+    units: Array | None = None,
 ) -> LossSums:
     """Leave out each of the samples that `path` was fitted on.
 
@@ -88,6 +98,8 @@ def sum_left_out_losses(
     loss : callable or None, default=None
         Maps targets and leave-one-out predictions to the loss of each sample. None:
         squared error.
+    units : ndarray of shape (n_targets,) or None, default=None
+        Of the targets, in which squared errors are averaged. None: 1.
 
     Returns
     -------
@@ -112,7 +124,7 @@ def sum_left_out_losses(
             for number in range(n_alphas)[some]:
                 residuals = centred - part[:, number - some.start] * path.y_scale
                 residuals /= one_minus_leverage[:, [number]]
-                sums.add(number, residuals, Y_block, of_rows, loss)
+                sums.add(number, residuals, Y_block, of_rows, loss, units)
         total += of_rows.sum()
     return replace(sums, weight=total)
 
@@ -181,6 +193,7 @@ def fit_by_kernel(
     scale: Array,
     alphas: Array | None = None,
     loss: Loss | None = None,
+    units: Array | None = None,
 ) -> tuple[RidgeSolution, Array]:
     """Fit by the kernel matrix of not more samples than features.
 
@@ -192,7 +205,7 @@ def fit_by_kernel(
         The features are the codes times this.
     alphas : ndarray of shape (n_alphas,) or None, default=None
         Regularisations to try. None: 21 around the mean eigenvalue.
-    loss : callable or None, default=None
+    loss, units : default=None
         As in `sum_left_out_losses`.
 
     Returns
@@ -236,7 +249,7 @@ def fit_by_kernel(
 
     sums = LossSums.zeros(len(alphas))
     for number in range(len(alphas)):
-        sums.add(number, residuals_of(number), Y, weight, loss)
+        sums.add(number, residuals_of(number), Y, weight, loss, units)
     best, losses = best_alpha(replace(sums, weight=weight.sum()))
     coef = coef_of(best)
     intercept = y_mean - coef @ (scale * code_mean)

@@ -107,5 +107,5 @@ def _on_grid(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Round each column of `weights` to integers of `n_bits` times a power of two."""
     _, exponents = np.frexp(np.abs(weights).max(axis=0, initial=0.0))
-    grid = np.ldexp(1.0, np.maximum(exponents - n_bits, -1022))
+    grid = np.ldexp(1.0, np.maximum(exponents - n_bits, -1074))
     return np.rint(weights / grid), grid

@@ -16,6 +16,7 @@ from .leave_one_out import predict_left_out
 from .linear import LinearReadout
 from .samples import Samples
 from .statistics import Decomposition, RidgeStatistics
+from .target_line import TargetLine
 
 __all__ = ["OnlineRidge"]
 
@@ -34,8 +35,8 @@ class OnlineRidge:
         Gives the codes; fixed from the first batch on.
     n_targets : int
         Number of columns of the targets.
-    offset : ndarray of shape (n_targets,) or float, default=0.0
-        Subtracted from the targets, so that sums of products lose less to rounding.
+    line : TargetLine or None, default=None
+        On which real targets are; None for classes.
     single : bool, default=False
         Whether targets had one dimension.
     alpha : float or None, default=None
@@ -50,7 +51,7 @@ class OnlineRidge:
 
     network: CompressedNetwork
     n_targets: int
-    offset: Array | float = 0.0
+    line: TargetLine | None = None
     single: bool = False
     alpha: float | None = None
     statistics: RidgeStatistics | None = None
@@ -65,7 +66,7 @@ class OnlineRidge:
         Parameters
         ----------
         samples : Samples
-            Real targets are less the offset.
+            Real targets are on the line.
         alpha, report
             As of the class.
 
@@ -85,6 +86,14 @@ class OnlineRidge:
             self, statistics=statistics, sample=sample, alpha=alpha, report=report
         )
 
+    def with_exponent(self, exponent: Array) -> Self:
+        """Return the readout of the same batches, for targets in other units."""
+        assert self.line is not None
+        assert self.statistics is not None
+        line = self.line.with_exponent(exponent)
+        statistics = self.statistics.in_units(exponent - self.line.exponent)
+        return replace(self, line=line, statistics=statistics)
+
     @property
     def is_solved(self) -> bool:
         """Whether `readout` has been computed."""
@@ -99,7 +108,8 @@ class OnlineRidge:
         alphas = decomposition.default_alphas()
         if self.alpha is not None:
             alphas = np.array([self.alpha])
-        losses = decomposition.gcv_losses(alphas)
+        line = self.line
+        losses = decomposition.gcv_losses(alphas, 1.0 if line is None else line.units)
         best = int(losses.argmin())
         coef = decomposition.coef(alphas[best])
         temperature = None
@@ -108,14 +118,16 @@ class OnlineRidge:
             path = decomposition.path(alphas[[best]])
             scores = predict_left_out(samples, path, 0)
             temperature = LeftOut.of(samples, scores).temperature()
+        if line is not None:
+            losses = line.losses(losses)
         if self.report is not None:
             self.report(
                 f"ridge readout: alpha={alphas[best]:.3g}, generalised "
                 f"cross-validation {losses.min():.4g}"
             )
-        return LinearReadout(
+        readout = LinearReadout(
             coef=coef,
-            intercept=decomposition.intercept(coef) - coef @ offset + self.offset,
+            intercept=decomposition.intercept(coef) - coef @ offset,
             alpha=float(alphas[best]),
             alphas=alphas,
             losses=losses,
@@ -123,3 +135,4 @@ class OnlineRidge:
             temperature=temperature,
             single=self.single,
         )
+        return readout if line is None else line.undo(readout)

@@ -19,6 +19,7 @@ from .leave_one_out import (
 )
 from .linear import LinearReadout
 from .statistics import Decomposition, RidgePath, RidgeStatistics
+from .target_line import TargetLine
 
 __all__ = ["fit_ridge"]
 
@@ -33,6 +34,7 @@ def fit_ridge(
     alphas: Array | None = None,
     loss: Loss | None = None,
     n_left_out: int = 0,
+    line: TargetLine | None = None,
 ) -> tuple[LinearReadout, LeftOut | None]:
     """Fit a ridge regression with intercept for every alpha, keep the best.
 
@@ -57,6 +59,8 @@ def fit_ridge(
     n_left_out : int, default=0
         Samples with weight whose left-out scores are asked for. Of more samples a
         fixed subset is drawn; where there are fewer than features all have theirs.
+    line : TargetLine or None, default=None
+        On which the targets are; the readout and its losses are of what is off it.
 
     Returns
     -------
@@ -70,6 +74,7 @@ def fit_ridge(
     sections 3 and 4.
     """
     n_features, statistics, left_out = len(step_size), None, None
+    units = None if line is None else line.units
     if data.n_samples > n_features:
         statistics = data.total(RidgeStatistics.of, keep=True)
         if data.fetch(data.apply(_n_samples, statistics)) <= n_features:
@@ -77,7 +82,7 @@ def fit_ridge(
     if statistics is None:
         # Samples without weight are as if they were not there.
         samples = data.take(np.flatnonzero(data.gather(has_weight)))
-        solution, scores = fit_by_kernel(samples, step_size, alphas, loss)
+        solution, scores = fit_by_kernel(samples, step_size, alphas, loss, units)
         if n_left_out:
             left_out = LeftOut.of(samples, scores)
     else:
@@ -87,7 +92,7 @@ def fit_ridge(
         )
         del statistics
         path = data.apply(_path, decomposition, alphas)
-        best, losses = best_alpha(data.total(sum_left_out_losses, path, loss))
+        best, losses = best_alpha(data.total(sum_left_out_losses, path, loss, units))
         if n_left_out:
             samples = data.take(sample_rows(data, n_left_out))
             scores = data.fetch(data.apply(predict_left_out, samples, path, best))
@@ -102,10 +107,10 @@ def fit_ridge(
         intercept=solution.intercept - solution.coef @ offset,
         alpha=solution.alpha,
         alphas=solution.alphas,
-        losses=solution.losses,
+        losses=solution.losses if line is None else line.losses(solution.losses),
         criterion="loo",
     )
-    return readout, left_out
+    return readout if line is None else line.undo(readout), left_out
 
 
 def _n_samples(statistics: RidgeStatistics) -> int:

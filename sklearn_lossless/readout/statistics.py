@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -49,6 +50,8 @@ class RidgeStatistics:
     y_total, y_squares : ndarray of shape (n_targets,), dtype float64
     weight, squared_weight : float
         Sums of the weights and of their squares.
+    weight_norm : float
+        Root of the sum of the squared weights, for which squares need be no floats.
     n_samples : int
         Number of samples that have weight.
     """
@@ -60,6 +63,7 @@ class RidgeStatistics:
     y_squares: Array
     weight: float = 0.0
     squared_weight: float = 0.0
+    weight_norm: float = 0.0
     n_samples: int = 0
 
     @property
@@ -70,8 +74,8 @@ class RidgeStatistics:
         ----------
         Kish, "Survey sampling", 1965, section 11.7.
         """
-        if not 0 < self.squared_weight < np.inf:  # beyond the range of squares
-            return self.n_samples
+        if not 1e-280 < self.squared_weight < np.inf:  # beyond the range of squares
+            return (self.weight / self.weight_norm) ** 2 if self.weight else 0.0
         return self.weight * (self.weight / self.squared_weight)
 
     @classmethod
@@ -143,6 +147,16 @@ class RidgeStatistics:
             self.weight += weight[rows].sum()
             with np.errstate(over="ignore", under="ignore"):
                 self.squared_weight += np.square(weight[rows]).sum()
+            self.weight_norm = math.hypot(self.weight_norm, *weight[rows])
+
+    def in_units(self, exponent: Array) -> RidgeStatistics:
+        """Return the sums with targets in units of ``2**exponent``."""
+        return replace(
+            self,
+            cross=np.ldexp(self.cross, -exponent),
+            y_total=np.ldexp(self.y_total, -exponent),
+            y_squares=np.ldexp(self.y_squares, -2 * exponent),
+        )
 
     def __add__(self, other: RidgeStatistics) -> RidgeStatistics:
         """Return the sums of both."""
@@ -154,6 +168,7 @@ class RidgeStatistics:
             self.y_squares + other.y_squares,
             self.weight + other.weight,
             self.squared_weight + other.squared_weight,
+            math.hypot(self.weight_norm, other.weight_norm),
             self.n_samples + other.n_samples,
         )
 
@@ -356,24 +371,26 @@ class Decomposition:
             n_samples=self.n_samples,
         )
 
-    def gcv_losses(self, alphas: Array) -> Array:
+    def gcv_losses(self, alphas: Array, units: Array | float = 1.0) -> Array:
         """Return the generalised cross-validation of the squared error.
 
         It needs no sample: ``n |y - H y|^2 / (n - tr H)^2`` follows from the Gram
         matrix, averaged over targets. With weights, n is the effective number of
-        samples, which makes ``tr H / n`` their weighted mean leverage.
+        samples, which makes ``tr H / n`` their weighted mean leverage. `units` are
+        those of the targets, in which squared errors are averaged.
 
         References
         ----------
         Golub, Heath, Wahba, "Generalized cross-validation as a method for choosing
         a good ridge parameter", Technometrics 1979, equation 1.4.
         """
-        values = self.values[:, np.newaxis]
+        # A power of two: squares of large or small weights are no floats.
+        unit = np.ldexp(1.0, min(-int(np.frexp(self.weight)[1]), 1000))
+        values, alphas = self.values[:, np.newaxis] * unit, alphas * unit
         kept = values / (values + alphas)
-        squares = np.square(self.rotated).sum(axis=1)[:, np.newaxis]
+        squares = np.square(self.rotated * (units * unit)).sum(axis=1)[:, np.newaxis]
         explained = squares * (1 + alphas / (values + alphas)) / (values + alphas)
-        residual = np.maximum(self.y_variance.sum() - explained.sum(axis=0), 0.0)
-        one_minus_leverage = np.maximum(
-            1 - (1 + kept.sum(axis=0)) / self.n_effective, LEAST_SLACK
-        )
-        return residual / (self.weight * len(self.y_mean)) / one_minus_leverage**2
+        total = (self.y_variance * unit * np.square(units)).sum()
+        residual = np.maximum(total - explained.sum(axis=0), 0.0)
+        slack = np.maximum(1 - (1 + kept.sum(axis=0)) / self.n_effective, LEAST_SLACK)
+        return residual / (self.weight * unit * len(self.y_mean)) / slack**2

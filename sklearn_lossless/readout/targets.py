@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..data import Part
 from .classes import SignTargets, all_scores
+from .target_line import TargetLine, TargetSums
 
 __all__ = [
     "ClassTargets",
@@ -18,7 +19,7 @@ __all__ = [
     "classes_of_batches",
     "classes_of_teacher",
     "labelled_by_teacher",
-    "weighted_sums",
+    "target_sums",
 ]
 
 Array = npt.NDArray[Any]
@@ -64,20 +65,20 @@ class NumberTargets:
 
     Parameters
     ----------
-    offset : ndarray of shape (n_targets,) or float, default=0.0
-        Subtracted from the targets.
+    line : TargetLine or None, default=None
+        On which the targets are put. None: they stay as they are.
     target : {"labels", "teacher", "both"}, default="labels"
     """
 
-    offset: Array | float = 0.0
+    line: TargetLine | None = None
     target: str = "labels"
 
     def __call__(self, part: Part) -> tuple[Array, None, Array | None]:
         """Return targets and weights of the rows of a part; there are no labels."""
         Y: Any = part.y if self.target == "labels" else part.scores
         if self.target == "both":
-            Y = (Y + part.y) / 2
-        return np.asarray(Y - self.offset), None, part.weight
+            Y = Y / 2 + part.y / 2
+        return Y if self.line is None else self.line.of(Y), None, part.weight
 
 
 def labelled_by_teacher(part: Part, classes: Array) -> Part:
@@ -86,12 +87,10 @@ def labelled_by_teacher(part: Part, classes: Array) -> Part:
     return part._replace(y=classes[all_scores(part.scores).argmax(axis=1)])
 
 
-def weighted_sums(part: Part, targets: NumberTargets) -> Array:
-    """Return the sums of weighted targets over a part, and last that of the weights."""
+def target_sums(part: Part, targets: NumberTargets) -> TargetSums:
+    """Return the sums of the targets of a part, from which their line follows."""
     Y, _, weight = targets(part)
-    if weight is None:
-        return np.append(Y.sum(axis=0), len(Y))
-    return np.append((Y * weight[:, np.newaxis]).sum(axis=0), weight.sum())
+    return TargetSums.of(Y, weight)
 
 
 def check_several(name: str, classes: Array) -> None:

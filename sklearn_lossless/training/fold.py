@@ -13,6 +13,7 @@ from ..data import Data, has_weight, row_blocks
 from ..network import CompressedNetwork, Dense, TernaryWeights
 from ..network.layers import FIXED_POINT, line_of_codes
 from .layers import TrainedLayer
+from .sums import Sums
 
 __all__ = ["folded_network", "lines_of_thresholds"]
 
@@ -156,14 +157,4 @@ def _sums(part: Any, network: CompressedNetwork, signs: Array) -> Any:
         sums = sums.astype(np.float64)  # integers: sums of these are exact
         total += sums.sum(axis=0)
         squares += np.square(sums).sum(axis=0)
-    return _Sums(np.count_nonzero(weighted), total, squares)
-
-
-class _Sums(tuple[Any, ...]):
-    """Numbers and arrays that add up one by one."""
-
-    def __new__(cls, *values: Any) -> _Sums:
-        return super().__new__(cls, values)
-
-    def __add__(self, other: Any) -> _Sums:
-        return _Sums(*(a + b for a, b in zip(self, other, strict=True)))
+    return Sums(np.count_nonzero(weighted), total, squares)

@@ -12,7 +12,8 @@ from scipy import special
 from ..data import Data, Part
 from ..readout import LinearReadout
 from ..readout.classes import all_scores
-from ..readout.targets import NumberTargets, weighted_sums
+from ..readout.targets import NumberTargets
+from .sums import Sums
 
 __all__ = ["ClassGoal", "Goal", "NumberGoal"]
 
@@ -120,36 +121,31 @@ class NumberGoal:
 
     Parameters
     ----------
-    offset, scale : ndarray of shape (n_targets,)
-        Mean and deviation of the targets.
-    target : {"labels", "teacher", "both"}, default="labels"
-        The numbers, those of a teacher, or the mean of both.
+    numbers : NumberTargets
+        The numbers, centred.
+    scale : ndarray of shape (n_targets,)
+        Their deviation.
     """
 
-    offset: Array
+    numbers: NumberTargets
     scale: Array
-    target: str = "labels"
 
     @classmethod
-    def of(cls, data: Data, target: str = "labels") -> NumberGoal:
-        """Return the goal whose mean and deviation are those of data."""
-        *sums, weight = data.total(weighted_sums, NumberTargets(target=target))
-        offset = np.array(sums) / weight
-        centred = cls(offset, np.ones(len(offset)), target)
-        scale = np.sqrt(data.total(_weighted_squares, centred) / weight)
-        return cls(offset, np.where(scale > 0, scale, 1.0), target)
+    def of(cls, data: Data, numbers: NumberTargets) -> NumberGoal:
+        """Return the goal whose deviation is that of data."""
+        squares, weight = data.total(_weighted_squares, numbers)
+        scale = np.sqrt(squares / weight)
+        return cls(numbers, np.where(scale > 0, scale, 1.0))
 
     @property
     def n_outputs(self) -> int:
         """Number of targets."""
-        return len(self.offset)
+        return len(self.scale)
 
     def targets(self, part: Part) -> tuple[Array, Array | None]:
         """Return the wanted numbers and the weights of the rows of a part."""
-        Y: Any = part.y if self.target == "labels" else part.scores
-        if self.target == "both":
-            Y = (Y + part.y) / 2
-        return ((Y - self.offset) / self.scale).astype(np.float32), part.weight
+        Y, _, weight = self.numbers(part)
+        return (Y / self.scale).astype(np.float32), weight
 
     def loss(self, scores: Array, wanted: Array) -> tuple[Array, Array]:
         """Return the loss of each row, and its gradient; `scores` is overwritten."""
@@ -166,15 +162,18 @@ class NumberGoal:
         self, coef: Array, intercept: Array, offset: Array, n_features: int
     ) -> LinearReadout:
         """Return the readout of features that was trained, as that of classes is."""
-        intercept = self.offset + self.scale * (intercept - coef @ offset)
+        intercept = self.scale * (intercept - coef @ offset)
         coef = np.pad(coef, ((0, 0), (n_features - coef.shape[1], 0)))
-        return LinearReadout(self.scale[:, np.newaxis] * coef, intercept)
+        readout = LinearReadout(self.scale[:, np.newaxis] * coef, intercept)
+        line = self.numbers.line
+        return readout if line is None else line.undo(readout)
 
 
-def _weighted_squares(part: Part, goal: NumberGoal) -> Array:
-    wanted, weight = goal.targets(part)
-    squares = np.square(wanted, dtype=float)
-    return squares.sum(axis=0) if weight is None else np.asarray(weight @ squares)
+def _weighted_squares(part: Part, numbers: NumberTargets) -> Sums:
+    Y, _, weight = numbers(part)
+    if weight is None:
+        weight = np.ones(len(Y))
+    return Sums(weight @ np.square(Y), weight.sum())
 
 
 Goal = ClassGoal | NumberGoal

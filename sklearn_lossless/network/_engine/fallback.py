@@ -21,7 +21,9 @@ def quantize(
     out: npt.NDArray[Any],
 ) -> None:
     """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``."""
-    out[:] = np.clip(np.floor(X.astype(np.float64) * inv_step + shift), 0, max_code)
+    with np.errstate(over="ignore"):  # infinite is far enough
+        cells = np.floor(X.astype(np.float64) * inv_step + shift)
+    out[:] = np.clip(cells, 0, max_code)
 
 
 def draw_places(
