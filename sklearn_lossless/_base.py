@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
@@ -221,16 +222,12 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         data: Data,
         hidden: Architecture | NTKCompressor | None,
         targets: Any,
+        goal: Callable[[Data], Goal],
         **start: Any,
     ) -> None:
         """Add a batch to those before; fix the hidden layers if they are not."""
         online = self._kept if isinstance(self._kept, OnlineRidge) else None
         if hidden is not None:  # they are to be fixed
-            if self.hidden_weights == "trained":
-                raise ValueError(
-                    "hidden_weights='trained' needs all samples at once: fit them "
-                    "first, then partial_fit goes on with the readout."
-                )
             part = data.take_all()
             if self._waiting is not None:
                 part = Part.join([self._waiting, part])
@@ -238,7 +235,8 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             if isinstance(hidden, Architecture) and not varies(data):
                 self._waiting = part
                 return
-            self._fit_hidden(data, hidden)
+            trains = self.hidden_weights == "trained"
+            self._fit_hidden(data, hidden, goal(data) if trains else None)
         elif online is None and (self._kept, self._own_readout) != (None, None):
             warn_user(
                 "fit keeps no statistics that partial_fit could add to: the hidden "

@@ -327,13 +327,12 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
 
         Batches add up: after all of them the readout is that of one fit on all the
         samples, in whatever order and portions they came. `alpha` is that of the last
-        batch. The hidden layers are fixed by the first batch, whose mean, scale and
-        range should therefore be typical; or by an earlier :meth:`fit`, of which the
-        hidden layers are kept, but not the readout. Without `alpha`, the regularisation
-        is chosen by generalised cross-validation of the squared error, which needs no
-        sample again; probabilities are calibrated on leave-one-out scores of 4096
-        samples. A first batch whose rows are all equal, or a single one, is kept until
-        another row tells the scale of the inputs.
+        batch. The hidden layers are fixed by the first batch (trained on it, if they
+        are), which should be typical; or by an earlier :meth:`fit`, of which the hidden
+        layers are kept, but not the readout. Without `alpha`, the regularisation is
+        chosen by generalised cross-validation of the squared error; probabilities are
+        calibrated on leave-one-out scores of 4096 samples. A first batch whose rows are
+        all equal is kept until another row tells the scale of the inputs.
 
         Parameters
         ----------
@@ -372,7 +371,13 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         classes = classes_of_batches(name, classes, known, weights.labels)
         costs = class_costs(self.class_weight, classes, weights.of(classes))
         n_targets = 1 if len(classes) == 2 else len(classes)
-        self._add_batch(data, hidden, ClassTargets(classes, costs), n_targets=n_targets)
+        self._add_batch(
+            data,
+            hidden,
+            ClassTargets(classes, costs),
+            lambda data: ClassGoal(classes, costs),
+            n_targets=n_targets,
+        )
         self.classes_ = classes
         return self
 

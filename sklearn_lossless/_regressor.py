@@ -302,6 +302,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             data,
             hidden,
             NumberTargets(line),
+            lambda data: NumberGoal.of(data, NumberTargets(line)),
             n_targets=len(exponent),
             line=line,
             single=len(data.y_shape or ()) == 1,

@@ -453,8 +453,17 @@ def test_partial_fit_goes_on_with_the_readout(trained, digits):
         clf.compressor_.codes(X), trained.compressor_.codes(X)
     )
     assert clf.score(X, y) > 0.95
-    with pytest.raises(ValueError, match="hidden_weights='trained' needs all samples"):
-        CompressedMLPClassifier(**TRAINED).partial_fit(X, y, classes=range(10))
+
+
+def test_the_first_batch_trains_the_hidden_layers(digits):
+    X, _, y, _ = digits
+    clf = CompressedMLPClassifier((40,), **TRAINED)
+    clf.partial_fit(X[:600], y[:600], classes=range(10))
+    expected = CompressedMLPClassifier((40,), **TRAINED).fit(X[:600], y[:600])
+    np.testing.assert_array_equal(
+        clf.compressor_.codes(X), expected.compressor_.codes(X)
+    )
+    assert clf.partial_fit(X[600:], y[600:]).score(X, y) > 0.9
 
 
 def test_search_over_eps(digits):
