@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
@@ -28,6 +29,7 @@ from .reference.architecture import (
 )
 from .reference.network import NOT_FITTED_HINT, check_n_features
 from .reference.teacher import Teacher, read_teacher, sum_squares
+from .training import Goal
 
 __all__ = ["Agreement", "CompressedMLP"]
 
@@ -95,7 +97,12 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         warn_ignored(self, others, "its hidden layers")
         return compressor
 
-    def _fit_hidden(self, data: Data, hidden: Architecture | NTKCompressor) -> None:
+    def _fit_hidden(
+        self,
+        data: Data,
+        hidden: Architecture | NTKCompressor,
+        goal: Goal | None = None,
+    ) -> None:
         """Fit the hidden layers, or adopt fitted ones."""
         if isinstance(hidden, NTKCompressor):
             compressor = self._adopted(hidden, data.n_features)
@@ -104,8 +111,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
-            compressor._fit_data(data, hidden)
+            compressor._fit_data(data, hidden, goal)
         self.compressor_ = compressor
+        self._course = getattr(compressor, "_course", None)
         self.network_ = compressor.network_
         self.matching_ = compressor.matching_
         self.mean_ = compressor.mean_
@@ -164,8 +172,10 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             report=self._progress,
         )
 
-    def _teach(self, data: Data, hidden: Architecture | NTKCompressor) -> Data:
-        """Return the data with what the teacher says of each row."""
+    def _teach(
+        self, data: Data, hidden: Architecture | NTKCompressor
+    ) -> tuple[Data, float]:
+        """Return the data with what the teacher says of each row, and its unit."""
         assert isinstance(hidden, Architecture)
         teacher = read_teacher(
             hidden.reference,
@@ -176,9 +186,10 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         )
         data = data.map(_with_scores, teacher)
         if not is_classifier(self):
-            return data
+            return data, 1.0
         squares, weight = data.total(_squared_scores)
-        return data.map(_with_smaller_scores, np.sqrt(squares / weight) or 1.0)
+        unit = float(np.sqrt(squares / weight)) or 1.0
+        return data.map(_with_smaller_scores, unit), unit
 
     def _fit_ridge(
         self,
@@ -211,6 +222,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         data: Data,
         hidden: Architecture | NTKCompressor | None,
         targets: Any,
+        goal: Callable[[Data], Goal],
         **start: Any,
     ) -> None:
         """Add a batch to those before; fix the hidden layers if they are not."""
@@ -223,7 +235,8 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             if isinstance(hidden, Architecture) and not varies(data):
                 self._waiting = part
                 return
-            self._fit_hidden(data, hidden)
+            trains = self.hidden_weights == "trained"
+            self._fit_hidden(data, hidden, goal(data) if trains else None)
         elif online is None and (self._kept, self._own_readout) != (None, None):
             warn_user(
                 "fit keeps no statistics that partial_fit could add to: the hidden "

@@ -10,10 +10,11 @@ from scipy import special
 from sklearn.utils.metaestimators import available_if
 
 from ._base import CompressedMLP
-from .data import over_chunks
+from .data import Part, over_chunks
 from .readout import all_scores
+from .readout.targets import labelled_by_teacher
 
-__all__ = ["ClassPredictions"]
+__all__ = ["ClassPredictions", "count_hits"]
 
 
 def _delegates(method: str) -> Any:
@@ -22,7 +23,8 @@ def _delegates(method: str) -> Any:
     def check(self: ClassPredictions) -> bool:
         if hasattr(self, "network_"):  # parameters may be others by now
             return self._kept is not None or hasattr(self.readout_, method)
-        return isinstance(self.readout, str) or hasattr(self.readout, method)
+        named = self.readout is None or isinstance(self.readout, str)
+        return named or hasattr(self.readout, method)
 
     return available_if(check)
 
@@ -130,3 +132,19 @@ class ClassPredictions(CompressedMLP):
         """Call a method of the fitted readout on the features of validated `X`."""
         Z = self.network_.features(X, n_jobs=self.n_jobs)
         return getattr(self.readout_, method)(Z)
+
+    @property
+    def training_accuracy_(self) -> float:
+        """Share of the training samples that are predicted right."""
+        return self._agreement_with_labels("training_accuracy_")
+
+
+def count_hits(
+    part: Part, classifier: ClassPredictions, teacher_classes: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Return the weight of rows that agree with the teacher, with y, and of all."""
+    predicted = classifier._predict_validated(part.X)
+    weight = np.ones(len(predicted)) if part.weight is None else part.weight
+    told = predicted == labelled_by_teacher(part, teacher_classes).y
+    right = np.zeros(len(predicted)) if part.y is None else predicted == part.y
+    return np.array([(told * weight).sum(), (right * weight).sum(), weight.sum()])

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from ._base import Agreement, CompressedMLP
-from ._class_predictions import ClassPredictions
+from ._class_predictions import ClassPredictions, count_hits
 from ._validation import StrOptions, fit_context
-from .data import Data, Part
+from .data import Data
 from .export._kinds import Kind, exported_as
 from .readout import class_costs, label_weights, samples_of, zero_one_loss
 from .readout.estimator import check_readout, fit_estimator
@@ -26,13 +25,15 @@ from .readout.targets import (
     classes_of_teacher,
     labelled_by_teacher,
 )
+from .training import ClassGoal
 
 __all__ = ["CompressedMLPClassifier"]
 
 
 def _has_partial_fit(self: Any) -> bool:
     """Say whether the readout follows from sums over samples."""
-    if not (isinstance(self.readout, str) and self.readout == "ridge"):
+    is_named = isinstance(self.readout, str) and self.readout == "ridge"
+    if not (self.readout is None or is_named):
         raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
     if isinstance(self.class_weight, str):
         raise AttributeError(
@@ -72,15 +73,17 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         :class:`~sklearn.frozen.FrozenEstimator`.
     widen : int, default=1
         Factor of the widths of `estimator`.
-    hidden_weights : {"random", "fitted"}, default=None
+    hidden_weights : {"random", "fitted", "trained"}, default=None
         "random": drawn from the seed; so is None, with a warning where a fitted
         `estimator` is no teacher either. "fitted": signs of its largest weights.
+        "trained": found by gradient, for `target`.
     target : {"labels", "teacher", "both"}, default="labels"
         What the readout is trained for: `y`; what the fitted `estimator` says of `X`,
         for which `y` is not needed (of a classifier its scores, or for readouts that
         take labels its predictions); or, with a ridge readout, the mean of both.
-    readout : {"ridge", "logistic"} or classifier, default="ridge"
-        How the readout is trained. "ridge": least squares on +-1 targets, in
+    readout : {"ridge", "logistic"}, classifier or None, default=None
+        How the readout is trained. None: with the hidden layers, where these are
+        trained, else "ridge". "ridge": least squares on +-1 targets, in
         closed form. "logistic": multinomial logistic regression. A scikit-learn
         classifier is cloned and fitted on the features.
     alpha : float or None, default=None
@@ -89,6 +92,9 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         ("ridge") or by log-loss on a held-out fifth ("logistic").
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the readout's loss.
+    max_iter, batch_size, learning_rate_init, tol, n_iter_no_change, early_stopping, \
+            validation_fraction
+        Of training, see :class:`NTKCompressor`.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the hidden weights.
     n_jobs : int or None, default=None
@@ -166,7 +172,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CompressedMLP._parameter_constraints,
-        "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator],
+        "readout": [StrOptions({"ridge", "logistic"}), BaseEstimator, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -183,9 +189,16 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         widen: int = 1,
         hidden_weights: str | None = None,
         target: str = "labels",
-        readout: Any = "ridge",
+        readout: Any = None,
         alpha: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -203,6 +216,13 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         self.readout = readout
         self.alpha = alpha
         self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -241,15 +261,20 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         hidden = self._hidden()
         data = self._read(X, y, sample_weight, "labels")
         weighted = sample_weight is not None or self.class_weight is not None
-        check_readout(self.readout, data, weighted)
-        if self.target == "both" and self.readout != "ridge":
+        trains = self.hidden_weights == "trained"
+        default = "trained" if trains else "ridge"
+        kind = default if self.readout is None else self.readout
+        check_readout(kind, data, weighted)
+        takes_scores = kind in ("ridge", "trained")
+        if self.target == "both" and not takes_scores:
             raise ValueError(
                 "target='both' needs readout='ridge', which takes any scores as "
                 f"targets, got readout={self.readout!r}."
             )
         wanted, weights = data, None if y is None else data.total(label_weights)
         if self.target != "labels":
-            data = wanted = self._teach(data, hidden)
+            data, unit = self._teach(data, hidden)
+            wanted = data
             labels = None if weights is None else weights.labels
             said = classes_of_teacher(hidden.reference, labels)
         if self.target == "teacher":
@@ -259,7 +284,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         if not weights.weights.any():
             raise ValueError("sample_weight is zero for every sample.")
         # Readouts that take labels know the classes that occur.
-        scored = self.target != "labels" and self.readout == "ridge"
+        scored = self.target != "labels" and takes_scores
         classes = said if scored else weights.labels
         check_several(type(self).__name__, classes)
 
@@ -269,9 +294,17 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
                 f"class_weight={self.class_weight!r} leaves no sample any weight."
             )
         targets = ClassTargets(classes, costs, self.target if scored else "labels")
-        self._fit_hidden(data, hidden)
+        goal = None
+        if trains:
+            goal = ClassGoal(classes, costs)
+            if self.target != "labels":
+                goal = goal.taught(said, self.target, unit)
+        self._fit_hidden(wanted, hidden, goal)
         self.classes_ = classes
-        if self.readout == "ridge":
+        if kind == "trained":
+            assert self._course is not None
+            self._keep_readout(self._course.readout)
+        elif kind == "ridge":
             readout, left_out = self._fit_ridge(
                 wanted, targets, zero_one_loss, calibrate=True
             )
@@ -280,7 +313,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         else:
             self._fit_estimator(wanted.map(samples_of, self.network_, targets), data)
         if self.target != "labels":
-            told_right, right, weight = data.total(_hits, self._predictor(), said)
+            told_right, right, weight = data.total(count_hits, self._predictor(), said)
             with_labels = None if y is None else float(right / weight)
             self._agreement = Agreement(float(told_right / weight), with_labels)
         return self
@@ -294,14 +327,12 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
 
         Batches add up: after all of them the readout is that of one fit on all the
         samples, in whatever order and portions they came. `alpha` is that of the last
-        batch. The hidden layers are
-        fixed by the first batch, whose mean, scale and range should therefore be
-        typical; or by an earlier :meth:`fit`, of which the hidden layers are kept,
-        but not the readout. Without `alpha`, the regularisation is chosen by
-        generalised cross-validation of the squared error, which needs no sample
-        again; probabilities are calibrated on leave-one-out scores of 4096 samples. A
-        first batch whose rows are all equal, or a single one, is kept until another
-        row tells the scale of the inputs.
+        batch. The hidden layers are fixed by the first batch (trained on it, if they
+        are), which should be typical; or by an earlier :meth:`fit`, of which the hidden
+        layers are kept, but not the readout. Without `alpha`, the regularisation is
+        chosen by generalised cross-validation of the squared error; probabilities are
+        calibrated on leave-one-out scores of 4096 samples. A first batch whose rows are
+        all equal is kept until another row tells the scale of the inputs.
 
         Parameters
         ----------
@@ -340,7 +371,13 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         classes = classes_of_batches(name, classes, known, weights.labels)
         costs = class_costs(self.class_weight, classes, weights.of(classes))
         n_targets = 1 if len(classes) == 2 else len(classes)
-        self._add_batch(data, hidden, ClassTargets(classes, costs), n_targets=n_targets)
+        self._add_batch(
+            data,
+            hidden,
+            ClassTargets(classes, costs),
+            lambda data: ClassGoal(classes, costs),
+            n_targets=n_targets,
+        )
         self.classes_ = classes
         return self
 
@@ -360,19 +397,3 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
             return
         Z = self.network_.features(data.take_all().X, n_jobs=self.n_jobs)
         self._keep_readout(None, fit_estimator(self.readout, Z, samples.take_all()))
-
-    @property
-    def training_accuracy_(self) -> float:
-        """Share of the training samples that are predicted right."""
-        return self._agreement_with_labels("training_accuracy_")
-
-
-def _hits(
-    part: Part, classifier: CompressedMLPClassifier, teacher_classes: npt.NDArray[Any]
-) -> npt.NDArray[np.float64]:
-    """Return the weight of rows that agree with the teacher, with y, and of all."""
-    predicted = classifier._predict_validated(part.X)
-    weight = np.ones(len(predicted)) if part.weight is None else part.weight
-    told = predicted == labelled_by_teacher(part, teacher_classes).y
-    right = np.zeros(len(predicted)) if part.y is None else predicted == part.y
-    return np.array([(told * weight).sum(), (right * weight).sum(), weight.sum()])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from copy import copy
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +21,12 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
+from ._hidden_layers import (
+    goal_of,
+    kind_of_targets,
+    make_network,
+    warn_of_few_inputs,
+)
 from ._validation import (
     Interval,
     StrOptions,
@@ -29,27 +35,15 @@ from ._validation import (
     warn_of_lost_columns,
     warn_user,
 )
-from .data import Data, over_chunks, read_data, spread_rows
+from .data import Data, over_chunks, read_data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
-from .network import (
-    build_network,
-    code_sums,
-    n_nonzeros,
-    network_from_weights,
-    quantizer_and_range,
-)
+from .network import code_sums, quantizer_and_range
 from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
 from .theory import match_network
+from .training import Goal
 
 __all__ = ["NTKCompressor"]
-
-#: Neurons of the first layer keep this many inputs, whatever eps: with fewer they
-#: are nearly copies of each other.
-MIN_NONZEROS = 4
-
-#: Rows that the sums of fitted weights are calibrated on.
-_FITTED_ROWS = 8192
 
 
 @exported_as(Kind.COMPRESSOR)
@@ -95,12 +89,27 @@ class NTKCompressor(
         layers with activations between them.
     widen : int, default=1
         Factor of the widths of `estimator`.
-    hidden_weights : {"random", "fitted"}, default=None
+    hidden_weights : {"random", "fitted", "trained"}, default=None
         "random": drawn from the seed; so is None, but it warns where a fitted
         `estimator` has weights that are then not used. "fitted": each neuron keeps the
         signs of the largest weights of the fitted `estimator`, a share of 1 - `eps`,
-        which have to be stored. The theory is about random weights; this goes beyond
-        it.
+        which have to be stored. "trained": found by gradient, from `y`; first those of
+        the seed, or of a fitted `estimator`. The theory is about random weights.
+    max_iter : int, default=200
+        Epochs of training, over which the learning rate falls to zero. This and the
+        rest is for trained layers, as in :class:`sklearn.neural_network.MLPClassifier`.
+    batch_size : int or "auto", default="auto"
+        Rows of a batch; "auto": 200, or all if there are fewer.
+    learning_rate_init : float, default=0.001
+        First learning rate, of Adam.
+    tol : float, default=1e-4
+        What an epoch has to improve.
+    n_iter_no_change : int, default=10
+        After so many epochs that do not, training ends within as many more.
+    early_stopping : bool, default=False
+        Whether the score on rows that are held out counts, in place of the loss.
+    validation_fraction : float, default=0.1
+        Share of these rows.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the weights.
     n_jobs : int or None, default=None
@@ -124,6 +133,11 @@ class NTKCompressor(
         Number of input features.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
+    n_iter_ : int
+        Epochs of training; 1 for layers that are not trained.
+    loss_curve_ : list of float
+        Loss of each epoch; `best_loss_` is the least. `validation_scores_` has the
+        score after each epoch, with `early_stopping`.
 
     Warns
     -----
@@ -174,7 +188,17 @@ class NTKCompressor(
         "readout_layers": [StrOptions({"last", "all"})],
         "estimator": [object],
         "widen": [Interval(Integral, 1, None, closed="left")],
-        "hidden_weights": [StrOptions({"random", "fitted"}), None],
+        "hidden_weights": [StrOptions({"random", "fitted", "trained"}), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [
             Interval(Integral, None, -1, closed="right"),
@@ -196,6 +220,13 @@ class NTKCompressor(
         estimator: Any = None,
         widen: int = 1,
         hidden_weights: str | None = None,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -209,6 +240,13 @@ class NTKCompressor(
         self.estimator = estimator
         self.widen = widen
         self.hidden_weights = hidden_weights
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -221,8 +259,8 @@ class NTKCompressor(
         ----------
         X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data; only its mean, scale and range are used.
-        y : Ignored
-            Not used, present by API convention.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Labels or numbers, which trained hidden layers need; else not used.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in mean and scale.
 
@@ -238,32 +276,30 @@ class NTKCompressor(
             two samples, or values that are not finite.
         """
         architecture = read_architecture(self)
-        data = read_data(self, X, None, sample_weight, report=self._progress)
-        return self._fit_data(data, architecture)
+        targets = None
+        if self.hidden_weights == "trained":
+            targets = kind_of_targets(y)
+        data = read_data(
+            self, X, y, sample_weight, targets=targets, report=self._progress
+        )
+        return self._fit_data(data, architecture, goal_of(data, targets))
 
     def _check_architecture(self) -> None:
         """Raise if what the parameters say of the hidden layers does not fit."""
         read_architecture(self)
 
-    def _fit_data(self, data: Data, architecture: Architecture) -> Self:
-        """Fit without another look at the parameters."""
+    def _fit_data(
+        self, data: Data, architecture: Architecture, goal: Goal | None = None
+    ) -> Self:
+        """Fit without another look at the parameters; trained layers have a goal."""
         n_features = data.n_features
-        reference = None
-        if self.hidden_weights == "fitted":
-            reference = architecture.reference
-            assert reference is not None
-            reference.check_fitted(
-                "hidden_weights='fitted'",
-                n_features,
-                getattr(self, "feature_names_in_", None),
-            )
         quantizer, seen = quantizer_and_range(data.total_inputs, self.input_bits)
         statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
         varies = seen.low < seen.high
         names = getattr(self, "feature_names_in_", None)
         warn_of_lost_columns(varies, varies & (statistics.variance == 0), names)
-        if reference is None:
-            self._check_inputs(n_features, architecture.eps[0])
+        if self.hidden_weights != "fitted":
+            warn_of_few_inputs(n_features, architecture.eps[0])
         # A bias is one more input, of the others' mean variance.
         bias_std = 1 / math.sqrt(n_features)
         matching = match_network(
@@ -276,42 +312,17 @@ class NTKCompressor(
         if self._progress is not None:
             self._progress(f"matched activations\n{matching}")
 
-        taus = [layer.tau_in_compressed for layer in matching.layers]
-        options: dict[str, Any] = {
-            "eps": architecture.eps,
-            "seed": _draw_seed(self.random_state),
-            "readout_layers": self.readout_layers,
-        }
-        if reference is not None:
-            assert reference.weights is not None
-            assert reference.biases is not None
-            self.network_, correlations = network_from_weights(
-                quantizer,
-                spread_rows(data, _FITTED_ROWS),
-                reference.weights[:-1],
-                reference.biases[:-1],
-                architecture.activations,
-                matching.steps,
-                taus,
-                **options,
-            )
-            if self._progress is not None:
-                means = ", ".join(f"{each.mean():.3f}" for each in correlations)
-                self._progress(
-                    "correlation with the fitted neurons' inputs, mean of each layer: "
-                    + means
-                )
-        else:
-            self.network_ = build_network(
-                quantizer,
-                statistics,
-                matching.steps,
-                taus,
-                architecture.sizes,
-                bias_std=bias_std,
-                min_nonzeros=MIN_NONZEROS,
-                **options,
-            )
+        self.network_, self._course = make_network(
+            self,
+            data,
+            architecture,
+            matching,
+            quantizer,
+            statistics,
+            seed=_draw_seed(self.random_state),
+            bias_std=bias_std,
+            goal=goal,
+        )
         self.matching_ = matching
         self.mean_ = quantizer.decode(statistics.mean)
         self.scale_ = quantizer.inv_step / math.sqrt(statistics.total_variance)
@@ -363,17 +374,6 @@ class NTKCompressor(
     def code_line_(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Offset and step size of each feature."""
         return self.network_.code_line
-
-    def _check_inputs(self, n_features: int, eps: float) -> None:
-        """Warn if neurons see so few inputs that the theory is left behind."""
-        if (1 - eps) * n_features < MIN_NONZEROS:
-            kept = n_nonzeros(n_features, eps, MIN_NONZEROS)
-            warn_user(
-                f"X has {n_features} features: with eps={eps} a neuron of the "
-                f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
-                f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
-                "be matched only roughly, or lower eps."
-            )
 
     def _shallow_copy(self) -> Self:
         """Return a copy that a later fit of this one does not change."""

@@ -12,6 +12,7 @@ from .data import Report, print_progress
 from .export.archive import save
 from .export.sizes import SizeReport, size_report
 from .inspection import CompressionReport
+from .training import Course
 
 __all__ = ["FittedMixin"]
 
@@ -20,6 +21,33 @@ class FittedMixin:
     """Estimators that go into a model file."""
 
     verbose: int
+
+    #: What the training of the hidden layers was like; None where there was none.
+    _course: Course | None
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs of training; 1 for layers that are not trained."""
+        return len(self._course.losses) if self._course is not None else 1
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Loss of each epoch."""
+        if self._course is None:
+            raise AttributeError("loss_curve_ is that of trained hidden layers")
+        return self._course.losses
+
+    @property
+    def best_loss_(self) -> float:
+        """Least loss of an epoch."""
+        return min(self.loss_curve_)
+
+    @property
+    def validation_scores_(self) -> list[float]:
+        """Score after each epoch on rows that are held out."""
+        if self._course is None or not self._course.scores:
+            raise AttributeError("validation_scores_ come with early_stopping=True")
+        return self._course.scores
 
     def save(
         self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"

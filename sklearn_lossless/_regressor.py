@@ -17,6 +17,7 @@ from .export._kinds import Kind, exported_as
 from .readout import OnlineRidge
 from .readout.target_line import TargetSums
 from .readout.targets import NumberTargets, target_sums
+from .training import NumberGoal
 
 __all__ = ["CompressedMLPRegressor"]
 
@@ -55,15 +56,19 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         :class:`~sklearn.frozen.FrozenEstimator`.
     widen : int, default=1
         Factor of the widths of `estimator`.
-    hidden_weights : {"random", "fitted"}, default=None
+    hidden_weights : {"random", "fitted", "trained"}, default=None
         "random": drawn from the seed; so is None, with a warning where a fitted
         `estimator` is no teacher either. "fitted": signs of its largest weights.
+        "trained": found by gradient, for `target`.
     target : {"labels", "teacher", "both"}, default="labels"
         What the readout is trained for: `y`; what the fitted `estimator` predicts for
         `X`, for which `y` is not needed; or the mean of both.
     alpha : float or None, default=None
         L2 regularisation, for the features that :meth:`NTKCompressor.transform`
         gives. None: chosen by leave-one-out error.
+    max_iter, batch_size, learning_rate_init, tol, n_iter_no_change, early_stopping, \
+            validation_fraction
+        Of training, see :class:`NTKCompressor`.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the hidden weights.
     n_jobs : int or None, default=None
@@ -136,6 +141,13 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         hidden_weights: str | None = None,
         target: str = "labels",
         alpha: float | None = None,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -151,6 +163,13 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         self.hidden_weights = hidden_weights
         self.target = target
         self.alpha = alpha
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -188,14 +207,15 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         hidden = self._hidden()
         data = self._read(X, y, sample_weight, "numbers")
         if self.target != "labels":
-            data = self._teach(data, hidden)
+            data, _ = self._teach(data, hidden)
             self._check_outputs(hidden, data.y_shape)
         sums = data.total(target_sums, NumberTargets(target=self.target))
         if not sums.weight:
             raise ValueError("sample_weight is zero for every sample.")
         line = sums.line()
-        self._fit_hidden(data, hidden)
         targets = NumberTargets(line, self.target)
+        trains = self.hidden_weights == "trained"
+        self._fit_hidden(data, hidden, NumberGoal.of(data, targets) if trains else None)
         readout, _ = self._fit_ridge(data, targets, calibrate=False, line=line)
         shape = data.y_shape
         single = readout.n_targets == 1 if shape is None else len(shape) == 1
@@ -282,6 +302,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             data,
             hidden,
             NumberTargets(line),
+            lambda data: NumberGoal.of(data, NumberTargets(line)),
             n_targets=len(exponent),
             line=line,
             single=len(data.y_shape or ()) == 1,

@@ -175,7 +175,7 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     ):
         name = kind.estimator.__name__
         raise meta.fail(f"classes or temperature_ do not suit a {name}")
-    if is_classifier and not isinstance(params.get("readout", "ridge"), str):
+    if is_classifier and not isinstance(params.get("readout"), str | None):
         raise meta.fail("the readout is not a name")
     if classes is not None:
         n_targets = 1 if len(classes) == 2 else len(classes)

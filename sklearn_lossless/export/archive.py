@@ -199,7 +199,7 @@ def content_of(estimator: Any) -> FileContent:
             "Only the readouts 'ridge' and 'logistic' can be saved; this one is "
             f"{estimator.readout_!r}. Use joblib or skops for it."
         )
-    if not isinstance(params.get("readout", ""), str):
+    if not isinstance(params.get("readout"), str | None):
         params["readout"] = "ridge" if estimator._own_readout is None else "logistic"
     classes = estimator.classes_ if kind is Kind.CLASSIFIER else None
     return replace(content, readout=readout, classes=classes)

@@ -1,6 +1,12 @@
 """Linear readouts of integer codes: ridge, logistic, batch by batch."""
 
-from .classes import SignTargets, all_scores, class_costs, label_weights, zero_one_loss
+from .classes import (
+    SignTargets,
+    all_scores,
+    class_costs,
+    label_weights,
+    zero_one_loss,
+)
 from .linear import CodeReadout, LinearReadout
 from .online import OnlineRidge
 from .ridge import fit_ridge

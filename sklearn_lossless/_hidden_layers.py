@@ -1,0 +1,187 @@
+"""Hidden layers of an estimator: drawn, those of a reference network, or trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import type_of_target
+
+from ._validation import warn_user
+from .data import Data, is_dask, spread_rows
+from .network import (
+    CompressedNetwork,
+    build_network,
+    n_nonzeros,
+    network_from_weights,
+)
+from .readout import label_weights
+from .readout.targets import NumberTargets, target_sums
+from .reference.architecture import Architecture
+from .theory import NetworkMatch
+from .training import (
+    ClassGoal,
+    Course,
+    Goal,
+    NumberGoal,
+    Options,
+    trained_network,
+)
+
+__all__ = [
+    "TRAINING",
+    "goal_of",
+    "kind_of_targets",
+    "make_network",
+    "warn_of_few_inputs",
+]
+
+#: Neurons of the first layer keep this many inputs, whatever eps: with fewer they
+#: are nearly copies of each other.
+MIN_NONZEROS = 4
+
+#: Rows that the sums of fitted weights are calibrated on.
+_FITTED_ROWS = 8192
+
+#: Parameters of estimators that are those of the training.
+TRAINING = tuple(Options.__dataclass_fields__)
+
+
+def kind_of_targets(y: Any) -> str:
+    """Return what the targets of trained hidden layers are, "labels" or "numbers"."""
+    if y is None:
+        raise ValueError("hidden_weights='trained' learns from y, got y=None.")
+    if is_dask(y):
+        return "numbers" if y.dtype.kind == "f" else "labels"
+    return "labels" if type_of_target(y) in ("binary", "multiclass") else "numbers"
+
+
+def goal_of(data: Data, targets: str | None) -> Goal | None:
+    """Return the goal of hidden layers whose targets are of this kind."""
+    if targets is None:
+        return None
+    if targets == "numbers":
+        line = data.total(target_sums, NumberTargets()).line()
+        return NumberGoal.of(data, NumberTargets(line))
+    return ClassGoal(data.total(label_weights).labels)
+
+
+def warn_of_few_inputs(n_features: int, eps: float) -> None:
+    """Warn if neurons see so few inputs that the theory is left behind."""
+    if (1 - eps) * n_features < MIN_NONZEROS:
+        kept = n_nonzeros(n_features, eps, MIN_NONZEROS)
+        warn_user(
+            f"X has {n_features} features: with eps={eps} a neuron of the "
+            f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
+            f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
+            "be matched only roughly, or lower eps."
+        )
+
+
+def make_network(
+    estimator: Any,
+    data: Data,
+    architecture: Architecture,
+    matching: NetworkMatch,
+    quantizer: Any,
+    statistics: Any,
+    *,
+    seed: int,
+    bias_std: float,
+    goal: Goal | None,
+) -> tuple[CompressedNetwork, Course | None]:
+    """Make the network that an estimator's `hidden_weights` ask for.
+
+    Parameters
+    ----------
+    estimator : NTKCompressor
+        Its parameters count.
+    data : Data
+    architecture : Architecture
+    matching : NetworkMatch
+    quantizer : Quantizer
+    statistics : CodeStatistics
+        Of the input codes.
+    seed : int
+    bias_std : float
+        Deviation of the random biases.
+    goal : Goal or None
+        What layers are trained for.
+
+    Returns
+    -------
+    network : CompressedNetwork
+    course : Course or None
+        Of the training, where there was one.
+    """
+    taus = [layer.tau_in_compressed for layer in matching.layers]
+    steps, report = matching.steps, estimator._progress
+    options: dict[str, Any] = {
+        "seed": seed,
+        "readout_layers": estimator.readout_layers,
+    }
+    kind, reference = estimator.hidden_weights, architecture.reference
+    if reference is not None and kind in ("fitted", "trained"):
+        known = reference.weights is not None
+        if known or kind == "fitted":
+            names = getattr(estimator, "feature_names_in_", None)
+            reference.check_fitted(f"hidden_weights={kind!r}", data.n_features, names)
+        reference = reference if known else None
+    if kind == "trained":
+        assert goal is not None
+        inputs = [data.n_features, *architecture.sizes[:-1]]
+        network, course = trained_network(
+            data,
+            quantizer,
+            statistics.variance,
+            goal,
+            architecture.activations,
+            steps,
+            taus,
+            architecture.sizes,
+            [
+                n_nonzeros(size, eps, MIN_NONZEROS)
+                for size, eps in zip(inputs, architecture.eps, strict=True)
+            ],
+            reference=reference,
+            options=Options(**{name: getattr(estimator, name) for name in TRAINING}),
+            report=report,
+            **options,
+        )
+        if course.interrupted:
+            warn_user("Training interrupted by user.", ConvergenceWarning)
+        return network, course
+    if kind == "fitted":
+        assert reference is not None
+        assert reference.weights is not None
+        assert reference.biases is not None
+        network, correlations = network_from_weights(
+            quantizer,
+            spread_rows(data, _FITTED_ROWS),
+            reference.weights[:-1],
+            reference.biases[:-1],
+            architecture.activations,
+            steps,
+            taus,
+            eps=architecture.eps,
+            **options,
+        )
+        if report is not None:
+            means = ", ".join(f"{each.mean():.3f}" for each in correlations)
+            report(
+                "correlation with the fitted neurons' inputs, mean of each layer: "
+                + means
+            )
+        return network, None
+    network = build_network(
+        quantizer,
+        statistics,
+        steps,
+        taus,
+        architecture.sizes,
+        bias_std=bias_std,
+        min_nonzeros=MIN_NONZEROS,
+        eps=architecture.eps,
+        **options,
+    )
+    return network, None

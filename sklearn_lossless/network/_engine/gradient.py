@@ -1,0 +1,153 @@
+"""What a training step does element by element, between the matrix products."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .vector import kernel
+
+__all__ = ["SLOPE_CELLS", "SLOPE_RANGE", "adam", "backward", "forward", "ternarise"]
+
+Array = npt.NDArray[Any]
+
+#: Cells of a table of slopes, over inputs from -SLOPE_RANGE to SLOPE_RANGE.
+SLOPE_CELLS = 1024
+SLOPE_RANGE = 8.0
+
+#: Added to variances, as is usual.
+_TINY = 1e-5
+
+#: Columns that are gone through together: their sums stay in the cache.
+_COLUMNS = 64
+
+#: Training is not the same to the last bit on every machine anyway: BLAS is not.
+_fast = partial(kernel, fastmath={"contract", "nsz", "arcp"})
+
+
+@_fast
+def forward(
+    sums: Array,
+    gain: Array,
+    shift: Array,
+    thresholds: Array,
+    jumps: Array,
+    first: float,
+    codes: Array,
+    mean: Array,
+    rate: Array,
+) -> None:
+    """Normalise each column over the batch, put out the codes of the step.
+
+    `sums` becomes the normalised ones; `mean` and `rate` what was subtracted, then
+    multiplied.
+    """
+    n_rows, n_columns = sums.shape
+    for block in range(-(-n_columns // _COLUMNS)):
+        start, stop = block * _COLUMNS, min((block + 1) * _COLUMNS, n_columns)
+        total = np.zeros(stop - start, dtype=np.float32)
+        squares = np.zeros(stop - start, dtype=np.float32)
+        for row in range(n_rows):
+            total += sums[row, start:stop]
+        total /= np.float32(n_rows)
+        for row in range(n_rows):
+            for i in range(start, stop):
+                centred = sums[row, i] - total[i - start]
+                sums[row, i] = centred
+                squares[i - start] += centred * centred
+        for i in range(start, stop):
+            mean[i] = total[i - start]
+            rate[i] = np.float32(1) / np.sqrt(
+                squares[i - start] / np.float32(n_rows) + np.float32(_TINY)
+            )
+        for row in range(n_rows):
+            for i in range(start, stop):
+                sums[row, i] *= rate[i]
+                codes[row, i] = first
+            for level in range(len(thresholds)):
+                for i in range(start, stop):
+                    reached = gain[i] * sums[row, i] + shift[i] >= thresholds[level]
+                    codes[row, i] += jumps[level] if reached else np.float32(0)
+
+
+@_fast
+def backward(
+    delta: Array,
+    normalised: Array,
+    gain: Array,
+    shift: Array,
+    slopes: Array,
+    rate: Array,
+    gain_gradient: Array,
+    shift_gradient: Array,
+) -> None:
+    """Turn the gradient of the codes into that of the sums, in place."""
+    n_rows, n_columns = delta.shape
+    per_unit = np.float32(len(slopes) / (2 * SLOPE_RANGE))
+    last = len(slopes) - 1
+    for block in range(-(-n_columns // _COLUMNS)):
+        start, stop = block * _COLUMNS, min((block + 1) * _COLUMNS, n_columns)
+        gain_total = np.zeros(stop - start, dtype=np.float32)
+        shift_total = np.zeros(stop - start, dtype=np.float32)
+        for row in range(n_rows):
+            for i in range(start, stop):
+                x = normalised[row, i]
+                u = gain[i] * x + shift[i]
+                cell = int((u + np.float32(SLOPE_RANGE)) * per_unit)
+                d = delta[row, i] * slopes[min(max(cell, 0), last)]
+                delta[row, i] = d
+                shift_total[i - start] += d
+                gain_total[i - start] += d * x
+        for i in range(start, stop):
+            gain_gradient[i] = gain_total[i - start]
+            shift_gradient[i] = shift_total[i - start]
+        gain_total /= np.float32(n_rows)
+        shift_total /= np.float32(n_rows)
+        for row in range(n_rows):
+            for i in range(start, stop):
+                rest = delta[row, i] - shift_total[i - start]
+                rest -= normalised[row, i] * gain_total[i - start]
+                delta[row, i] = gain[i] * rate[i] * rest
+
+
+@_fast
+def ternarise(weights: Array, n_nonzeros: int, signs: Array) -> None:
+    """Write the signs of the largest weights of each row, zero for the others."""
+    n_rows, n_columns = weights.shape
+    for row in range(n_rows):
+        magnitudes = np.abs(weights[row])
+        least = np.partition(magnitudes, n_columns - n_nonzeros)[n_columns - n_nonzeros]
+        n_equal = n_nonzeros
+        for i in range(n_columns):
+            n_equal -= magnitudes[i] > least
+        for i in range(n_columns):
+            kept = magnitudes[i] > least
+            if magnitudes[i] == least and n_equal > 0:
+                kept = True
+                n_equal -= 1
+            sign = np.float32(1) if weights[row, i] >= 0 else np.float32(-1)
+            signs[row, i] = sign if kept else np.float32(0)
+
+
+@_fast
+def adam(
+    weights: Array,
+    gradient: Array,
+    first: Array,
+    second: Array,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> None:
+    """Make a step of Adam, in place."""
+    for row in range(weights.shape[0]):
+        for i in range(weights.shape[1]):
+            g = gradient[row, i]
+            m = beta_1 * first[row, i] + (np.float32(1) - beta_1) * g
+            v = beta_2 * second[row, i] + (np.float32(1) - beta_2) * g * g
+            first[row, i], second[row, i] = m, v
+            weights[row, i] -= learning_rate * m / (np.sqrt(v) + epsilon)

@@ -1,0 +1,7 @@
+"""Hidden layers that learn: ternary weights, trained straight through."""
+
+from .goals import ClassGoal, Goal, NumberGoal
+from .start import trained_network
+from .train import Course, Options
+
+__all__ = ["ClassGoal", "Course", "Goal", "NumberGoal", "Options", "trained_network"]

@@ -1,0 +1,283 @@
+"""The training of hidden layers: batches, steps, when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Data, Report
+from ..network import Quantizer
+from ..network._engine import gradient as kernels
+from ..readout import LinearReadout
+from .goals import Goal
+from .layers import Output, TrainedLayer
+
+__all__ = ["Course", "Options", "train"]
+
+Array = npt.NDArray[Any]
+
+#: Of Adam: decay of the moments, and what is added to the root of the second.
+_BETA_1, _BETA_2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
+
+#: Rows whose sums normalise those that are scored while training.
+_NORMALISING_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long and how fast hidden layers are trained, as in `MLPClassifier`.
+
+    Parameters
+    ----------
+    max_iter : int, default=200
+        Epochs. The learning rate falls to zero over them, by half a cosine.
+    batch_size : int or "auto", default="auto"
+        Rows of a batch. "auto": 200, or all if there are fewer.
+    learning_rate_init : float, default=0.001
+        First learning rate.
+    tol : float, default=1e-4
+    n_iter_no_change : int, default=10
+        If this many epochs do not lower the loss (or raise the score) by `tol`, the
+        learning rate falls to zero within as many more, and training ends.
+    early_stopping : bool, default=False
+        Whether to go by the score on a part of the data that is not trained on.
+    validation_fraction : float, default=0.1
+        That part.
+    """
+
+    max_iter: int = 200
+    batch_size: Any = "auto"
+    learning_rate_init: float = 0.001
+    tol: float = 1e-4
+    n_iter_no_change: int = 10
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+
+
+@dataclass(eq=False)
+class Course:
+    """What a training has been like.
+
+    Parameters
+    ----------
+    losses : list of float
+        Mean loss of each epoch.
+    scores : list of float
+        Score on the rows that were held out, after each epoch.
+    interrupted : bool
+        Whether the user broke it off.
+    readout : LinearReadout or None
+        The linear readout that was trained with the layers.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    interrupted: bool = False
+    readout: LinearReadout | None = None
+
+
+class _Adam:
+    """Adam, in one pass over each parameter."""
+
+    def __init__(self, parameters: Sequence[Array]) -> None:
+        self._moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
+        self._n_steps = 0
+
+    def step(
+        self, parameters: Sequence[Array], gradients: Sequence[Array], rate: float
+    ) -> None:
+        self._n_steps += 1
+        rate *= math.sqrt(1 - float(_BETA_2) ** self._n_steps)
+        rate /= 1 - float(_BETA_1) ** self._n_steps
+        for parameter, gradient, moments in zip(
+            parameters, gradients, self._moments, strict=True
+        ):
+            kernels.adam(
+                parameter,
+                gradient,
+                *moments,
+                np.float32(rate),
+                _BETA_1,
+                _BETA_2,
+                _EPSILON,
+            )
+
+
+class _Schedule:
+    """The learning rate, and whether training goes on."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._best, self._n_idle = -math.inf, 0
+        self._start, self._length = 0.0, float(options.max_iter)
+        self._top = options.learning_rate_init
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate at a time, in epochs."""
+        share = min((epoch - self._start) / self._length, 1.0)
+        return self._top * (1 + math.cos(math.pi * share)) / 2
+
+    def goes_on(self, epoch: int, merit: float) -> bool:
+        """Say whether to go on after an epoch with this merit (score, or -loss)."""
+        if merit > self._best + self._options.tol:
+            self._n_idle = 0
+        else:
+            self._n_idle += 1
+        self._best = max(self._best, merit)
+        patience = self._options.n_iter_no_change
+        end = self._start + self._length
+        if self._n_idle >= patience and self._start == 0 and epoch + patience < end:
+            self._top = self.rate(epoch)
+            self._start, self._length = float(epoch), float(patience)
+            end = self._start + self._length
+        return epoch < end
+
+
+def train(
+    layers: Sequence[TrainedLayer],
+    output: Output,
+    data: Data,
+    quantizer: Quantizer,
+    goal: Goal,
+    options: Options,
+    rows: npt.NDArray[np.intp],
+    held_out: npt.NDArray[np.intp],
+    rng: np.random.Generator,
+    report: Report | None = None,
+) -> Course:
+    """Train layers and readout together, in place.
+
+    Parameters
+    ----------
+    layers : sequence of TrainedLayer
+    output : Output
+    data : Data
+        Its parts are `Part`.
+    quantizer : Quantizer
+        From inputs to the codes that the first layer sees.
+    goal : ClassGoal or NumberGoal
+    options : Options
+    rows : ndarray of dtype intp
+        Numbers of the rows to train on.
+    held_out : ndarray of dtype intp
+        Numbers of the rows to be scored; none without early stopping.
+    rng : numpy.random.Generator
+        Draws the batches.
+    report : callable or None, default=None
+        Takes lines of text about the progress.
+
+    Returns
+    -------
+    Course
+        The layers are those of the epoch of best score, where rows are held out; of
+        least loss, where the training was interrupted; else the last.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite.
+    """
+    course, schedule = Course(), _Schedule(options)
+    trained: list[TrainedLayer | Output] = [*layers, output]
+    parameters = [p for each in trained for p in each.parameters]
+    adam = _Adam(parameters)
+    size = 200 if options.batch_size == "auto" else options.batch_size
+    n_batches = -(-len(rows) // min(size, len(rows)))
+    mean_weight = _mean_weight(data, goal, rows)
+    best, kept = -math.inf, None
+    try:
+        for epoch in range(options.max_iter):
+            total = 0.0
+            batches = np.array_split(rng.permutation(rows), n_batches)
+            for number, batch in enumerate(batches):
+                for layer in layers:
+                    layer.choose_signs()
+                part = data.take(np.sort(batch))
+                codes = quantizer.codes(part.X).astype(np.float32)
+                for layer in layers:
+                    codes = layer.forward(codes)
+                wanted, weight = goal.targets(part)
+                losses, delta = goal.loss(output.forward(codes), wanted)
+                delta /= np.float32(len(batch))
+                if weight is not None:
+                    weight = (weight / mean_weight).astype(np.float32)
+                    losses, delta = losses * weight, delta * weight[:, np.newaxis]
+                total += float(losses.sum())
+                gradients, delta = output.backward(delta)
+                for layer in reversed(layers):
+                    of_layer, delta = layer.backward(delta, layer is not layers[0])
+                    gradients = of_layer + gradients
+                rate = schedule.rate(epoch + number / n_batches)
+                adam.step(parameters, gradients, rate)
+            course.losses.append(total / len(rows))
+            merit = -course.losses[-1]
+            if not math.isfinite(merit):
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may "
+                    "contain large values and need to be preprocessed."
+                )
+            line = f"Iteration {epoch + 1}, loss = {course.losses[-1]:.8f}"
+            if len(held_out):
+                merit = _score(layers, output, data, quantizer, goal, rows, held_out)
+                course.scores.append(merit)
+                line += f", validation score = {merit:.6f}"
+            if report is not None:
+                report(line)
+            if merit > best:
+                best, kept = merit, [p.copy() for p in parameters]
+            if not schedule.goes_on(epoch + 1, merit):
+                break
+    except KeyboardInterrupt:
+        course.interrupted = True
+    if kept is not None and (course.interrupted or len(held_out)):
+        for parameter, value in zip(parameters, kept, strict=True):
+            parameter[:] = value
+    for layer in layers:
+        layer.choose_signs()
+    return course
+
+
+def _mean_weight(data: Data, goal: Goal, rows: npt.NDArray[np.intp]) -> float:
+    """Return the mean weight of rows, that of their classes included."""
+    weight = data.gather(_weights, goal)[rows]
+    return float(weight.mean())
+
+
+def _weights(part: Any, goal: Goal) -> Array:
+    _, weight = goal.targets(part)
+    return np.ones(part.n_samples) if weight is None else weight
+
+
+def _score(
+    layers: Sequence[TrainedLayer],
+    output: Output,
+    data: Data,
+    quantizer: Quantizer,
+    goal: Goal,
+    rows: npt.NDArray[np.intp],
+    held_out: npt.NDArray[np.intp],
+) -> float:
+    """Return the score on rows that are held out."""
+    some = rows[
+        np.linspace(0, len(rows) - 1, min(len(rows), _NORMALISING_ROWS)).astype(int)
+    ]
+    codes = quantizer.codes(data.take(np.unique(some)).X).astype(np.float32)
+    for layer in layers:
+        layer.choose_signs()
+        codes = layer.forward(codes)
+    total, weights = 0.0, 0.0
+    for start in range(0, len(held_out), _NORMALISING_ROWS):
+        part = data.take(held_out[start : start + _NORMALISING_ROWS])
+        codes = quantizer.codes(part.X).astype(np.float32)
+        for layer in layers:
+            codes = layer.predict(codes)
+        wanted, weight = goal.targets(part)
+        hits = goal.hits(output.predict(codes), wanted)
+        weight = np.ones(len(hits)) if weight is None else weight
+        total, weights = total + float(weight @ hits), weights + float(weight.sum())
+    return total / weights
