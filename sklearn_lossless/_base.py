@@ -92,7 +92,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
                     f"estimator is a fitted NTKCompressor, which goes with "
                     f"{name}={only!r}."
                 )
-        own = ("readout", "alpha", "class_weight", "n_jobs", "verbose")
+        own = ("random_state", "n_jobs", "verbose")
         others = sorted(set(NTKCompressor._get_param_names()) - {"estimator", *own})
         warn_ignored(self, others, "its hidden layers")
         return compressor

@@ -92,9 +92,10 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         ("ridge") or by log-loss on a held-out fifth ("logistic").
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the readout's loss.
-    max_iter, batch_size, learning_rate_init, tol, n_iter_no_change, early_stopping, \
-            validation_fraction
+    max_iter, batch_size, n_iter_no_change, early_stopping : int
         Of training, see :class:`NTKCompressor`.
+    learning_rate_init, tol, validation_fraction : float
+        Likewise.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the hidden weights.
     n_jobs : int or None, default=None
@@ -194,10 +195,10 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         class_weight: Mapping[Any, float] | str | None = None,
         max_iter: int = 200,
         batch_size: int | str = "auto",
-        learning_rate_init: float = 0.001,
-        tol: float = 1e-4,
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,

@@ -38,7 +38,8 @@ from ._validation import (
 from .data import Data, over_chunks, read_data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
-from .network import code_sums, quantizer_and_range
+from .network import code_sums
+from .network.quantizer_choice import quantizer_and_range
 from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
 from .theory import match_network
 from .training import Goal
@@ -96,18 +97,17 @@ class NTKCompressor(
         which have to be stored. "trained": found by gradient, from `y`; first those of
         the seed, or of a fitted `estimator`. The theory is about random weights.
     max_iter : int, default=200
-        Epochs of training, over which the learning rate falls to zero. This and the
-        rest is for trained layers, as in :class:`sklearn.neural_network.MLPClassifier`.
+        Epochs of training; this and the rest as in `MLPClassifier`.
     batch_size : int or "auto", default="auto"
         Rows of a batch; "auto": 200, or all if there are fewer.
+    n_iter_no_change : int, default=10
+        After so many epochs without improvement, training ends within as many more.
+    early_stopping : bool, default=False
+        Whether the score on held-out rows counts, in place of the loss.
     learning_rate_init : float, default=0.001
         First learning rate, of Adam.
     tol : float, default=1e-4
-        What an epoch has to improve.
-    n_iter_no_change : int, default=10
-        After so many epochs that do not, training ends within as many more.
-    early_stopping : bool, default=False
-        Whether the score on rows that are held out counts, in place of the loss.
+        Least improvement of an epoch.
     validation_fraction : float, default=0.1
         Share of these rows.
     random_state : int, RandomState instance or None, default=None
@@ -222,10 +222,10 @@ class NTKCompressor(
         hidden_weights: str | None = None,
         max_iter: int = 200,
         batch_size: int | str = "auto",
-        learning_rate_init: float = 0.001,
-        tol: float = 1e-4,
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,

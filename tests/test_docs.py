@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 #: Rooms without an underscore that only the package itself enters.
-INNER = {"data", "readout", "reference"}
+INNER = {"data", "readout", "reference", "training"}
 
 
 def public_modules():

@@ -11,7 +11,7 @@ from .quantizer import (
     code_sums,
     value_range,
 )
-from .quantizer_choice import choose_quantizer, fit_quantizer, quantizer_and_range
+from .quantizer_choice import choose_quantizer, fit_quantizer
 from .sizes import network_sizes
 from .ternary import TernaryWeights, splitmix64, ternary_weights
 
@@ -31,7 +31,6 @@ __all__ = [
     "n_nonzeros",
     "network_from_weights",
     "network_sizes",
-    "quantizer_and_range",
     "splitmix64",
     "ternarise",
     "ternary_weights",

@@ -89,10 +89,10 @@ class Quantizer:
         zero = self._cells(np.zeros((1, self.n_features)), self.shift)
         codes = np.repeat(zero, X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        codes[rows, X.indices] = self.codes_at(X.data, X.indices)
+        codes[rows, X.indices] = self._codes_at(X.data, X.indices)
         return codes
 
-    def codes_at(
+    def _codes_at(
         self, values: npt.NDArray[Any], columns: npt.NDArray[np.integer[Any]]
     ) -> npt.NDArray[np.unsignedinteger[Any]]:
         """Return the codes of single values, each in a column of its own."""
@@ -281,7 +281,7 @@ def _sums_of_entries(
     of_entries = np.repeat(weight, np.diff(X.indptr))
     count = math.fsum(weight)
     zero = quantizer.codes(np.zeros((1, quantizer.n_features)))[0].astype(np.float64)
-    codes = quantizer.codes_at(X.data, X.indices).astype(np.float64)
+    codes = quantizer._codes_at(X.data, X.indices).astype(np.float64)
     total, squares = (
         count * zero**power
         + np.bincount(
