@@ -38,6 +38,9 @@ Report = Callable[[str], None]
 _BLOCK_ROWS = 8192
 _BLOCK_SIZES = 2**19, 2**21
 
+#: Doubles of rows that are spread over the data.
+_SPREAD_SIZE = 2**25
+
 
 class Part(NamedTuple):
     """Some rows: inputs, targets, weights.
@@ -180,9 +183,12 @@ def varies(data: Data) -> bool:
 
 
 def spread_rows(data: Data, n_rows: int) -> Array:
-    """Return at most `n_rows` rows of X that have weight, at equal distances, dense."""
+    """Return at most `n_rows` rows of X that have weight, at equal distances, dense.
+
+    Of wide ones fewer, so that they take no more than 256 MB, but 100 at least.
+    """
     usable = rows_with_weight(data)
-    n_rows = min(len(usable), n_rows)
+    n_rows = min(len(usable), n_rows, max(100, _SPREAD_SIZE // data.n_features))
     X = data.take(usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]).X
     return np.asarray(X.toarray() if sparse.issparse(X) else X)
 
