@@ -221,3 +221,10 @@ def test_statistics_of_wide_sparse_input_are_those_of_its_entries(
     found = code_statistics(quantizer, X, weight)
     np.testing.assert_array_equal(found.mean, expected.mean)
     np.testing.assert_array_equal(found.variance, expected.variance)
+
+
+def test_columns_of_a_square_matrix_are_not_read_as_rows():
+    X = np.random.default_rng(0).normal(size=(30, 30)) * (np.arange(30) % 3 > 0)
+    quantizer = fit_quantizer(X, 8)
+    for form in (sparse.csc_array, sparse.coo_array):
+        np.testing.assert_array_equal(quantizer.codes(form(X)), quantizer.codes(X))

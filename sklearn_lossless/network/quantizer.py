@@ -208,6 +208,8 @@ class CodeSums:
 
 def canonical(X: Any) -> Any:
     """Return `X`, or if it is CSR with several entries in one place, their sums."""
+    if sparse.issparse(X):
+        X = X.tocsr()
     if sparse.issparse(X) and not X.has_canonical_format:
         # Sums of bytes may be beyond bytes.
         X = X.astype(np.float64) if X.dtype == np.uint8 else X.copy()
