@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -101,11 +102,7 @@ class ClassPredictions(CompressedMLP):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`; rows sum to 1.
         """
-        X = self._validated(X)
-        if self._kept is not None:
-            scores = all_scores(self._linear(X))
-            return special.softmax(self.temperature_ * scores, axis=1)
-        return self._ask_readout("predict_proba", X)
+        return self._probabilities("predict_proba", X, special.softmax)
 
     @_delegates("predict_log_proba")
     @over_chunks
@@ -122,11 +119,17 @@ class ClassPredictions(CompressedMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; finite also where a probability rounds to 0.
         """
+        return self._probabilities("predict_log_proba", X, special.log_softmax)
+
+    def _probabilities(
+        self, method: str, X: Any, function: Callable[..., Any]
+    ) -> npt.NDArray[np.float64]:
+        """Return a function of the scaled scores, or what the readout's method says."""
         X = self._validated(X)
-        if self._kept is not None:
-            scores = all_scores(self._linear(X))
-            return special.log_softmax(self.temperature_ * scores, axis=1)
-        return self._ask_readout("predict_log_proba", X)
+        if self._kept is None:
+            return self._ask_readout(method, X)
+        scores = all_scores(self._linear(X))
+        return np.asarray(function(self.temperature_ * scores, axis=1))
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""

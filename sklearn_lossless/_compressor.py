@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
 from ._hidden_layers import (
+    check_reference,
     goal_of,
     kind_of_targets,
     make_network,
@@ -276,9 +277,7 @@ class NTKCompressor(
             two samples, or values that are not finite.
         """
         architecture = read_architecture(self)
-        targets = None
-        if self.hidden_weights == "trained":
-            targets = kind_of_targets(y)
+        targets = kind_of_targets(y) if self.hidden_weights == "trained" else None
         data = read_data(
             self, X, y, sample_weight, targets=targets, report=self._progress
         )
@@ -293,6 +292,7 @@ class NTKCompressor(
     ) -> Self:
         """Fit without another look at the parameters; trained layers have a goal."""
         n_features = data.n_features
+        check_reference(self, architecture, n_features)
         quantizer, seen = quantizer_and_range(data.total_inputs, self.input_bits)
         statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
         varies = seen.low < seen.high

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from ._validation import warn_user
 from .data import Data, is_dask, spread_rows
+from .export.archive import TRAINING
 from .network import (
     CompressedNetwork,
     build_network,
@@ -29,7 +30,7 @@ from .training import (
 )
 
 __all__ = [
-    "TRAINING",
+    "check_reference",
     "goal_of",
     "kind_of_targets",
     "make_network",
@@ -42,9 +43,6 @@ MIN_NONZEROS = 4
 
 #: Rows that the sums of fitted weights are calibrated on.
 _FITTED_ROWS = 8192
-
-#: Parameters of estimators that are those of the training.
-TRAINING = tuple(Options.__dataclass_fields__)
 
 
 def kind_of_targets(y: Any) -> str:
@@ -64,6 +62,18 @@ def goal_of(data: Data, targets: str | None) -> Goal | None:
         line = data.total(target_sums, NumberTargets()).line()
         return NumberGoal.of(data, NumberTargets(line))
     return ClassGoal(data.total(label_weights).labels)
+
+
+def check_reference(
+    estimator: Any, architecture: Architecture, n_features: int
+) -> None:
+    """Raise before any long work if weights of the reference network cannot serve."""
+    kind, reference = estimator.hidden_weights, architecture.reference
+    if reference is None:
+        return
+    if kind == "fitted" or (kind == "trained" and reference.weights is not None):
+        names = getattr(estimator, "feature_names_in_", None)
+        reference.check_fitted(f"hidden_weights={kind!r}", n_features, names)
 
 
 def warn_of_few_inputs(n_features: int, eps: float) -> None:
@@ -121,12 +131,8 @@ def make_network(
         "readout_layers": estimator.readout_layers,
     }
     kind, reference = estimator.hidden_weights, architecture.reference
-    if reference is not None and kind in ("fitted", "trained"):
-        known = reference.weights is not None
-        if known or kind == "fitted":
-            names = getattr(estimator, "feature_names_in_", None)
-            reference.check_fitted(f"hidden_weights={kind!r}", data.n_features, names)
-        reference = reference if known else None
+    if reference is not None and reference.weights is None:
+        reference = None  # widths and activations alone
     if kind == "trained":
         assert goal is not None
         inputs = [data.n_features, *architecture.sizes[:-1]]

@@ -47,9 +47,10 @@ from sklearn_lossless import (
     load,
 )
 from sklearn_lossless.export import NotRestored, _coding, _files
-from sklearn_lossless.export.archive import from_bytes, save, to_bytes
+from sklearn_lossless.export.archive import TRAINING, from_bytes, save, to_bytes
 from sklearn_lossless.network import TernaryWeights, ternary_weights
 from sklearn_lossless.network.memory import prediction_bytes
+from sklearn_lossless.training import Options
 
 DTYPES = ["float64", "float32", "float16", "int8", "int4"]
 RNG = np.random.default_rng(0)
@@ -1068,3 +1069,13 @@ def test_old_files_load_for_ever(path):
 def test_there_are_old_files_of_each_kind():
     kinds = {type(load(path)) for path in GOLDEN}
     assert kinds == {NTKCompressor, CompressedMLPClassifier, CompressedMLPRegressor}
+
+
+def test_parameters_of_training_take_no_room_where_they_are_the_defaults():
+    X, y = load_digits(return_X_y=True)
+    clf = CompressedMLPClassifier((20,), random_state=0).fit(X, y)
+    assert set(TRAINING) == {each.name for each in dataclasses.fields(Options)}
+    assert not any(name.encode() in to_bytes(clf) for name in TRAINING)
+    assert from_bytes(to_bytes(clf)).get_params() == clf.get_params()
+    clf.set_params(max_iter=7, early_stopping=True)
+    assert from_bytes(to_bytes(clf)).get_params() == clf.get_params()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,18 @@ __all__ = [
     "save",
     "to_bytes",
 ]
+
+#: Parameters of training: stored where they are not the defaults. Most models are not
+#: trained, and earlier versions do not know these parameters.
+TRAINING = (
+    "max_iter",
+    "batch_size",
+    "learning_rate_init",
+    "tol",
+    "n_iter_no_change",
+    "early_stopping",
+    "validation_fraction",
+)
 
 
 def save(
@@ -180,7 +193,12 @@ def content_of(estimator: Any) -> FileContent:
     """Take from a fitted estimator what the file holds."""
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
-    params = estimator.get_params(deep=False)
+    defaults = signature(type(estimator)).parameters
+    params = {
+        name: value
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in TRAINING or value != defaults[name].default
+    }
     content = FileContent(
         kind,
         params,

@@ -48,19 +48,12 @@ def ternarise(W: npt.NDArray[np.floating], eps: float) -> TernaryWeights:
     (array([[3, 1]], dtype=int32), array([1], dtype=int32))
     """
     check_shape(W, ("n_inputs", "n_outputs"), "W")
-    n_inputs, n_outputs = W.shape
-    k = n_nonzeros(n_inputs, eps)
+    k = n_nonzeros(len(W), eps)
     largest = np.argsort(-np.abs(W), axis=0, kind="stable")[:k].T
     minus = np.take_along_axis(W.T, largest, axis=1) < 0
-    # Those with weight +1 first, each part in increasing order.
-    order = np.argsort(largest + n_inputs * minus, axis=1)
-    indices = np.take_along_axis(largest, order, axis=1).astype(np.int32)
-    n_plus = k - np.count_nonzero(minus, axis=1)
-    return TernaryWeights(
-        np.ascontiguousarray(indices),
-        n_plus.astype(np.int32),
-        np.zeros(n_outputs, dtype=np.int64),
-    )
+    signs = np.zeros(W.T.shape, dtype=np.int8)
+    np.put_along_axis(signs, largest, np.where(minus, -1, 1).astype(np.int8), axis=1)
+    return TernaryWeights.of_signs(signs)
 
 
 def layer_from_weights(

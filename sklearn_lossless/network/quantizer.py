@@ -207,10 +207,11 @@ class CodeSums:
 
 
 def canonical(X: Any) -> Any:
-    """Return `X`, or if it is CSR with several entries in one place, their sums."""
-    if sparse.issparse(X):
-        X = X.tocsr()
-    if sparse.issparse(X) and not X.has_canonical_format:
+    """Return `X`; if it is sparse as CSR, with sums of several entries in one place."""
+    if not sparse.issparse(X):
+        return X
+    X = X.tocsr()
+    if not X.has_canonical_format:
         # Sums of bytes may be beyond bytes.
         X = X.astype(np.float64) if X.dtype == np.uint8 else X.copy()
         X.sum_duplicates()

@@ -7,7 +7,7 @@ seed and any program can grow the same network from it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,29 @@ class TernaryWeights(NamedTuple):
     indices: npt.NDArray[np.int32]
     n_plus: npt.NDArray[np.int32]
     bias: npt.NDArray[np.int64]
+
+    @classmethod
+    def of_signs(cls, signs: npt.NDArray[Any]) -> Self:
+        """Return the weights that a matrix of -1, 0 and 1 holds, without biases.
+
+        Parameters
+        ----------
+        signs : ndarray of shape (n_outputs, n_inputs)
+            With as many nonzeros in each row.
+
+        Returns
+        -------
+        TernaryWeights
+        """
+        kinds = np.where(signs > 0, 0, np.where(signs < 0, 1, 2)).astype(np.int8)
+        n_nonzeros = int(np.count_nonzero(kinds[0] < 2))
+        # A stable sort leaves each kind in increasing order.
+        order = np.argsort(kinds, axis=1, kind="stable")[:, :n_nonzeros]
+        return cls(
+            np.ascontiguousarray(order, dtype=np.int32),
+            np.count_nonzero(kinds == 0, axis=1).astype(np.int32),
+            np.zeros(len(kinds), dtype=np.int64),
+        )
 
     def signs(self) -> npt.NDArray[np.int8]:
         """Return the nonzero weights, in the order of `indices`.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..data import Data, has_weight, row_blocks
 from ..network import CompressedNetwork, Dense, TernaryWeights
+from ..network._engine.gradient import TINY
 from ..network.layers import FIXED_POINT, line_of_codes
 from .layers import TrainedLayer
 from .sums import Sums
@@ -18,9 +19,6 @@ from .sums import Sums
 __all__ = ["folded_network", "lines_of_thresholds"]
 
 Array = npt.NDArray[Any]
-
-#: Added to variances, as in training.
-_TINY = 1e-5
 
 #: Steps of a neuron's thresholds between its first and its second, at least.
 _RESOLUTION = 16
@@ -64,7 +62,7 @@ def folded_network(
         signs = layer.signs
         n_rows, total, squares = data.total(_sums, network, signs)
         mean = total / n_rows
-        deviation = np.sqrt(np.maximum(squares / n_rows - mean**2, 0.0) + _TINY)
+        deviation = np.sqrt(np.maximum(squares / n_rows - mean**2, 0.0) + TINY)
         gain, shift = layer.gain.astype(float), layer.shift.astype(float)
         # A negative gain is a positive one of opposite weights.
         flip = np.where(gain < 0, -1.0, 1.0)
@@ -83,7 +81,7 @@ def folded_network(
             thresholds=FIXED_POINT * thresholds,
             levels=step.levels.astype(np.uint8),
             centre=np.zeros(1, dtype=np.int64),
-            weights=_ternary_weights(signs * flip[:, np.newaxis]),
+            weights=TernaryWeights.of_signs(signs * flip[:, np.newaxis]),
             offset=offset,
             step_size=step_size,
         )
@@ -130,18 +128,6 @@ def _largest_sum(network: CompressedNetwork, n_nonzeros: int) -> int:
     if network.layers:
         return n_nonzeros * network.layers[-1].largest_code
     return n_nonzeros * (2**network.quantizer.n_bits - 1)
-
-
-def _ternary_weights(signs: Array) -> TernaryWeights:
-    """Return ternary weights of shape (n_outputs, n_inputs) as lists of inputs."""
-    kinds = np.where(signs > 0, 0, np.where(signs < 0, 1, 2))
-    n_nonzeros = int(np.count_nonzero(signs[0]))
-    order = np.argsort(kinds, axis=1, kind="stable")[:, :n_nonzeros]
-    return TernaryWeights(
-        np.ascontiguousarray(order, dtype=np.int32),
-        np.count_nonzero(signs > 0, axis=1).astype(np.int32),
-        np.zeros(len(signs), dtype=np.int64),
-    )
 
 
 def _sums(part: Any, network: CompressedNetwork, signs: Array) -> Any:

@@ -12,7 +12,7 @@ from scipy import special
 from ..data import Data, Part
 from ..readout import LinearReadout
 from ..readout.classes import all_scores
-from ..readout.targets import NumberTargets
+from ..readout.targets import ClassTargets, NumberTargets
 from .sums import Sums
 
 __all__ = ["ClassGoal", "Goal", "NumberGoal"]
@@ -56,11 +56,7 @@ class ClassGoal:
 
     def targets(self, part: Part) -> tuple[Array, Array | None]:
         """Return the wanted probabilities and the weights of the rows of a part."""
-        labels = np.searchsorted(self.classes, part.y)
-        weight = part.weight
-        if self.costs is not None:
-            costs = self.costs[labels]
-            weight = costs if weight is None else weight * costs
+        _, labels, weight = ClassTargets(self.classes, self.costs)(part)
         wanted = np.zeros((part.n_samples, self.n_outputs), dtype=np.float32)
         if self.target != "teacher":
             wanted[np.arange(len(wanted)), labels] = 1
@@ -71,6 +67,10 @@ class ClassGoal:
                 scores = scores / 2  # both signs of one log-odds
             wanted += special.softmax(scores, axis=1).astype(np.float32)
         return (wanted / 2 if self.target == "both" else wanted), weight
+
+    def weight(self, part: Part) -> Array | None:
+        """Return the weights of the rows of a part, those of classes included."""
+        return ClassTargets(self.classes, self.costs)(part)[2]
 
     def loss(self, scores: Array, wanted: Array) -> tuple[Array, Array]:
         """Return the loss of each row, and its gradient; `scores` is overwritten."""
@@ -146,6 +146,10 @@ class NumberGoal:
         """Return the wanted numbers and the weights of the rows of a part."""
         Y, _, weight = self.numbers(part)
         return (Y / self.scale).astype(np.float32), weight
+
+    def weight(self, part: Part) -> Array | None:
+        """Return the weights of the rows of a part."""
+        return part.weight
 
     def loss(self, scores: Array, wanted: Array) -> tuple[Array, Array]:
         """Return the loss of each row, and its gradient; `scores` is overwritten."""

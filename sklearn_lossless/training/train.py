@@ -249,7 +249,7 @@ def _mean_weight(data: Data, goal: Goal, rows: npt.NDArray[np.intp]) -> float:
 
 
 def _weights(part: Any, goal: Goal) -> Array:
-    _, weight = goal.targets(part)
+    weight = goal.weight(part)
     return np.ones(part.n_samples) if weight is None else weight
 
 

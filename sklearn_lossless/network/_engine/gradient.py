@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from .vector import kernel
 
-__all__ = ["SLOPE_CELLS", "SLOPE_RANGE", "adam", "backward", "forward", "ternarise"]
+__all__ = [
+    "SLOPE_CELLS",
+    "SLOPE_RANGE",
+    "TINY",
+    "adam",
+    "backward",
+    "forward",
+    "ternarise",
+]
 
 Array = npt.NDArray[Any]
 
@@ -19,7 +27,7 @@ SLOPE_CELLS = 1024
 SLOPE_RANGE = 8.0
 
 #: Added to variances, as is usual.
-_TINY = 1e-5
+TINY = 1e-5
 
 #: Columns that are gone through together: their sums stay in the cache.
 _COLUMNS = 64
@@ -61,7 +69,7 @@ def forward(
         for i in range(start, stop):
             mean[i] = total[i - start]
             rate[i] = np.float32(1) / np.sqrt(
-                squares[i - start] / np.float32(n_rows) + np.float32(_TINY)
+                squares[i - start] / np.float32(n_rows) + np.float32(TINY)
             )
         for row in range(n_rows):
             for i in range(start, stop):
