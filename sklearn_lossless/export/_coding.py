@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..network import TernaryWeights
-
 __all__ = [
     "READOUT_DTYPES",
     "Reader",
     "pack_integers",
     "pack_readout",
-    "pack_weights",
     "unpack_integers",
     "unpack_readout",
-    "unpack_weights",
 ]
 
 #: Integers of all integer arrays of a file together.
@@ -142,72 +138,6 @@ def unpack_integers(reader: Reader, shape: tuple[int, ...]) -> npt.NDArray[np.in
     for _ in range(order):
         values = np.cumsum(values, axis=-1, dtype=np.uint64)
     return values.view(np.int64)
-
-
-def pack_weights(weights: TernaryWeights) -> bytes:
-    """Return stored weights at about their entropy.
-
-    The inputs of a neuron in increasing order, as gaps from one to the next, less
-    one, in Golomb-Rice code: all quotients in unary, then all remainders, then all
-    signs (1 for minus), each a string of bits, the highest bit of a byte first.
-
-    References
-    ----------
-    Rice, Plaunt, "Adaptive variable-length coding for efficient compression of
-    spacecraft television data", IEEE Trans. Commun. Technol. 19(6), 1971.
-    """
-    order = np.argsort(weights.indices, axis=1)
-    positions = np.take_along_axis(weights.indices, order, axis=1).astype(np.int64)
-    minus = np.take_along_axis(weights.signs() < 0, order, axis=1)
-    gaps = np.diff(positions, axis=1, prepend=-1) - 1
-    if gaps.size and gaps.min() < 0:
-        raise ValueError("A neuron has one of its inputs twice.")
-    bits = [int((gaps >> shift).sum()) + gaps.size * shift for shift in range(23)]
-    shift = int(np.argmin(bits))
-    ends = np.cumsum((gaps >> shift).ravel() + 1) - 1
-    unary = np.zeros(ends[-1] + 1, dtype=bool)
-    unary[ends] = True
-    remainders = (gaps.reshape(-1, 1) >> np.arange(shift)[::-1]) & 1
-    streams = [np.packbits(each).tobytes() for each in (unary, remainders, minus)]
-    head = struct.pack("<BI", shift, len(streams[0]))
-    return head + b"".join(streams) + pack_integers(weights.bias)
-
-
-def unpack_weights(
-    reader: Reader, n_inputs: int, n_outputs: int, n_nonzeros: int
-) -> TernaryWeights:
-    """Take weights that `pack_weights` wrote."""
-    shift, n_unary = reader.numbers("BI")
-    count = n_outputs * n_nonzeros
-    if shift > 22:
-        raise reader.fail(f"remainders of {shift} bits")
-    if not count <= 8 * n_unary <= len(reader) * 8:
-        raise reader.fail(f"{count} weights in {n_unary} of {len(reader)} bytes")
-    ends = np.flatnonzero(_bits(reader, 8 * n_unary))
-    if len(ends) != count:
-        raise reader.fail(f"{len(ends)} weights instead of {count}")
-    gaps = np.diff(ends, prepend=-1) - 1
-    remainders = _bits(reader, count * shift).reshape(count, shift)
-    for bit in range(shift):
-        gaps = gaps << 1 | remainders[:, bit]
-    if gaps.max(initial=0) >= n_inputs:
-        raise reader.fail(f"a gap of {gaps.max()} between {n_inputs} inputs")
-    positions = np.cumsum(gaps.reshape(n_outputs, n_nonzeros) + 1, axis=1) - 1
-    if positions[:, -1].max(initial=0) >= n_inputs:
-        raise reader.fail(f"a weight beyond the {n_inputs} inputs")
-    signs = _bits(reader, count).reshape(n_outputs, n_nonzeros)
-    order = np.argsort(signs, axis=1, kind="stable")
-    return TernaryWeights(
-        np.take_along_axis(positions, order, axis=1).astype(np.int32),
-        (n_nonzeros - signs.sum(axis=1)).astype(np.int32),
-        unpack_integers(reader, (n_outputs,)),
-    )
-
-
-def _bits(reader: Reader, count: int) -> npt.NDArray[np.uint8]:
-    """Take `count` bits, and those that fill the last byte."""
-    packed = np.frombuffer(reader.take(-(-count // 8)), dtype=np.uint8)
-    return np.unpackbits(packed, count=count)
 
 
 def pack_readout(

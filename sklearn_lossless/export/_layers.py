@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..network import Dense
-from ._coding import (
-    Reader,
-    pack_integers,
-    pack_weights,
-    unpack_integers,
-    unpack_weights,
+from ._coding import Reader, pack_integers, unpack_integers
+from ._weights import (
+    pack_in_contexts,
+    pack_lines,
+    pack_rice,
+    unpack_in_contexts,
+    unpack_lines,
+    unpack_rice,
 )
 
 __all__ = ["check_range", "decode_layer", "encode_layer"]
@@ -25,11 +27,19 @@ __all__ = ["check_range", "decode_layer", "encode_layer"]
 _MAX_WIDTH = 2**20
 _MAX_LEVEL = 15
 
-# Flags of a layer; the bits above them are its kind.
+# Flags of a layer; bits 3 and 4 are its kind.
 _THRESHOLDS_PER_NEURON = 1
 _CENTRE_PER_INPUT = 2
 _STORED_WEIGHTS = 4
-_KIND_SHIFT = 3
+_THRESHOLDS_IN_LINES = 32
+_WEIGHTS_IN_CONTEXTS = 64
+_KIND_SHIFT, _KIND_MASK = 3, 3
+
+#: Flags that come with others only.
+_NEEDS = {
+    _THRESHOLDS_IN_LINES: _THRESHOLDS_PER_NEURON,
+    _WEIGHTS_IN_CONTEXTS: _STORED_WEIGHTS,
+}
 
 
 def encode_layer(layer: Dense) -> bytes:
@@ -67,8 +77,15 @@ def decode_layer(reader: Reader, number: int, shape_in: tuple[int, ...]) -> Dens
     Dense
     """
     (flags,) = reader.numbers("B")
-    kind = _KINDS.get(flags >> _KIND_SHIFT)
-    if kind is None:
+    kind = _KINDS.get(flags >> _KIND_SHIFT & _KIND_MASK)
+    if (
+        kind is None
+        or flags > 127
+        or any(
+            flags & special and not flags & general
+            for special, general in _NEEDS.items()
+        )
+    ):
         raise reader.fail(f"layer {number} has unknown flags {flags}")
     return kind.decode(reader, number, shape_in, flags)
 
@@ -89,16 +106,26 @@ def check_range(
 def _encode_dense(layer: Dense) -> tuple[int, bytes]:
     flags = _THRESHOLDS_PER_NEURON * (layer.thresholds.ndim == 2)
     flags |= _CENTRE_PER_INPUT * (len(layer.centre) > 1)
-    flags |= _STORED_WEIGHTS * (layer.weights is not None)
+    thresholds = pack_integers(layer.thresholds)
+    lines = pack_lines(layer.thresholds) if layer.thresholds.ndim == 2 else None
+    if lines is not None and len(lines) < len(thresholds):
+        thresholds = lines
+        flags |= _THRESHOLDS_IN_LINES
     sizes = layer.n_outputs, layer.n_nonzeros, layer.bias_scale, len(layer.levels)
     parts = [
         struct.pack("<IIqB", *sizes),
         layer.levels.astype(np.uint8).tobytes(),
-        pack_integers(layer.thresholds),
+        thresholds,
         pack_integers(layer.centre),
     ]
     if layer.weights is not None:
-        parts.append(pack_weights(layer.weights))
+        flags |= _STORED_WEIGHTS
+        weights = pack_rice(layer.weights)
+        in_contexts = pack_in_contexts(layer.weights, layer.n_inputs)
+        if in_contexts is not None and len(in_contexts) < len(weights):
+            weights = in_contexts
+            flags |= _WEIGHTS_IN_CONTEXTS
+        parts += [weights, pack_integers(layer.weights.bias)]
     return flags, b"".join(parts)
 
 
@@ -117,9 +144,12 @@ def _decode_dense(
     if not 1 <= levels.max(initial=0) <= _MAX_LEVEL or len(levels) < 2:
         raise reader.fail(f"layer {number} has levels {levels.tolist()}")
     n_thresholds = n_levels - 1
-    per_neuron = flags & _THRESHOLDS_PER_NEURON
-    shape = (n_outputs, n_thresholds) if per_neuron else (n_thresholds,)
-    thresholds = unpack_integers(reader, shape)
+    if flags & _THRESHOLDS_IN_LINES:
+        thresholds = unpack_lines(reader, n_outputs, n_thresholds)
+    else:
+        per_neuron = flags & _THRESHOLDS_PER_NEURON
+        shape = (n_outputs, n_thresholds) if per_neuron else (n_thresholds,)
+        thresholds = unpack_integers(reader, shape)
     check_range(reader, "threshold", thresholds, 2**60)
     if np.any(thresholds[..., 1:] < thresholds[..., :-1]):
         raise reader.fail(f"the thresholds of layer {number} decrease")
@@ -128,7 +158,10 @@ def _decode_dense(
     check_range(reader, "centre", centre, 2**32)
     weights = None
     if flags & _STORED_WEIGHTS:
-        weights = unpack_weights(reader, n_inputs, n_outputs, n_nonzeros)
+        in_contexts = flags & _WEIGHTS_IN_CONTEXTS
+        unpack = unpack_in_contexts if in_contexts else unpack_rice
+        weights = unpack(reader, n_inputs, n_outputs, n_nonzeros)
+        weights = weights._replace(bias=unpack_integers(reader, (n_outputs,)))
         check_range(reader, "bias", weights.bias, 2**60 // max(1, abs(bias_scale)))
     return Dense(
         n_inputs=n_inputs,

@@ -89,7 +89,8 @@ def save(
     `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_`` and what
     compares with a teacher or with training data: ``teacher_agreement_``,
     ``training_accuracy_``, ``training_r2_``. ``mean_`` is kept
-    to 1/256 of a cell of the quantiser.
+    to 1/256 of a cell of the quantiser; with trained hidden layers it is left out, and
+    NaN.
 
     Examples
     --------
@@ -224,13 +225,15 @@ def content_of(estimator: Any) -> FileContent:
 
 
 def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
-    """Return the mean input codes in 1/256; None if the first layer has them.
+    """Return the mean input codes in 1/256; None where they are not stored.
 
-    A layer with weights from the seed is centred at them.
+    A layer with weights from the seed is centred at them, so it has them. Nothing needs
+    those of a layer that was trained.
     """
     network = estimator.network_
     first, quantizer = network.layers[0], network.quantizer
-    if first.weights is None:
+    is_trained = estimator.hidden_weights == "trained"
+    if first.weights is None or is_trained or np.isnan(estimator.mean_).any():
         return None
     codes = estimator.mean_ * quantizer.inv_step - 0.5 + quantizer.shift / SHIFT_UNIT
     codes = np.clip(codes, 0, 2**quantizer.n_bits - 1)
@@ -258,11 +261,14 @@ def _estimator_of(content: FileContent) -> Any:
         estimator._keep_readout(content.readout)
         if content.classes is not None:
             estimator.classes_ = content.classes
-    mean = network.layers[0].centre if content.mean is None else content.mean
+    first = network.layers[0]
+    mean = first.centre if content.mean is None else content.mean
     codes = np.broadcast_to(mean / FIXED_POINT, network.n_features_in)
     means = network.quantizer.decode(codes)
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
+    if content.mean is None and first.weights is not None:
+        means = np.full(network.n_features_in, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
         each.matching_ = content.matching

@@ -58,15 +58,18 @@ class TernaryWeights(NamedTuple):
         -------
         TernaryWeights
         """
-        kinds = np.where(signs > 0, 0, np.where(signs < 0, 1, 2)).astype(np.int8)
-        n_nonzeros = int(np.count_nonzero(kinds[0] < 2))
-        # A stable sort leaves each kind in increasing order.
-        order = np.argsort(kinds, axis=1, kind="stable")[:, :n_nonzeros]
-        return cls(
-            np.ascontiguousarray(order, dtype=np.int32),
-            np.count_nonzero(kinds == 0, axis=1).astype(np.int32),
-            np.zeros(len(kinds), dtype=np.int64),
-        )
+        n_outputs, n_inputs = signs.shape
+        n_nonzeros = int(np.count_nonzero(signs[0]))
+        indices = np.empty((n_outputs, n_nonzeros), dtype=np.int32)
+        n_rows = max(1, _WORDS_AT_ONCE // n_inputs)
+        for start in range(0, n_outputs, n_rows):
+            rows = slice(start, start + n_rows)
+            # A stable sort leaves each kind in increasing order.
+            kinds = np.choose(np.sign(signs[rows]).astype(np.int8) + 1, (1, 2, 0))
+            order = np.argsort(kinds, axis=1, kind="stable")
+            indices[rows] = order[:, :n_nonzeros]
+        n_plus = np.count_nonzero(signs > 0, axis=1).astype(np.int32)
+        return cls(indices, n_plus, np.zeros(n_outputs, dtype=np.int64))
 
     def signs(self) -> npt.NDArray[np.int8]:
         """Return the nonzero weights, in the order of `indices`.

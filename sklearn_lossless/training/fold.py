@@ -21,7 +21,7 @@ __all__ = ["folded_network", "lines_of_thresholds"]
 Array = npt.NDArray[Any]
 
 #: Steps of a neuron's thresholds between its first and its second, at least.
-_RESOLUTION = 16
+_RESOLUTION = 8
 
 #: Thresholds are spread over no more than this many times the largest sum.
 _MOST_SPREAD = 64
