@@ -72,6 +72,25 @@ def test_signs_are_those_of_the_largest_weights(k):
     np.testing.assert_array_equal(layer.signs, dense_signs(weights, k))
 
 
+def test_signs_follow_the_weights_step_by_step():
+    layer = make_layer(n_inputs=200, n_nonzeros=20)
+    rng = np.random.default_rng(1)
+
+    def check():
+        layer.choose_signs()
+        np.testing.assert_array_equal(layer.signs, dense_signs(layer.weights, 20))
+
+    for change in [0, 1e-3, 1e-2, 1e-2, 1, 0.1]:  # near the last ones, and far
+        layer.weights += change * rng.normal(size=layer.weights.shape)
+        check()
+    layer.weights[:] = np.round(4 * layer.weights)  # many of the same size
+    check()
+    check()
+    layer.weights[:, 10:] = 0
+    check()
+    check()
+
+
 @pytest.mark.parametrize("activation", ["relu", "abs", "tanh"])
 def test_forward_is_a_dense_network(activation):
     step = match_network([activation], [6]).steps[0]

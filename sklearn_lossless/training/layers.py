@@ -67,12 +67,13 @@ class TrainedLayer:
         levels = step.levels.astype(np.float32)
         self._first, self._jumps = levels[0], np.diff(levels)
         self._slopes = slopes
+        self._least = np.zeros(n_outputs, dtype=np.float32)
         self.signs = np.empty_like(self.weights)
         self.choose_signs()
 
     def choose_signs(self) -> None:
         """Take the signs of the largest weights of each neuron."""
-        kernels.ternarise(self.weights, self.n_nonzeros, self.signs)
+        kernels.ternarise(self.weights, self.n_nonzeros, self._least, self.signs)
 
     @property
     def parameters(self) -> list[Array]:

@@ -71,14 +71,18 @@ def forward(
             rate[i] = np.float32(1) / np.sqrt(
                 squares[i - start] / np.float32(n_rows) + np.float32(TINY)
             )
+        u, code = np.empty_like(total), np.empty_like(total)
         for row in range(n_rows):
             for i in range(start, stop):
-                sums[row, i] *= rate[i]
-                codes[row, i] = first
+                x = sums[row, i] * rate[i]
+                sums[row, i] = x
+                u[i - start] = gain[i] * x + shift[i]
+            code[:] = first
             for level in range(len(thresholds)):
-                for i in range(start, stop):
-                    reached = gain[i] * sums[row, i] + shift[i] >= thresholds[level]
-                    codes[row, i] += jumps[level] if reached else np.float32(0)
+                threshold, jump = thresholds[level], jumps[level]
+                for i in range(stop - start):
+                    code[i] += jump if u[i] >= threshold else np.float32(0)
+            codes[row, start:stop] = code
 
 
 @_fast
@@ -122,22 +126,46 @@ def backward(
 
 
 @_fast
-def ternarise(weights: Array, n_nonzeros: int, signs: Array) -> None:
-    """Write the signs of the largest weights of each row, zero for the others."""
+def ternarise(weights: Array, n_nonzeros: int, least: Array, signs: Array) -> None:
+    """Write the signs of the largest weights of each row, zero for the others.
+
+    `least` is the smallest size that is kept in each row. Close to it, it is looked for
+    first the next time.
+    """
     n_rows, n_columns = weights.shape
+    near = np.empty(n_columns, dtype=np.float32)
     for row in range(n_rows):
-        magnitudes = np.abs(weights[row])
-        least = np.partition(magnitudes, n_columns - n_nonzeros)[n_columns - n_nonzeros]
-        n_equal = n_nonzeros
+        low, high = least[row] * np.float32(0.97), least[row] * np.float32(1.03)
+        n_near, wanted = 0, n_nonzeros
         for i in range(n_columns):
-            n_equal -= magnitudes[i] > least
+            size = abs(weights[row, i])
+            if size >= low:
+                if size > high:
+                    wanted -= 1
+                else:
+                    near[n_near] = size
+                    n_near += 1
+        if not 0 < wanted <= n_near:
+            near[:] = np.abs(weights[row])
+            n_near, wanted = n_columns, n_nonzeros
+        of_near = near[:n_near]
+        smallest = np.partition(of_near, n_near - wanted)[n_near - wanted]
+        least[row] = smallest
+        n_equal, n_not_less = wanted, 0
+        for i in range(n_near):
+            n_equal -= of_near[i] > smallest
+            n_not_less += of_near[i] >= smallest
         for i in range(n_columns):
-            kept = magnitudes[i] > least
-            if magnitudes[i] == least and n_equal > 0:
-                kept = True
-                n_equal -= 1
             sign = np.float32(1) if weights[row, i] >= 0 else np.float32(-1)
-            signs[row, i] = sign if kept else np.float32(0)
+            signs[row, i] = sign if abs(weights[row, i]) >= smallest else np.float32(0)
+        for i in range(n_columns):  # of equal ones, the first
+            if n_not_less == wanted:
+                break
+            if abs(weights[row, i]) == smallest:
+                n_equal -= 1
+                if n_equal < 0:
+                    signs[row, i] = 0
+                    n_not_less -= 1
 
 
 @_fast
