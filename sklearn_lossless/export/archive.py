@@ -269,6 +269,8 @@ def _estimator_of(content: FileContent) -> Any:
         each.mean_ = means
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
+        if not network.has_stored_weights:  # else it is not known
+            each._course = None
         if content.feature_names is not None:
             each.feature_names_in_ = content.feature_names
     compressor._n_features_out = network.n_features_out
