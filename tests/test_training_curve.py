@@ -16,6 +16,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 
 from sklearn_lossless import (
@@ -217,11 +218,18 @@ def test_model_files_tell_that_layers_are_trained(digits, Estimator):
         loaded.n_iter_  # noqa: B018
 
 
-def test_model_files_of_random_layers_know_that_there_was_no_training(random):
-    loaded = from_bytes(to_bytes(random))
-    assert loaded.n_iter_ == loaded.compressor_.n_iter_ == 1
+@pytest.mark.parametrize("hidden_weights", ["random", "fitted"])
+def test_model_files_know_where_there_was_no_training(digits, hidden_weights):
+    mlp = MLPClassifier((20,), max_iter=200, random_state=0, tol=1e-2).fit(*digits)
+    clf = CompressedMLPClassifier(
+        estimator=mlp, eps=0.5, hidden_weights=hidden_weights, random_state=0
+    )
+    loaded = from_bytes(to_bytes(clf.fit(*digits)))
+    assert loaded.n_iter_ == loaded.compressor_.n_iter_ == clf.n_iter_ == 1
     with pytest.raises(AttributeError, match="of trained hidden layers"):
         loaded.loss_curve_  # noqa: B018
+    with pytest.raises(ValueError, match="its hidden layers were not trained"):
+        TrainingCurveDisplay.from_estimator(loaded)
 
 
 def test_a_trained_compressor_as_estimator(digits):
