@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import partial
 from typing import Any
@@ -28,26 +29,37 @@ class FittedMixin:
     @property
     def n_iter_(self) -> int:
         """Epochs of training; 1 for layers that are not trained."""
-        return len(self._course.losses) if self._course is not None else 1
+        course = self._known_course
+        return len(course.losses) if course is not None else 1
 
     @property
     def loss_curve_(self) -> list[float]:
         """Loss of each epoch."""
-        if self._course is None:
+        course = self._known_course
+        if course is None:
             raise AttributeError("loss_curve_ is that of trained hidden layers")
-        return self._course.losses
+        return course.losses
 
     @property
     def best_loss_(self) -> float:
         """Least loss of an epoch."""
-        return min(self.loss_curve_)
+        return min(self.loss_curve_, default=math.inf)
 
     @property
     def validation_scores_(self) -> list[float]:
         """Score after each epoch on rows that are held out."""
-        if self._course is None or not self._course.scores:
+        course = self._known_course
+        if course is None or not course.scores:
             raise AttributeError("validation_scores_ come with early_stopping=True")
-        return self._course.scores
+        return course.scores
+
+    @property
+    def _known_course(self) -> Course | None:
+        if not hasattr(self, "_course"):
+            raise AttributeError(
+                "of a training is known what fit has seen; model files do not hold it"
+            )
+        return self._course
 
     def save(
         self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"
@@ -111,7 +123,7 @@ class FittedMixin:
 
     @property
     def report_(self) -> CompressionReport:
-        """Moments, kernel distance and bytes, of the fitted network."""
+        """Moments, bytes, and kernel distance or course of the training."""
         check_is_fitted(self, "network_")
         return CompressionReport.from_estimator(self)
 

@@ -383,6 +383,7 @@ def test_stored_weights_are_not_compared(digits, compressor):
     first = dataclasses.replace(first, weights=compressor.network_.weights(0))
     fitted.network_ = dataclasses.replace(compressor.network_, layers=(first, last))
     keep_report_rows(fitted, MemoryData.of(Part(digits[0])))
+    assert fitted._report_rows[1] is None
     assert fitted.report_.kernel is None
     assert "weights of their own" in fitted.report_.notes[0]
     assert fitted.report_.layers[0].distance is None
@@ -538,7 +539,9 @@ def test_frame(compressor):
     found = report.frame("bytes")
     assert found["bytes"].to_dict() == report.sizes
     assert found.loc["dense_float32", "of_dense"] == 1
-    with pytest.raises(ValueError, match="part must be 'layers' or 'bytes', got 'x'"):
+    with pytest.raises(
+        ValueError, match="part must be 'layers', 'bytes' or 'training'"
+    ):
         report.frame("x")
 
 

@@ -88,9 +88,9 @@ def save(
     Parameters that are functions or objects are left out and become a
     `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_`` and what
     compares with a teacher or with training data: ``teacher_agreement_``,
-    ``training_accuracy_``, ``training_r2_``. ``mean_`` is kept
-    to 1/256 of a cell of the quantiser; with trained hidden layers it is left out, and
-    NaN.
+    ``training_accuracy_``, ``training_r2_``. So is the course of a training:
+    ``n_iter_``, ``loss_curve_``, ``validation_scores_``. ``mean_`` is kept to 1/256 of
+    a cell of the quantiser; of trained hidden layers it is left out, and NaN.
 
     Examples
     --------
@@ -275,6 +275,8 @@ def _estimator_of(content: FileContent) -> Any:
         each.mean_ = means
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
+        if not network.has_stored_weights or params.get("hidden_weights") == "fitted":
+            each._course = None  # there was no training; else it is not known
         if content.feature_names is not None:
             each.feature_names_in_ = content.feature_names
     compressor._n_features_out = network.n_features_out

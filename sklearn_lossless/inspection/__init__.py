@@ -1,9 +1,10 @@
-"""What a fitted network keeps of the reference network: report, spectra, moments."""
+"""What a fitted network keeps of the reference network: report, plots."""
 
 from ._kernels import KernelDistance
 from ._moments import MomentDisplay
 from ._report import CompressionReport, LayerReport
 from ._spectrum import SpectrumDisplay
+from ._training_curve import TrainingCurveDisplay
 
 __all__ = [
     "CompressionReport",
@@ -11,4 +12,5 @@ __all__ = [
     "LayerReport",
     "MomentDisplay",
     "SpectrumDisplay",
+    "TrainingCurveDisplay",
 ]

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from ..network import CompressedNetwork
 from ..theory import (
     Activation,
     NetworkMatch,
@@ -32,6 +31,7 @@ __all__ = [
     "reference_activations",
     "root",
     "sample_rows",
+    "was_trained",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -69,13 +69,35 @@ class KernelDistance:
     dense: tuple[float, ...]
 
 
-def check_kernel_is_known(network: CompressedNetwork) -> None:
+def check_kernel_is_known(compressor: Any) -> None:
     """Raise ValueError if theory does not tell the kernel of the network."""
-    if network.has_stored_weights:
-        raise ValueError(
-            "there are layers with weights of their own, not random ones; theory does "
-            "not tell their kernel."
-        )
+    if not compressor.network_.has_stored_weights:
+        return
+    origin = "not random ones"
+    if was_trained(compressor):
+        origin = "learned from the targets and not random"
+    raise ValueError(
+        f"there are layers with weights of their own, {origin}; theory does not tell "
+        "their kernel."
+    )
+
+
+def was_trained(compressor: Any) -> bool:
+    """Say whether the hidden layers were trained, as far as is known.
+
+    Parameters
+    ----------
+    compressor : fitted NTKCompressor
+
+    Returns
+    -------
+    bool
+    """
+    if hasattr(compressor, "_course"):
+        return compressor._course is not None
+    # Files do not tell the course of a training, only what was asked for.
+    asked = compressor.hidden_weights == "trained"
+    return asked and bool(compressor.network_.has_stored_weights)
 
 
 def kernel_distance(

@@ -1,4 +1,4 @@
-"""What a report measures: distances of kernels, and bytes."""
+"""What a report measures: distances of kernels, and bytes; the course of a training."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ __all__ = [
     "count_bytes",
     "fitted_compressor",
     "keep_report_rows",
+    "training_curves",
 ]
 
 #: Rows that `fit` sets aside.
@@ -67,6 +68,9 @@ def keep_report_rows(compressor: Any, data: Data) -> None:
     data : Data
         Rows of weight zero are left out.
     """
+    if compressor.network_.has_stored_weights:  # no kernel to compare them on
+        compressor._report_rows = (compressor.network_, None, {})
+        return
     usable = rows_with_weight(data)
     rows = draw_rows(len(usable), data.n_features, _REPORT_ROWS, data.is_sparse)
     # With the network that they belong to, and what was measured on them.
@@ -96,7 +100,7 @@ def compare_kernels(
     """
     measured: dict[tuple[int, int], KernelDistance] = {}
     try:
-        check_kernel_is_known(compressor.network_)
+        check_kernel_is_known(compressor)
         if X is None:
             X, measured = _report_rows(compressor, n_samples)
         key = (n_samples, n_draws)
@@ -117,6 +121,23 @@ def _report_rows(compressor: Any, n_samples: int) -> tuple[Any, dict[Any, Any]]:
             "CompressionReport.from_estimator takes some."
         )
     return X[sample_rows(X, n_samples)], measured
+
+
+def training_curves(compressor: Any) -> dict[str, tuple[float, ...]]:
+    """Return loss and validation score of each epoch; none where they are not known.
+
+    Parameters
+    ----------
+    compressor : fitted NTKCompressor
+
+    Returns
+    -------
+    dict
+        ``loss_curve`` and ``validation_scores``.
+    """
+    course = getattr(compressor, "_course", None)
+    losses, scores = ([], []) if course is None else (course.losses, course.scores)
+    return {"loss_curve": tuple(losses), "validation_scores": tuple(scores)}
 
 
 def count_bytes(estimator: Any) -> dict[str, int]:

@@ -51,6 +51,9 @@ class MomentDisplay:
     staircase is turned such that their signs are those of the activation, where a
     mirror can do it.
 
+    Of trained layers this is the staircase that training began with; each neuron has
+    moved and stretched it along its inputs.
+
     Examples
     --------
     >>> from sklearn_lossless.inspection import MomentDisplay

@@ -13,7 +13,13 @@ from .._validation import validate_input
 from ..theory import MomentEquation
 from ..theory._checks import check_count
 from ._kernels import KernelDistance, sample_rows
-from ._measures import Comparison, compare_kernels, count_bytes, fitted_compressor
+from ._measures import (
+    Comparison,
+    compare_kernels,
+    count_bytes,
+    fitted_compressor,
+    training_curves,
+)
 from ._tables import as_frame, as_html, as_text
 
 __all__ = ["CompressionReport", "LayerReport"]
@@ -77,8 +83,9 @@ class LayerReport(_HasDeferred):
         m1, m2, f and tau: target, achieved, and whether the equation is met.
     excess_variance : float
         Variance beyond the linear part, relative to that of the activation.
-    alpha, alpha_compressed : tuple of 3 floats
-        Coefficients a1, a2, a3 of both networks' conjugate kernels after the layer.
+    alpha, alpha_compressed : tuple of 3 floats or None
+        Coefficients a1, a2, a3 of both networks' conjugate kernels after the layer;
+        None where weights are not random, as theory does not tell the kernel.
     distance, distance_dense : float or None
         Relative spectral distance from the reference network's kernel of the compressed
         network, and of a dense one of the same width; None if it was not measured.
@@ -92,8 +99,8 @@ class LayerReport(_HasDeferred):
     n_levels: int
     moments: tuple[MomentEquation, ...]
     excess_variance: float
-    alpha: tuple[float, float, float]
-    alpha_compressed: tuple[float, float, float]
+    alpha: tuple[float, float, float] | None
+    alpha_compressed: tuple[float, float, float] | None
     distance: _Deferred[float | None] = _Deferred(None)
     distance_dense: _Deferred[float | None] = _Deferred(None)
 
@@ -132,6 +139,10 @@ class CompressionReport(_HasDeferred):
         files that `save` writes, if it can.
     notes : tuple of str
         Moments that are not met, and what else is to be known.
+    loss_curve : tuple of float, default=()
+        Loss of each epoch, of trained hidden layers.
+    validation_scores : tuple of float, default=()
+        Score after each epoch on rows that were held out, with early stopping.
 
     Notes
     -----
@@ -142,6 +153,10 @@ class CompressionReport(_HasDeferred):
     notebook, waits for neither. The rows stay in memory: pickles, copies and model
     files never hold training data, and a report of theirs has no distances unless they
     are given data, see :meth:`from_estimator`.
+
+    Where hidden weights are not random, the kernel compares with nothing, and no rows
+    are set aside. Of trained layers the report shows the course of the training
+    instead; model files do not hold it.
 
     Examples
     --------
@@ -163,6 +178,8 @@ class CompressionReport(_HasDeferred):
     kernel: _Deferred[KernelDistance | None] = _Deferred()
     sizes: _Deferred[dict[str, int]] = _Deferred()
     notes: _Deferred[tuple[str, ...]] = _Deferred(())
+    loss_curve: tuple[float, ...] = ()
+    validation_scores: tuple[float, ...] = ()
 
     @classmethod
     def from_estimator(
@@ -212,6 +229,7 @@ class CompressionReport(_HasDeferred):
             kernel=lambda: compare()[0],
             sizes=lambda: count_bytes(estimator),
             notes=lambda: (*matching.unmet(), *compare()[1]),
+            **training_curves(compressor),
         )
 
     @property
@@ -241,8 +259,9 @@ class CompressionReport(_HasDeferred):
 
         Parameters
         ----------
-        part : {"layers", "bytes"}, default="layers"
-            One row for each layer, or one for each way of counting bytes.
+        part : {"layers", "bytes", "training"}, default="layers"
+            One row for each layer, for each way of counting bytes, or for each epoch
+            of a training.
 
         Returns
         -------
@@ -253,7 +272,7 @@ class CompressionReport(_HasDeferred):
         ImportError
             If pandas is not installed.
         ValueError
-            If there is no such part.
+            If there is no such part, or no training that is known.
         """
         return as_frame(self, part)
 
@@ -271,6 +290,9 @@ class CompressionReport(_HasDeferred):
                 f"kernel distance {kernel.compressed[-1]:.3f} "
                 f"(dense {kernel.dense[-1]:.3f})"
             )
+        if self.loss_curve:
+            n_epochs = len(self.loss_curve)
+            words.append(f"loss {self.loss_curve[-1]:.3g} in epoch {n_epochs}")
         return f"<CompressionReport of {self.estimator}: {', '.join(words)}>"
 
     def __str__(self) -> str:
@@ -288,7 +310,8 @@ def _layers(
         return None if kernel is None else getattr(kernel, name)[index]
 
     matching, layers = compressor.matching_, compressor.network_.layers
-    reference, compressed = matching.alphas
+    known = not compressor.network_.has_stored_weights
+    reference, compressed = matching.alphas if known else (None, None)
     for index, (match, layer) in enumerate(zip(matching.layers, layers, strict=True)):
         yield LayerReport(
             layer=match.layer,
@@ -299,11 +322,15 @@ def _layers(
             n_levels=layer.largest_code + 1,
             moments=match.equations,
             excess_variance=match.excess_variance,
-            alpha=tuple(reference[match.layer, :3].tolist()),
-            alpha_compressed=tuple(compressed[match.layer, :3].tolist()),
+            alpha=_first_three(reference, match.layer),
+            alpha_compressed=_first_three(compressed, match.layer),
             distance=partial(distances, "compressed", index),
             distance_dense=partial(distances, "dense", index),
         )
+
+
+def _first_three(alphas: Any, layer: int) -> tuple[float, float, float] | None:
+    return None if alphas is None else tuple(alphas[layer, :3].tolist())
 
 
 def _plain(value: Any) -> Any:

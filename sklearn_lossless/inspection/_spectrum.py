@@ -186,7 +186,7 @@ class SpectrumDisplay:
             raise ValueError(f"theory must be 'exact' or 'equivalent', got {theory!r}.")
         check_count("n_samples", n_samples, 2)
         compressor = fitted_compressor(estimator)
-        check_kernel_is_known(compressor.network_)
+        check_kernel_is_known(compressor)
         X = validate_input(estimator, X, reset=False)
         rows = sample_rows(X, n_samples)
         if y is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..export.sizes import COUNT_LABELS
 from ..theory import MomentEquation
@@ -17,7 +20,8 @@ __all__ = ["as_frame", "as_html", "as_text"]
 #: Header and rows.
 _Table = tuple[list[str], list[list[str]]]
 
-_READOUTS = ("float32", "float16", "int8", "int4")
+#: Epochs of a training that the tables show.
+_N_EPOCHS = 6
 
 
 def as_text(report: CompressionReport) -> str:
@@ -30,12 +34,13 @@ def as_html(report: CompressionReport) -> str:
     """Return the report as tables of HTML."""
     parts = [f"<p>{html.escape(_title(report))}</p>"]
     parts += [_html_table(*table) for table in _tables(report)]
+    parts += [_svg_curve(report.loss_curve)] if len(report.loss_curve) > 1 else []
     parts += [f"<p>{html.escape(note)}</p>" for note in report.notes]
     return "<div>" + "".join(parts) + "</div>"
 
 
 def as_frame(report: CompressionReport, part: str) -> Any:
-    """Return a part of the report, "layers" or "bytes", as a DataFrame."""
+    """Return a part of the report, as `CompressionReport.frame`, as a DataFrame."""
     pandas = import_pandas("CompressionReport.frame")
     if part == "layers":
         rows = [_flat_row(layer) for layer in report.layers]
@@ -44,7 +49,9 @@ def as_frame(report: CompressionReport, part: str) -> Any:
         dense = report.sizes["dense_float32"]
         of_dense = {name: size / dense for name, size in report.sizes.items()}
         return pandas.DataFrame({"bytes": report.sizes, "of_dense": of_dense})
-    raise ValueError(f"part must be 'layers' or 'bytes', got {part!r}.")
+    if part == "training":
+        return pandas.DataFrame(_epochs(report)).set_index("epoch")
+    raise ValueError(f"part must be 'layers', 'bytes' or 'training', got {part!r}.")
 
 
 def _title(report: CompressionReport) -> str:
@@ -55,20 +62,14 @@ def _title(report: CompressionReport) -> str:
 
 def _tables(report: CompressionReport) -> list[_Table]:
     moments = [row for layer in report.layers for row in _moment_rows(layer)]
-    kernels = [_kernel_row(layer) for layer in report.layers]
+    layers = [[*_layer_cells(layer), *_kernel_cells(layer)] for layer in report.layers]
     sizes = [[COUNT_LABELS[name], f"{size:,}"] for name, size in report.sizes.items()]
-    kernel = report.kernel
-    distance = "kernel distance"
-    if kernel is not None:
-        distance += f", {kernel.n_samples} samples"
-    return [
+    tables = [
         (["layer", "activation", "moment", "reference", "step", "residual"], moments),
-        (
-            ["layer", "zeros", "levels", "excess", "a1", "a2", "a3", distance, "dense"],
-            kernels,
-        ),
+        (["layer", "zeros", "levels", "excess", *_kernel_header(report)], layers),
         (["counted as", "bytes"], sizes),
     ]
+    return [*tables, _training_table(report)] if report.loss_curve else tables
 
 
 def _moment_rows(layer: LayerReport) -> list[list[str]]:
@@ -85,13 +86,31 @@ def _moment_cells(each: MomentEquation) -> list[str]:
     return [each.name, *values, f"{each.residual:.1e}{remark}"]
 
 
-def _kernel_row(layer: LayerReport) -> list[str]:
-    pairs = zip(layer.alpha, layer.alpha_compressed, strict=True)
+def _layer_cells(layer: LayerReport) -> list[str]:
     return [
         str(layer.layer),
         f"{layer.zeros:.1%}",
         str(layer.n_levels),
         f"{layer.excess_variance:.4g}",
+    ]
+
+
+def _kernel_header(report: CompressionReport) -> list[str]:
+    """Return the columns of kernels; none where theory does not tell the kernel."""
+    if report.layers[0].alpha is None:
+        return []
+    kernel = report.kernel
+    distance = "kernel distance"
+    if kernel is not None:
+        distance += f", {kernel.n_samples} samples"
+    return ["a1", "a2", "a3", distance, "dense"]
+
+
+def _kernel_cells(layer: LayerReport) -> list[str]:
+    if layer.alpha is None or layer.alpha_compressed is None:
+        return []
+    pairs = zip(layer.alpha, layer.alpha_compressed, strict=True)
+    return [
         *(f"{reference:.4g} / {compressed:.4g}" for reference, compressed in pairs),
         _optional(layer.distance),
         _optional(layer.distance_dense),
@@ -116,12 +135,59 @@ def _flat_row(layer: LayerReport) -> dict[str, Any]:
         row[each.name] = each.target
         row[f"{each.name}_compressed"] = each.achieved
     row["excess_variance"] = layer.excess_variance
+    unknown = (None, None, None)
     for i in range(3):
-        row[f"a{i + 1}"] = layer.alpha[i]
-        row[f"a{i + 1}_compressed"] = layer.alpha_compressed[i]
+        row[f"a{i + 1}"] = (layer.alpha or unknown)[i]
+        row[f"a{i + 1}_compressed"] = (layer.alpha_compressed or unknown)[i]
     row["distance"], row["distance_dense"] = layer.distance, layer.distance_dense
     row["met"] = layer.met
     return row
+
+
+def _epochs(report: CompressionReport) -> dict[str, Any]:
+    """Return the course of the training as columns."""
+    if not report.loss_curve:
+        raise ValueError("there is no training, or it is not known.")
+    columns: dict[str, Any] = {
+        "epoch": range(1, len(report.loss_curve) + 1),
+        "loss": report.loss_curve,
+    }
+    if report.validation_scores:
+        columns["validation_score"] = report.validation_scores
+    return columns
+
+
+def _training_table(report: CompressionReport) -> _Table:
+    """Return the course of the training at some epochs, the first and the last too."""
+    n_epochs = len(report.loss_curve)
+    epochs = np.unique(np.linspace(1, n_epochs, _N_EPOCHS).round().astype(int))
+    rows = [_curve_row("loss", report.loss_curve, min(report.loss_curve), epochs)]
+    scores = report.validation_scores
+    if scores:
+        rows.append(_curve_row("validation score", scores, max(scores), epochs))
+    return ["epoch", *map(str, epochs), "best"], rows
+
+
+def _curve_row(
+    name: str, curve: Sequence[float], best: float, epochs: Any
+) -> list[str]:
+    values = [f"{curve[epoch - 1]:.4g}" for epoch in epochs]
+    return [name, *values, f"{best:.4g}, epoch {curve.index(best) + 1}"]
+
+
+def _svg_curve(curve: Sequence[float]) -> str:
+    """Return a small picture of a curve, from zero up."""
+    width, height, margin = 320, 80, 3
+    top, last = max(curve) or 1.0, len(curve) - 1
+    points = " ".join(
+        f"{margin + (width - 2 * margin) * epoch / last:.1f},"
+        f"{height - margin - (height - 2 * margin) * value / top:.1f}"
+        for epoch, value in enumerate(curve)
+    )
+    return (
+        f'<svg width="{width}" height="{height}"><title>loss by epoch</title>'
+        f'<polyline fill="none" stroke="currentColor" points="{points}"/></svg>'
+    )
 
 
 def _text_table(header: list[str], rows: list[list[str]]) -> str:
