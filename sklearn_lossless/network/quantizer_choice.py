@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._resolution import check_resolution
-from .outliers import DOMINANT, bulk_ranges, may_have_outliers
+from .outliers import ranges_without_outliers
 from .quantizer import SHIFT_UNIT, Quantizer, ValueRange, code_sums, value_range
 
 __all__ = ["choose_quantizer", "fit_quantizer", "quantizer_and_range"]
@@ -112,23 +112,29 @@ def quantizer_and_range(
             f"The range of X is not a finite double: from {low.min()} to {high.max()}."
         )
 
-    mean, std = _survey(total, low, high, widest)
     n_steps = 2**n_bits - 1
     factor = _GAUSSIAN_STEP[n_bits - 1] * n_steps
-    with np.errstate(over="ignore"):
-        window = np.minimum(width, factor * std)
-    few = may_have_outliers(window, width, std)
-    if len(few):
-        cut_low, cut_high = low.copy(), high.copy()
-        cut_low[few], cut_high[few] = bulk_ranges(total, few, low[few], high[few])
-        bulk = cut_high - cut_low
-        if 0 < bulk.max() * DOMINANT <= window.max():
-            low, high = cut_low, cut_high
-            mean, std = _survey(total, low, high, float(bulk.max()))
-            window = np.minimum(bulk, factor * std)
+    mean, std = _survey(total, low, high, widest)
+    window = _window(width, factor, std)
+    low, high = ranges_without_outliers(total, low, high, window, std)
+    is_cut = high - low < width
+    if is_cut.any():
+        width = high - low
+        mean, std = _survey(total, low, high, float(width.max()))
+        window = _window(width, factor, std)
     size = float(window.max())
     start = np.clip(mean - size / 2, low, np.maximum(low, high - size))
+    # Values on both sides of a bulk that was cut out have codes of their own.
+    start -= is_cut * np.maximum(size - width, 0.0) / 2
     return _at(start, n_steps / size, n_bits), seen
+
+
+def _window(
+    width: npt.NDArray[np.float64], factor: float, std: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the width of the cells together that suits each feature."""
+    with np.errstate(over="ignore"):
+        return np.minimum(width, factor * std)
 
 
 def _survey(
