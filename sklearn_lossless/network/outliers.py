@@ -113,19 +113,19 @@ def _bulk_ranges(
     for start in range(0, len(columns), _COLUMNS):
         some = np.arange(start, min(start + _COLUMNS, len(columns)))
         for _ in range(_MOST_CUTS):
+            some = some[low[some] / 2 < high[some] / 2]
+            if not len(some):
+                break
             bins = _Bins(columns[some], low[some], high[some])
             first, last = _bulk(total(bins.weights))
             is_cut = (last - first + 1) * _DOMINANT <= _BINS
-            if not is_cut.any():
-                break
             some = some[is_cut]
+            if not len(some):
+                break
             inside = total(
                 partial(bins.of(is_cut).range_of, first[is_cut], last[is_cut])
             )
             low[some], high[some] = inside.low, inside.high
-            some = some[low[some] / 2 < high[some] / 2]
-            if not len(some):
-                break
     return low, high
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._resolution import check_resolution
+from ._resolution import finest_inv_step
 from .outliers import ranges_without_outliers
 from .quantizer import SHIFT_UNIT, Quantizer, ValueRange, code_sums, value_range
 
@@ -114,19 +114,19 @@ def quantizer_and_range(
 
     n_steps = 2**n_bits - 1
     factor = _GAUSSIAN_STEP[n_bits - 1] * n_steps
-    mean, std = _survey(total, low, high, widest)
+    finest, mean, std = _survey(total, low, high)
     window = _window(width, factor, std)
     low, high = ranges_without_outliers(total, low, high, window, std)
     is_cut = high - low < width
     if is_cut.any():
         width = high - low
-        mean, std = _survey(total, low, high, float(width.max()))
+        finest, mean, std = _survey(total, low, high)
         window = _window(width, factor, std)
     size = float(window.max())
     start = np.clip(mean - size / 2, low, np.maximum(low, high - size))
     # Values on both sides of a bulk that was cut out have codes of their own.
     start -= is_cut * np.maximum(size - width, 0.0) / 2
-    return _at(start, n_steps / size, n_bits), seen
+    return _at(start, min(n_steps / size, finest), n_bits), seen
 
 
 def _window(
@@ -141,13 +141,13 @@ def _survey(
     total: Callable[[Callable[..., Any]], Any],
     low: npt.NDArray[np.float64],
     high: npt.NDArray[np.float64],
-    widest: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return mean and deviation of each feature, in cells from `low` on."""
-    check_resolution(low, high, widest, _SURVEY_BITS)
-    survey = _at(low, (2**_SURVEY_BITS - 1) / widest, _SURVEY_BITS)
+) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the finest `inv_step`, and mean and deviation of each feature."""
+    finest = finest_inv_step(low, high)
+    inv_step = min((2**_SURVEY_BITS - 1) / float((high - low).max()), finest)
+    survey = _at(low, inv_step, _SURVEY_BITS)
     codes = total(partial(code_sums, survey)).statistics()
-    return survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
+    return finest, survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
 
 
 def _at(low: npt.NDArray[np.float64], inv_step: float, n_bits: int) -> Quantizer:
