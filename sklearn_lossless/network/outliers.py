@@ -33,7 +33,7 @@ _BINS = 256
 _COLUMNS = 4096
 
 #: Dense values, and rows of sparse ones, that are looked at together.
-_BLOCK_SIZE = 2**20
+_BLOCK_SIZE = 2**17
 _SPARSE_ROWS = 2**16
 
 #: Cuts of one range: outliers of that many different scales.
@@ -161,7 +161,8 @@ class _Bins(NamedTuple):
         """Return the weight of the values in each bin, (n_columns, n_bins)."""
         counts = np.zeros(len(self.columns) * _BINS)
         for each in self._blocks(X, sample_weight):
-            bins = self._bins(each) + _BINS * each.places
+            bins = self._bins(each)
+            bins += _BINS * each.places
             weight = np.broadcast_to(each.weight, bins.shape)
             counts += np.bincount(bins.ravel(), weight.ravel(), minlength=len(counts))
         return counts.reshape(-1, _BINS)
@@ -181,18 +182,23 @@ class _Bins(NamedTuple):
         return ValueRange(low, high)
 
     def _bins(self, entries: _Entries) -> npt.NDArray[np.intp]:
-        low, high = self.low[entries.places] / 2, self.high[entries.places] / 2
         # Halves, for ranges beyond the largest double.
+        low, high = self.low[entries.places] / 2, self.high[entries.places] / 2
+        bins = entries.values / 2
         with np.errstate(over="ignore"):  # infinite is far enough
-            share = (entries.values / 2 - low) / (high - low)
-        return np.minimum(np.clip(share, 0, 1) * _BINS, _BINS - 1).astype(np.intp)
+            bins -= low
+            bins /= high - low
+            bins *= _BINS
+        return np.clip(bins, 0, _BINS - 1, out=bins).astype(np.intp)
 
     def _blocks(self, X: Any, sample_weight: Any) -> Iterator[_Entries]:
         """Yield the entries of some rows after the others."""
         is_sparse = sparse.issparse(X)
         X = canonical(X)
         weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-        size = _SPARSE_ROWS if is_sparse else max(1, _BLOCK_SIZE // len(self.columns))
+        # At least as many values as there are counts.
+        dense_rows = max(_BINS, _BLOCK_SIZE // len(self.columns))
+        size = _SPARSE_ROWS if is_sparse else dense_rows
         for start in range(0, X.shape[0], size):
             rows = slice(start, start + size)
             block = X[rows][:, self.columns]

@@ -31,8 +31,8 @@ def fit_quantizer(
 
     The cells cover the range of the widest feature, or the best window for a
     Gaussian of its standard deviation where that is narrower. Up to one value in 200
-    on each side that makes all this eight times as large is left out. Values outside
-    are clipped.
+    on each side of a feature is left out where such values make all this eight times
+    as large. Values outside are clipped.
 
     Parameters
     ----------
