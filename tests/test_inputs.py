@@ -170,6 +170,19 @@ def test_rows_of_weight_zero_may_hold_anything(digits):
     )
 
 
+def test_wild_rows_of_next_to_no_weight(digits):
+    X = digits[0].copy()
+    weight = np.ones(len(X))
+    weight[:3] = 1e-30
+    X[:3] = [[-1e9], [1e5], [1e12]]
+    assert step(X, weight) == pytest.approx(step(digits[0]), rel=0.01)
+    # Where nothing else varies, that row is all there is.
+    column = np.ones((500, 1))
+    column[0] = 0
+    codes = fit_quantizer(column, 8, weight[2:502]).codes(column)
+    assert codes[:2].ravel().tolist() == [0, 255]
+
+
 @pytest.mark.parametrize("weights", ["none", "whole", "fractions"])
 def test_order_and_parts_of_the_rows_do_not_matter(digits, weights):
     X = spoiled(digits[0])

@@ -134,7 +134,8 @@ def _window(
 ) -> npt.NDArray[np.float64]:
     """Return the width of the cells together that suits each feature."""
     with np.errstate(over="ignore"):
-        return np.minimum(width, factor * std)
+        # Values of next to no weight leave no deviation.
+        return np.where(std > 0, np.minimum(width, factor * std), width)
 
 
 def _survey(
