@@ -246,6 +246,15 @@ def test_rare_ones_are_kept():
     np.testing.assert_array_equal(fit_quantizer(X, 8).codes(X) == 255, X == 1)
 
 
+@pytest.mark.parametrize("spoil", [False, True])
+def test_very_rare_ones_alone_are_kept(spoil):
+    rare = (np.random.default_rng(0).random((3000, 30)) < 0.003).astype(float)
+    X = spoiled(rare, WILD, [7]) if spoil else rare
+    others = np.delete(np.arange(30), 7)
+    codes = fit_quantizer(X, 8).codes(X)[:, others]
+    np.testing.assert_array_equal(codes > 0, rare[:, others] == 1)
+
+
 def test_very_rare_ones_beside_numbers_are_kept():
     rng = np.random.default_rng(0)
     rare = (rng.random((3000, 20)) < 0.003) * rng.choice([-1.0, 1.0], (3000, 20))

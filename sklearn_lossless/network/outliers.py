@@ -50,7 +50,8 @@ def ranges_without_outliers(
     """Return the ranges of columns; where outliers alone make some wide, their bulk.
 
     The common range is what the widest column asks for. If it is eight times the widest
-    bulk, columns eight times as wide as that bulk are cut to their own.
+    bulk, columns eight times as wide as that bulk are cut to their own. Where no bulk
+    varies, the median range counts in its place.
 
     Parameters
     ----------
@@ -76,7 +77,9 @@ def ranges_without_outliers(
     columns = np.flatnonzero(suspect & (width > of_others))
     bulk_low, bulk_high = _bulk_ranges(total, columns, low[columns], high[columns])
     common = max(of_others, (bulk_high - bulk_low).max())
-    if not 0 < common <= most:
+    if common == 0:  # all values but a few are the same, in every column
+        common = np.median(width[columns])
+    if common > most:
         return low, high
     is_cut = width[columns] >= _DOMINANT * common
     low, high = low.copy(), high.copy()
