@@ -151,9 +151,12 @@ def warn_of_lost_columns(
         return
     shown = [str(each) if names is None else repr(names[each]) for each in columns[:5]]
     more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
+    one = len(columns) == 1
     warn_user(
-        f"Columns {', '.join(shown)}{more} of X vary too little beside the others: one "
-        "scale serves all columns, and they are constant on it. Scale X first, with "
+        f"Column{'' if one else 's'} {', '.join(shown)}{more} of X "
+        f"{'varies' if one else 'vary'} too little beside the others: one scale serves "
+        f"all columns, and {'it is' if one else 'they are'} constant on it. Scale X "
+        "first, with "
         "StandardScaler, or where values lie far out with RobustScaler or "
         "QuantileTransformer."
     )

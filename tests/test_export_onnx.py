@@ -1,6 +1,7 @@
 """ONNX graph of a fitted estimator: the same bits as Python."""
 
 import dataclasses
+import re
 import sys
 
 import numpy as np
@@ -88,6 +89,16 @@ def test_input_types(dtype):
     np.testing.assert_array_equal(found["features"], features)
 
 
+def test_inputs_far_from_zero_and_with_wild_cells(digits):
+    X, y, X_test = digits
+    X, X_test = X + 1e15, X_test + 1e15
+    X[3, 20], X[4, 21], X_test[5] = -1.7e308, 1e20, 1e300
+    clf = CompressedMLPClassifier(60, eps=0.8, random_state=0).fit(X, y)
+    found = run(to_onnx(clf, input_dtype="float64"), X_test)
+    np.testing.assert_array_equal(found["codes"], clf.network_.forward(X_test))
+    np.testing.assert_array_equal(found["scores"], clf.decision_function(X_test))
+
+
 @pytest.mark.parametrize("readout", ["ridge", "logistic"])
 @pytest.mark.parametrize(
     "labels",
@@ -157,6 +168,35 @@ def test_standard_operators_and_size(digits):
     readout = 4 * 200 * 10
     overhead = len(model.SerializeToString()) - n_weights - thresholds - readout
     assert 0 < overhead < 10_000
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([-(2**63), 0, 2**63 - 1]),
+        np.array([0, 2**63 - 1, 2**63], dtype=np.uint64),
+        np.array([2**63, 2**64 - 2, 2**64 - 1], dtype=np.uint64),
+        np.array([1, 2, 3], dtype=np.uint64),
+    ],
+    ids=["int64", "uint64", "uint64 beyond int64", "small uint64"],
+)
+def test_whole_numbers_as_labels(digits, labels):
+    X, y, X_test = digits
+    clf = CompressedMLPClassifier(60, eps=0.8, random_state=0).fit(X, labels[y % 3])
+    found = run(to_onnx(clf, input_dtype="float64"), X_test)["label"]
+    # As Python's integers: NumPy compares int64 with uint64 as floats.
+    assert found.tolist() == clf.predict(X_test).tolist()
+    assert set(found.tolist()) == set(labels.tolist())
+    assert (found.dtype == np.uint64) == (int(labels.max()) >= 2**63)
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[D]", "datetime64[ns]", "timedelta64[s]"])
+def test_dates_as_labels_are_an_error(digits, dtype):
+    X, y, _ = digits
+    clf = CompressedMLPClassifier(20, eps=0.8).fit(X, y.astype(dtype))
+    expected = rf"labels of dtype {re.escape(dtype)} cannot be exported; expected str"
+    with pytest.raises(ValueError, match=expected):
+        to_onnx(clf)
 
 
 def test_what_cannot_be_exported(digits, monkeypatch):

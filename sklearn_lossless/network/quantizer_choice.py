@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._resolution import check_resolution
-from .outliers import DOMINANT, bulk_ranges, may_have_outliers
+from ._resolution import finest_inv_step
+from .outliers import ranges_without_outliers
 from .quantizer import SHIFT_UNIT, Quantizer, ValueRange, code_sums, value_range
 
 __all__ = ["choose_quantizer", "fit_quantizer", "quantizer_and_range"]
@@ -31,8 +31,8 @@ def fit_quantizer(
 
     The cells cover the range of the widest feature, or the best window for a
     Gaussian of its standard deviation where that is narrower. Up to one value in 200
-    on each side that makes all this eight times as large is left out. Values outside
-    are clipped.
+    on each side of a feature is left out where such values make all this eight times
+    as large. Values outside are clipped.
 
     Parameters
     ----------
@@ -112,36 +112,43 @@ def quantizer_and_range(
             f"The range of X is not a finite double: from {low.min()} to {high.max()}."
         )
 
-    mean, std = _survey(total, low, high, widest)
     n_steps = 2**n_bits - 1
     factor = _GAUSSIAN_STEP[n_bits - 1] * n_steps
-    with np.errstate(over="ignore"):
-        window = np.minimum(width, factor * std)
-    few = may_have_outliers(window, width, std)
-    if len(few):
-        cut_low, cut_high = low.copy(), high.copy()
-        cut_low[few], cut_high[few] = bulk_ranges(total, few, low[few], high[few])
-        bulk = cut_high - cut_low
-        if 0 < bulk.max() * DOMINANT <= window.max():
-            low, high = cut_low, cut_high
-            mean, std = _survey(total, low, high, float(bulk.max()))
-            window = np.minimum(bulk, factor * std)
+    finest, mean, std = _survey(total, low, high)
+    window = _window(width, factor, std)
+    low, high = ranges_without_outliers(total, low, high, window, std)
+    is_cut = high - low < width
+    if is_cut.any():
+        width = high - low
+        finest, mean, std = _survey(total, low, high)
+        window = _window(width, factor, std)
     size = float(window.max())
     start = np.clip(mean - size / 2, low, np.maximum(low, high - size))
-    return _at(start, n_steps / size, n_bits), seen
+    # Values on both sides of a bulk that was cut out have codes of their own.
+    start -= is_cut * np.maximum(size - width, 0.0) / 2
+    return _at(start, min(n_steps / size, finest), n_bits), seen
+
+
+def _window(
+    width: npt.NDArray[np.float64], factor: float, std: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the width of the cells together that suits each feature."""
+    with np.errstate(over="ignore"):
+        # Values of next to no weight leave no deviation.
+        return np.where(std > 0, np.minimum(width, factor * std), width)
 
 
 def _survey(
     total: Callable[[Callable[..., Any]], Any],
     low: npt.NDArray[np.float64],
     high: npt.NDArray[np.float64],
-    widest: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return mean and deviation of each feature, in cells from `low` on."""
-    check_resolution(low, high, widest, _SURVEY_BITS)
-    survey = _at(low, (2**_SURVEY_BITS - 1) / widest, _SURVEY_BITS)
+) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the finest `inv_step`, and mean and deviation of each feature."""
+    finest = finest_inv_step(low, high)
+    inv_step = min((2**_SURVEY_BITS - 1) / float((high - low).max()), finest)
+    survey = _at(low, inv_step, _SURVEY_BITS)
     codes = total(partial(code_sums, survey)).statistics()
-    return survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
+    return finest, survey.decode(codes.mean), np.sqrt(codes.variance) / survey.inv_step
 
 
 def _at(low: npt.NDArray[np.float64], inv_step: float, n_bits: int) -> Quantizer:

@@ -117,8 +117,9 @@ class TargetLine:
             column = int(beyond.argmax())
             raise ValueError(
                 f"Coefficients for y leave the range of floats: the largest value of "
-                f"target {column} is about {_power(exponent[column])}. Scale y, for "
-                "example with TransformedTargetRegressor."
+                f"target {column} is about {_power(exponent[column])}, expected from "
+                "1e-310 to 1e+304. Scale y, for example with "
+                "TransformedTargetRegressor."
             )
         return replace(
             readout,
