@@ -1,6 +1,6 @@
 """Trained hidden layers: accuracy, bytes of the file, time of an epoch.
 
-    python benchmarks/trained_networks.py --data mnist.npz [--only NAME] [--output FILE]
+    python benchmarks/trained_networks.py --data mnist.npz [--only PART] [--output FILE]
 
 Networks of MNIST are trained on the 60,000 images and scored on the test images, by
 the file with an int8 readout, read again; their settings were chosen on the last 10,000
@@ -283,8 +283,10 @@ def main():
     known = json.loads(path.read_text()) if path.exists() else {}
     for name, part in parts.items():
         if arguments.only in (None, name):
-            known[name] = list(part())
-    path.write_text(json.dumps(known, indent=1) + "\n")
+            known[name] = []
+            for row in part():
+                known[name].append(row)
+                path.write_text(json.dumps(known, indent=1) + "\n")
     rows = [row for name in parts for row in known.get(name, [])]
     arguments.output.with_suffix(".md").write_text(table(rows))
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "c_export_device": "benchmarks/c_export/device.py --data mnist.npz",
     **{
         name: f"benchmarks/{name}.py --data mnist.npz"
-        for name in ("accuracy", "fit_memory", "given_networks")
+        for name in ("accuracy", "fit_memory", "given_networks", "trained_networks")
     },
     "peers": "benchmarks/peers.py --data mnist.npz",
     "paper_figure2": "benchmarks/paper_figure2.py --data mnist.npz",
@@ -291,6 +291,33 @@ def given_networks(rows: list[Row]) -> str:
     )
 
 
+def trained_networks(parts: dict[str, list[Row]]) -> str:
+    """Scores of trained hidden layers by bytes, and the time of an epoch."""
+    scores = [row for rows in parts.values() for row in rows if "score" in row]
+    times = [row for rows in parts.values() for row in rows if "epoch_s" in row]
+    return table(
+        scores,
+        {
+            "data": "",
+            "trained network": lambda row: row["network"],
+            "score": ".4f",
+            "file, bytes": lambda row: f"{row['bytes']:,}",
+            "against": lambda row: row["peer"],
+            "its score": lambda row: f"{row['peer_score']:.4f}",
+            "its bytes, float32": lambda row: f"{row['peer_bytes']:,}",
+        },
+    ) + table(
+        times,
+        {
+            "data": "",
+            "hidden layers": lambda row: row["network"],
+            "epoch, s": lambda row: f"{row['epoch_s']:.2f}",
+            "epoch of MLPClassifier, s": lambda row: f"{row['peer_epoch_s']:.2f}",
+            "ratio": lambda row: f"{row['epoch_s'] / row['peer_epoch_s']:.2f}",
+        },
+    )
+
+
 def c_export_mnist(rows: list[Row]) -> str:
     """Accuracy by the bits of the readout."""
     bits = rows[0]["accuracy_by_bits"]
@@ -367,6 +394,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "peers-short": ("peers.json", peers_short),
     "forward": ("forward.json", forward),
     "given_networks": ("given_networks.json", given_networks),
+    "trained_networks": ("trained_networks.json", trained_networks),
     "fit_memory": ("fit_memory.json", fit_memory),
     "convergence": ("convergence.json", convergence),
     "paper_figure2": ("paper_figure2.json", paper_figure2),
