@@ -11,7 +11,7 @@ from scipy import special
 from sklearn.utils.metaestimators import available_if
 
 from ._base import CompressedMLP
-from .data import Part, over_chunks
+from .data import Part, over_chunks, weight_of
 from .readout import all_scores
 from .readout.targets import labelled_by_teacher
 
@@ -147,7 +147,7 @@ def count_hits(
 ) -> npt.NDArray[np.float64]:
     """Return the weight of rows that agree with the teacher, with y, and of all."""
     predicted = classifier._predict_validated(part.X)
-    weight = np.ones(len(predicted)) if part.weight is None else part.weight
+    weight = weight_of(part)
     told = predicted == labelled_by_teacher(part, teacher_classes).y
     right = np.zeros(len(predicted)) if part.y is None else predicted == part.y
     return np.array([(told * weight).sum(), (right * weight).sum(), weight.sum()])

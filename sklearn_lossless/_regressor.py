@@ -12,7 +12,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from ._base import Agreement, CompressedMLP
 from ._validation import fit_context
-from .data import Data, Part, over_chunks
+from .data import Data, Part, over_chunks, weight_of
 from .export._kinds import Kind, exported_as
 from .readout import OnlineRidge
 from .readout.target_line import TargetSums
@@ -359,7 +359,7 @@ def _squared_errors(
     centred: list[NumberTargets],
 ) -> npt.NDArray[np.float64]:
     """Return for each of the targets the sums of squared errors, and of squares."""
-    weight = np.ones(part.n_samples) if part.weight is None else part.weight
+    weight = weight_of(part)
     predicted = regressor._linear(part.X)
     terms = []
     for targets in centred:

@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import validate_data
 
-from .network.quantizer import canonical
+from .network._checks import canonical
 
 __all__ = [
     "INPUT_DTYPES",
@@ -97,17 +97,14 @@ def validate_input(
     -------
     X, or (X, y) if `y` is given
     """
-    validated = validate_data(
+    return validate_data(
         estimator,
-        X,
+        canonical(X),  # first: sums depend on the dtype
         y,
         accept_sparse="csr",
         dtype=INPUT_DTYPES,
         **{"ensure_min_samples": 2 if options.get("reset", True) else 1, **options},
     )
-    X, *rest = validated if isinstance(validated, tuple) else (validated,)
-    X = canonical(X)
-    return (X, *rest) if rest else X
 
 
 def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:

@@ -1,30 +1,35 @@
 """Damaged caches of compiled kernels cost time, and nothing else."""
 
+import importlib
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 import sklearn_lossless
+from sklearn_lossless.network._engine import caching
+from sklearn_lossless.network._engine.vector import kernel
 
 ROOT = Path(sklearn_lossless.__file__).parents[1]
 
-PROGRAM = """
-import builtins, warnings
-import numba
-from sklearn_lossless.network._engine.vector import kernel
+SOURCE = """
+NUMBER = 1
 
 def add(a, b):
-    return a + b
+    return a + b + NUMBER
+"""
 
-{before}
-with warnings.catch_warnings(record=True) as found:
-    warnings.simplefilter("always")
-    add = kernel(add)
-    assert add(1, 2) == 3 and add(1.5, 2.0) == 3.5
-print(len(found), sum(add.stats.cache_hits.values()), *(each.message for each in found))
+#: Compiles for two signatures.
+PROGRAM = """
+from sklearn_lossless.network._engine.vector import kernel
+import source_of_add
+compiled = kernel(source_of_add.add)
+assert compiled(1, 2) == 4 and compiled(1.25, 2.5) == 4.75
 """
 
 pytestmark = pytest.mark.skipif(
@@ -32,62 +37,148 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(folder, before=""):
-    """Number of warnings and of kernels that came from the cache, and the warnings."""
-    script = folder / "program.py"
-    if not script.exists() or before:
-        script.write_text(PROGRAM.format(before=before))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment["NUMBA_CACHE_DIR"] = str(folder / "cache")
-    done = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    n_warnings, n_hits, *messages = done.stdout.split(maxsplit=2)
-    return int(n_warnings), int(n_hits), "".join(messages)
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a source file, whose cache is in the folder `cache`."""
+    (tmp_path / "source_of_add.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+        numba.core.config.reload_config()
+        yield tmp_path
+    numba.core.config.reload_config()
+    sys.modules.pop("source_of_add", None)
 
 
-def test_damaged_files_are_replaced(tmp_path):
-    assert run(tmp_path)[:2] == (0, 0)
-    for suffix in (".nbi", ".nbc"):
-        for content in (b"", b"\x80\x05garbage", None):
-            files = [*(tmp_path / "cache").rglob(f"*{suffix}")]
-            assert files
-            for file in files:
-                cut = file.read_bytes()[:40]
-                file.write_bytes(cut if content is None else content)
-            n_warnings, _, message = run(tmp_path)
-            assert n_warnings == 1
-            assert "damaged" in message
-            assert str(tmp_path / "cache") in message
-    assert run(tmp_path)[:2] == (0, 2)
+def source():
+    sys.modules.pop("source_of_add", None)
+    importlib.invalidate_caches()
+    return importlib.import_module("source_of_add").add
 
 
-def test_a_full_disk_is_said_once(tmp_path):
-    before = """
-import numba.core.caching as caching
+def run(folder, number=1):
+    """What a new process does: warnings, kernels from the cache, and the message."""
+    caching._warned = False
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        add = kernel(source())
+        assert add(1, 2) == 3 + number
+        assert add(1.25, 2.5) == 3.75 + number
+    hits = sum(add.stats.cache_hits.values())
+    return len(found), hits, "".join(str(each.message) for each in found)
+
+
+def files(folder, suffix):
+    found = sorted((folder / "cache").rglob(f"*{suffix}"))
+    assert found
+    return found
+
+
 def no_space(*args):
     raise OSError(28, "No space left on device")
-caching.IndexDataCacheFile.save = no_space
-"""
-    n_warnings, n_hits, message = run(tmp_path, before)
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "garbage": lambda content: b"\x80\x05garbage",
+    "head": lambda content: content[:40],
+    "truncated": lambda content: content[:-40],
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_files_are_replaced(folder, suffix, damage):
+    assert run(folder)[:2] == (0, 0)
+    for file in files(folder, suffix):
+        file.write_bytes(damage(file.read_bytes()))
+    n_warnings, _, message = run(folder)
+    assert n_warnings == 1
+    assert "is damaged" in message
+    assert str(folder / "cache") in message
+    assert run(folder)[:2] == (0, 2)
+
+
+def test_a_hole_in_a_kernel_is_found(folder):
+    run(folder)
+    for file in files(folder, ".nbc"):
+        content = bytearray(file.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 512] = bytes(512)
+        file.write_bytes(content)
+    n_warnings, n_hits, message = run(folder)
+    assert (n_warnings, n_hits) == (1, 0)
+    assert "another content" in message
+    assert run(folder)[:2] == (0, 2)
+
+
+def test_the_kernel_of_another_signature_is_not_used(folder):
+    run(folder)
+    one, other = files(folder, ".nbc")
+    contents = one.read_bytes(), other.read_bytes()
+    other.write_bytes(contents[0])
+    one.write_bytes(contents[1])
+    assert run(folder)[:2] == (0, 0)
+    assert run(folder)[:2] == (0, 2)
+
+
+def test_files_that_numba_wrote_itself_are_not_used(folder):
+    add = numba.njit(cache=True)(source())
+    assert add(1, 2) == 4
+    assert add(1.25, 2.5) == 4.75
+    assert run(folder)[:2] == (0, 0)
+    assert run(folder)[:2] == (0, 2)
+
+
+@pytest.mark.parametrize("step", ["_save_index", "_save_data"])
+def test_a_full_disk_is_said_once(folder, monkeypatch, step):
+    monkeypatch.setattr(IndexDataCacheFile, step, no_space)
+    n_warnings, n_hits, message = run(folder)
     assert (n_warnings, n_hits) == (1, 0)
     assert "impossible to write" in message
     assert "No space left" in message
+    assert "NUMBA_CACHE_DIR" in message
 
 
-def test_no_folder_at_all(tmp_path):
-    (tmp_path / "cache").write_text("a file in place of the folder")
-    assert run(tmp_path)[1] == 0
+def test_a_disk_that_is_full_after_the_index_leaves_no_old_kernel(folder, monkeypatch):
+    run(folder)
+    (folder / "source_of_add.py").write_text(
+        SOURCE.replace("NUMBER = 1", "NUMBER = 10")
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(IndexDataCacheFile, "_save_data", no_space)
+        assert run(folder, 10)[:2] == (1, 0)
+    assert run(folder, 10)[:2] == (0, 0)
+    assert run(folder, 10)[:2] == (0, 2)
 
 
-def test_two_processes_at_once(tmp_path):
-    (tmp_path / "program.py").write_text(PROGRAM.format(before=""))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment["NUMBA_CACHE_DIR"] = str(tmp_path / "cache")
+def test_no_folder_at_all(folder, monkeypatch):
+    for name in ("cache", "__pycache__", "home"):
+        (folder / name).write_text("a file in place of the folder")
+    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(folder / "home"))
+    n_warnings, n_hits, message = run(folder)
+    assert (n_warnings, n_hits) == (1, 0)
+    assert "can be written nowhere" in message
+    assert "NUMBA_CACHE_DIR" in message
+
+
+def test_another_folder_where_the_first_is_none(folder):
+    (folder / "cache").write_text("a file in place of the folder")
+    assert run(folder)[:2] == (0, 0)
+    assert run(folder)[:2] == (0, 2)
+
+
+def test_two_processes_at_once(folder):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]),
+    }
     both = [
-        subprocess.Popen([sys.executable, tmp_path / "program.py"], env=environment)
+        subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment)
         for _ in range(2)
     ]
     assert [process.wait() for process in both] == [0, 0]
-    assert run(tmp_path)[:2] == (0, 2)
+    run(folder)
+    assert run(folder)[:2] == (0, 2)

@@ -276,6 +276,23 @@ def test_duplicate_entries_of_sparse_chunks_are_summed(digits):
     np.testing.assert_array_equal(clf.network_.forward(twice), clf.network_.forward(X))
 
 
+def test_duplicate_entries_of_sparse_chunks_are_summed_in_their_type(digits):
+    X = np.tile(digits[0][:90].astype(np.int8), 2)
+    twice = sparse.csr_array(X)
+    twice.indices %= 64
+    twice = sparse.csr_array((4 * twice.data, twice.indices, twice.indptr), (90, 64))
+    expected = NTKCompressor((20,), eps=0.5, random_state=0).fit(twice.toarray())
+    chunks = da.from_array(digits[0][:90], chunks=(30, 64)).map_blocks(
+        lambda block, block_info=None: twice[
+            slice(*block_info[0]["array-location"][0])
+        ],
+        meta=twice[:0],
+    )
+    compressor = NTKCompressor((20,), eps=0.5, random_state=0).fit(chunks)
+    assert twice.toarray().min() < 0  # 4 * 16 + 4 * 16 is no int8
+    np.testing.assert_array_equal(compressor.codes(twice), expected.codes(twice))
+
+
 # --- lazy predictions -----------------------------------------------------------------
 
 

@@ -227,6 +227,28 @@ def test_bad_parameters(digits, compressor):
         MomentDisplay.from_estimator(compressor, 0)
 
 
+@pytest.mark.parametrize("n_samples", [1, 49, 51, 100])
+def test_as_many_classes_as_samples(n_samples):
+    A = np.diag(np.arange(1.0, 51))
+    display = SpectrumDisplay.from_kernels(A, A)
+    y = np.arange(n_samples) % 2
+    inconsistent = pytest.raises(ValueError, match="inconsistent numbers of samples")
+    with inconsistent:
+        SpectrumDisplay.from_kernels(A, A, y)
+    with inconsistent:
+        SpectrumDisplay(display.comparison, y=y).plot()
+    with inconsistent:
+        SpectrumDisplay(display.comparison, y=list(y)).plot()
+
+
+def test_classes_in_several_columns_are_refused(digits, compressor):
+    one_hot = np.eye(3)[np.arange(120) % 3]
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        SpectrumDisplay.from_estimator(compressor, digits[0], one_hot)
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        SpectrumDisplay.from_kernels(np.eye(120), np.eye(120), one_hot)
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"sklearn-lossless\[plot\]"):

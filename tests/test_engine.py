@@ -10,14 +10,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sklearn_lossless.network import _engine as engine
-from sklearn_lossless.network._engine.vector import kernel
 
 LEVELS = [
     (0, 1),
@@ -215,15 +213,3 @@ def test_other_targets(setting, tmp_path):
         env={**os.environ, **setting, "NUMBA_CACHE_DIR": str(tmp_path)},
         check=True,
     )
-
-
-def test_kernels_compile_where_no_folder_can_hold_a_cache(monkeypatch):
-    njit = numba.njit
-
-    def njit_without_a_folder(*args, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(*args, **options)
-
-    monkeypatch.setattr(numba, "njit", njit_without_a_folder)
-    assert kernel(lambda x: x + 1)(1) == 2

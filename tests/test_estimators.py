@@ -699,21 +699,7 @@ def test_entries_in_one_place_are_summed_on_every_path(digits, dtype, form):
     np.testing.assert_array_equal(clf.compressor_.codes(X), codes)
     np.testing.assert_array_equal(expected.compressor_.codes(given), codes)
     np.testing.assert_array_equal(clf.predict_proba(given), clf.predict_proba(X))
-    if form == "csr":
-        network = expected.network_
-        np.testing.assert_array_equal(network.forward(given), codes)
-        np.testing.assert_array_equal(network.features(given), network.features(X))
+    network = expected.network_
+    np.testing.assert_array_equal(network.forward(given), codes)
+    np.testing.assert_array_equal(network.features(given), network.features(X))
     np.testing.assert_array_equal(given.data, before)
-
-
-def test_sums_of_bytes_in_one_place_are_no_bytes(digits):
-    X = sparse.csr_array(
-        (np.array([200, 100, 1], dtype=np.uint8), [0, 0, 1], [0, 2, 3]), (2, 2)
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="X has 2 features")
-        compressor = NTKCompressor((20,), random_state=0).fit(X)
-        expected = NTKCompressor((20,), random_state=0).fit([[300.0, 0], [0, 1]])
-    np.testing.assert_array_equal(
-        compressor.codes(X), expected.codes([[300.0, 0], [0, 1]])
-    )

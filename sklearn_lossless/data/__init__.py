@@ -11,6 +11,7 @@ from .base import (
     rows_with_weight,
     spread_rows,
     varies,
+    weight_of,
 )
 from .memory import MemoryData
 from .read import over_chunks, read_data
@@ -29,4 +30,5 @@ __all__ = [
     "rows_with_weight",
     "spread_rows",
     "varies",
+    "weight_of",
 ]

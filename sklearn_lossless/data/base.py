@@ -29,6 +29,7 @@ __all__ = [
     "spread_rows",
     "take_rows",
     "varies",
+    "weight_of",
 ]
 
 Array = npt.NDArray[Any]
@@ -162,11 +163,14 @@ def join_rows(columns: Sequence[Any]) -> Any:
     return np.concatenate(columns)
 
 
+def weight_of(part: Any) -> Array:
+    """Return the weight of each row of a part: 1, where none is given."""
+    return np.ones(part.n_samples) if part.weight is None else part.weight
+
+
 def has_weight(part: Any) -> npt.NDArray[np.bool_]:
     """Return for each row of a part whether it has weight."""
-    if part.weight is None:
-        return np.ones(part.n_samples, dtype=bool)
-    return np.asarray(part.weight > 0)
+    return np.asarray(weight_of(part) > 0)
 
 
 def rows_with_weight(data: Data) -> npt.NDArray[np.intp]:

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import INPUT_DTYPES, check_sample_weight, check_weight_sum
-from ..network.quantizer import canonical
+from ..network._checks import canonical
 from .base import Part
 
 __all__ = ["DaskData", "map_rows", "tree_sum"]
@@ -235,8 +235,9 @@ def tree_sum(values: Sequence[Any]) -> Any:
 
 def _checked(X: Any, y: Any, weight: Any, n_features: int, targets: str | None) -> Part:
     """Validate a chunk as scikit-learn does an array."""
-    X = check_array(X, accept_sparse="csr", dtype=INPUT_DTYPES, ensure_min_samples=0)
-    X = canonical(X)
+    X = check_array(
+        canonical(X), accept_sparse="csr", dtype=INPUT_DTYPES, ensure_min_samples=0
+    )
     if X.shape[1] != n_features:
         raise ValueError(
             f"A chunk of X has {X.shape[1]} features, but the dask array has "

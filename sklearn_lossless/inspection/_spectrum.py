@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._validation import validate_input
 from ..theory import SpectrumComparison, compare_spectra, equivalent_ck
@@ -126,9 +126,7 @@ class SpectrumDisplay:
         import_pyplot(f"{cls.__name__}.from_kernels")
         check_count("n_vectors", n_vectors, 1, len(np.atleast_1d(theory)))
         comparison = compare_spectra(theory, practice, n_vectors)
-        if y is not None:
-            y = np.asarray(y)
-            check_consistent_length(theory, y)
+        y = None if y is None else np.asarray(y)
         return cls(comparison, names=names, y=y, bins=bins).plot(ax)
 
     @classmethod
@@ -190,9 +188,7 @@ class SpectrumDisplay:
         X = validate_input(estimator, X, reset=False)
         rows = sample_rows(X, n_samples)
         if y is not None:
-            y = np.asarray(y)
-            check_consistent_length(X, y)
-            y = y[rows]
+            y = _classes(y, X)[rows]
         X = X[rows]
         gram = input_gram(compressor, X)
         activations = reference_activations(compressor)
@@ -226,13 +222,16 @@ class SpectrumDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If there are neither one nor 1 + n_vectors Axes, or not two names, or
-            `bins` is not positive.
+            If there are neither one nor 1 + n_vectors Axes, or not two names, `y` is of
+            another length than the eigenvectors, or `bins` is not positive.
         """
         bins = self.bins if bins is None else bins
         check_count("bins", bins, 1)
         if isinstance(self.names, str) or len(self.names) != 2:
             raise ValueError(f"names must be two, got {self.names!r}.")
+        y = None
+        if self.y is not None:
+            y = _classes(self.y, self.comparison.eigenvectors_a)
         pyplot = import_pyplot(f"{type(self).__name__}.plot")
         n_vectors = self.comparison.eigenvectors_a.shape[1]
         if ax is None:
@@ -242,7 +241,7 @@ class SpectrumDisplay:
         self.ax_, self.vector_axes_ = axes[0], axes[1:]
         self.figure_ = self.ax_.figure
         self._plot_histogram(bins)
-        self._plot_vectors()
+        self._plot_vectors(y)
         return self
 
     def _plot_histogram(self, bins: int) -> None:
@@ -267,14 +266,14 @@ class SpectrumDisplay:
         self.ax_.set(xlabel="eigenvalue", ylabel="count")
         self.ax_.legend(loc="upper right")
 
-    def _plot_vectors(self) -> None:
+    def _plot_vectors(self, y: npt.NDArray[Any] | None) -> None:
         found = self.comparison
         n_samples = len(found.eigenvectors_a)
         order = np.arange(n_samples)
-        if self.y is not None:
-            order = np.argsort(self.y, kind="stable")
+        if y is not None:
+            order = np.argsort(y, kind="stable")
             borders = np.flatnonzero(
-                np.diff(np.unique(self.y, return_inverse=True)[1][order])
+                np.diff(np.unique(y, return_inverse=True)[1][order])
             )
         for number, ax in enumerate(self.vector_axes_):
             for vectors, colour, width in zip(
@@ -284,7 +283,7 @@ class SpectrumDisplay:
                 strict=True,
             ):
                 ax.plot(vectors[order, number], color=colour, linewidth=width)
-            if self.y is not None:
+            if y is not None:
                 for border in borders:
                     ax.axvline(border + 0.5, color="0.6", linewidth=0.8, linestyle=":")
             ax.set_xlim(0, n_samples - 1)
@@ -295,5 +294,12 @@ class SpectrumDisplay:
             if ax is not self.vector_axes_[-1]:
                 ax.tick_params(labelbottom=False)
         if len(self.vector_axes_):
-            by = "sample" if self.y is None else "sample, class by class"
+            by = "sample" if y is None else "sample, class by class"
             self.vector_axes_[-1].set_xlabel(by)
+
+
+def _classes(y: npt.ArrayLike, samples: Any) -> npt.NDArray[Any]:
+    """Return `y` as one class for each sample, or raise ValueError."""
+    y = column_or_1d(y)
+    check_consistent_length(samples, y)
+    return np.asarray(y)

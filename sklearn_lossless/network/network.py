@@ -99,7 +99,7 @@ class CompressedNetwork:
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+        X : ndarray or sparse matrix of shape (n_samples, n_features_in)
             Finite numbers.
         n_jobs : int or None, default=None
             Threads, as in joblib. The result does not depend on it.
@@ -124,7 +124,7 @@ class CompressedNetwork:
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+        X : ndarray or sparse matrix of shape (n_samples, n_features_in)
             Finite numbers.
         dtype : dtype, default=float64
             Of the result.
@@ -152,7 +152,7 @@ class CompressedNetwork:
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+        X : ndarray or sparse matrix of shape (n_samples, n_features_in)
             Finite numbers.
         weights : ndarray of shape (n_features_out, n_targets), dtype float64
             Whole numbers below 2**31 make all sums exact, so that they are the same
@@ -304,7 +304,7 @@ class LazyCodes:
     Parameters
     ----------
     network : CompressedNetwork
-    X : ndarray or CSR matrix of shape (n_samples, n_features_in)
+    X : ndarray or sparse matrix of shape (n_samples, n_features_in)
         Finite numbers.
     n_jobs : int or None, default=None
         Threads, as in joblib.

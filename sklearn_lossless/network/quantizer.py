@@ -70,7 +70,7 @@ class Quantizer:
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
             Finite numbers. Only the codes of sparse input are dense.
 
         Returns
@@ -85,7 +85,6 @@ class Quantizer:
             if X.dtype == np.uint8 and self._bytes_are_codes:
                 return np.ascontiguousarray(X)
             return self._cells(X, self.shift)
-        X = canonical(X)
         zero = self._cells(np.zeros((1, self.n_features)), self.shift)
         codes = np.repeat(zero, X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
@@ -206,24 +205,12 @@ class CodeSums:
         return CodeStatistics(mean, variance)
 
 
-def canonical(X: Any) -> Any:
-    """Return `X`; if it is sparse as CSR, with sums of several entries in one place."""
-    if not sparse.issparse(X):
-        return X
-    X = X.tocsr()
-    if not X.has_canonical_format:
-        # Sums of bytes may be beyond bytes.
-        X = X.astype(np.float64) if X.dtype == np.uint8 else X.copy()
-        X.sum_duplicates()
-    return X
-
-
 def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueRange:
     """Return the lowest and the highest value of each feature.
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Rows of weight zero are not looked at.
 
@@ -253,7 +240,7 @@ def code_sums(
     Parameters
     ----------
     quantizer : Quantizer
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Nonnegative weights. Whole numbers give the same result as repeated rows,
         to the last bit.
@@ -278,8 +265,7 @@ def code_sums(
 def _sums_of_entries(
     quantizer: Quantizer, X: Any, sample_weight: npt.NDArray[Any] | None
 ) -> CodeSums:
-    """Return what `code_sums` does, from the entries of a CSR matrix alone."""
-    X = canonical(X)
+    """Return what `code_sums` does, from the entries of a canonical matrix alone."""
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     of_entries = np.repeat(weight, np.diff(X.indptr))
     count = math.fsum(weight)
@@ -305,7 +291,7 @@ def code_statistics(
     Parameters
     ----------
     quantizer : Quantizer
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Nonnegative weights. Whole numbers give the same result as repeated rows,
         to the last bit.

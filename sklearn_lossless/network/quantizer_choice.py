@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._checks import check_features
 from ._resolution import finest_inv_step
 from .outliers import ranges_without_outliers
 from .quantizer import SHIFT_UNIT, Quantizer, ValueRange, code_sums, value_range
@@ -36,7 +37,7 @@ def fit_quantizer(
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
         Finite numbers.
     n_bits : int
         Bits of a code, 1 to 8.
@@ -62,6 +63,7 @@ def fit_quantizer(
     >>> quantizer.codes(X)
     array([[0, 0], [3, 0], [1, 0]], dtype=uint8)
     """
+    X = check_features(X, None, "fit_quantizer")
     return choose_quantizer(lambda of_part: of_part(X, sample_weight), n_bits)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from ..data import Data, has_weight, row_blocks
+from ..data import Data, has_weight, row_blocks, weight_of
 from ..network import splitmix64
 from .classes import log_loss_slope
 from .samples import Samples
@@ -210,7 +210,7 @@ def _keys_and_weighted(samples: Samples) -> Keys:
         words = np.zeros((len(block), 8 * n_words), dtype=np.uint8)
         words[:, : block.shape[1]] = block
         keys[rows, 0] = words.view("<u8") @ factors
-    weight = np.ones(len(keys)) if samples.weight is None else samples.weight
+    weight = weight_of(samples)
     labels = np.zeros(len(keys)) if samples.labels is None else samples.labels
     keys[:, 0] = splitmix64(splitmix64(keys[:, 0], labels), weight.view(np.uint64))
     keys[:, 1] = has_weight(samples)

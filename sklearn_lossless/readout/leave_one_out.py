@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from ..data import row_blocks
+from ..data import row_blocks, weight_of
 from .samples import Samples
 from .statistics import LEAST_SLACK, RELATIVE_ALPHAS, RidgePath
 
@@ -106,7 +106,7 @@ def sum_left_out_losses(
     LossSums
     """
     codes, Y, n_alphas = samples.codes, samples.Y, len(path.alphas)
-    weight = samples.weight
+    weight = weight_of(samples)
     sums = LossSums.zeros(n_alphas)
     total = 0.0
     for rows in row_blocks(codes, "leave-one-out", samples.report, Y.shape[1]):
@@ -118,14 +118,13 @@ def sum_left_out_losses(
         else:
             rotated_rows = rotated_rows.copy()
         one_minus_leverage = _one_minus_leverage(path, rotated_rows, samples, rows)
-        of_rows = np.ones(len(Y_block)) if weight is None else weight[rows]
         centred = Y_block - path.y_mean
         for some, part in parts:
             for number in range(n_alphas)[some]:
                 residuals = centred - part[:, number - some.start] * path.y_scale
                 residuals /= one_minus_leverage[:, [number]]
-                sums.add(number, residuals, Y_block, of_rows, loss, units)
-        total += of_rows.sum()
+                sums.add(number, residuals, Y_block, weight[rows], loss, units)
+        total += weight[rows].sum()
     return replace(sums, weight=total)
 
 
@@ -215,7 +214,7 @@ def fit_by_kernel(
         For each sample by the regression without it.
     """
     codes, Y = samples.codes, np.asarray(samples.Y[:], dtype=np.float64)
-    weight = np.ones(len(Y)) if samples.weight is None else samples.weight
+    weight = weight_of(samples)
     code_mean = weight @ codes / weight.sum()
     y_mean = weight @ Y / weight.sum()
     root = np.sqrt(weight)[:, np.newaxis]

@@ -10,13 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from ..data import Data, Report
+from ..data import Data, Report, weight_of
 from .linear import LinearReadout
 from .streamed_logistic import (
     MAX_ITERATIONS,
     StreamedLogistic,
     labels_of,
-    weight_of,
 )
 
 __all__ = ["fit_logistic", "logistic_readout"]

@@ -12,11 +12,11 @@ from scipy import optimize, special
 from sklearn.exceptions import ConvergenceWarning
 
 from .._validation import warn_user
-from ..data import Data, Report, row_blocks
+from ..data import Data, Report, row_blocks, weight_of
 from .classes import log_loss_sum
 from .samples import Samples
 
-__all__ = ["LogisticFit", "StreamedLogistic", "labels_of", "weight_of"]
+__all__ = ["LogisticFit", "StreamedLogistic", "labels_of"]
 
 Array = npt.NDArray[Any]
 
@@ -29,12 +29,6 @@ def labels_of(samples: Samples) -> npt.NDArray[np.intp]:
     """Return the index of the class of each sample."""
     assert samples.labels is not None
     return samples.labels
-
-
-def weight_of(samples: Samples) -> Array:
-    """Return the weight of each sample in the loss."""
-    weight = samples.weight
-    return np.ones(samples.n_samples) if weight is None else weight
 
 
 @dataclass(frozen=True, eq=False)

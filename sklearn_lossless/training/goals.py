@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from ..data import Data, Part
+from ..data import Data, Part, weight_of
 from ..readout import LinearReadout
 from ..readout.classes import all_scores
 from ..readout.targets import ClassTargets, NumberTargets
@@ -174,9 +174,7 @@ class NumberGoal:
 
 
 def _weighted_squares(part: Part, numbers: NumberTargets) -> Sums:
-    Y, _, weight = numbers(part)
-    if weight is None:
-        weight = np.ones(len(Y))
+    Y, weight = numbers(part)[0], weight_of(part)
     return Sums(weight @ np.square(Y), weight.sum())
 
 

@@ -1,15 +1,36 @@
-"""Numba's cache of compiled kernels, without its crashes."""
+"""Numba's cache of compiled kernels, without its crashes and mistakes."""
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+from numba.core.serialize import dumps
 
-__all__ = ["TolerantCache"]
+__all__ = ["cache_of"]
 
 _warned = False
+
+
+def cache_of(function: Callable[..., Any]) -> Any:
+    """Return the cache of the kernels of `function`, one for each signature.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    TolerantCache, or one that holds nothing where no folder can be written
+    """
+    try:
+        return TolerantCache(function)
+    except (RuntimeError, OSError) as error:
+        return _NoCache(error)
 
 
 class TolerantCache(FunctionCache):
@@ -20,16 +41,24 @@ class TolerantCache(FunctionCache):
     so once.
     """
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _CheckedFile(
+            self.cache_path,
+            self._impl.filename_base,
+            self._impl.locator.get_source_stamp(),
+        )
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled kernel, or None where there is none."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # whatever unpickling of damaged files raises
-            _warn("damaged", self.cache_path, error)
+            _warn("is damaged", self.cache_path, error)
         try:
             self.flush()
         except Exception as error:
-            _warn("damaged, and cannot be written", self.cache_path, error)
+            _warn("is damaged, and cannot be written", self.cache_path, error)
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -37,16 +66,56 @@ class TolerantCache(FunctionCache):
         try:
             super().save_overload(sig, data)
         except Exception as error:
-            _warn("impossible to write", self.cache_path, error)
+            _warn("is impossible to write", self.cache_path, error)
 
 
-def _warn(what: str, where: str, error: Exception) -> None:
+class _NoCache(NullCache):
+    """What stands for a cache where no folder can hold one."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Say that the kernel is not kept."""
+        _warn("can be written nowhere", None, self._error)
+
+
+class _CheckedFile(IndexDataCacheFile):
+    """The files of a cache; each kernel's says what it is.
+
+    The index maps kernels to numbered files. Where two processes write at once, or a
+    disk is full after the index is written, a file is not what the index says: its
+    kernel may be of other types, of another processor or of an older source.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write a kernel and what it is."""
+        packed = dumps(data)
+        super().save(key, (*self._whose(key), sha256(packed).digest(), packed))
+
+    def load(self, key: Any) -> Any:
+        """Return a kernel, or None where there is none or another one."""
+        found = super().load(key)
+        if found is None or found[:3] != self._whose(key):
+            return None
+        digest, packed = found[3:]
+        if sha256(packed).digest() != digest:
+            raise ValueError("a file has another content than was written")
+        return pickle.loads(packed)
+
+    def _whose(self, key: Any) -> tuple[Any, Any, Any]:
+        return self._version, self._source_stamp, key
+
+
+def _warn(what: str, where: str | None, error: Exception) -> None:
     """Warn once in a process."""
     global _warned
     if not _warned:
         _warned = True
+        place = "" if where is None else f" in {where}"
         warnings.warn(
-            f"The cache of compiled kernels in {where} is {what} "
-            f"({type(error).__name__}: {error}); they are compiled anew.",
+            f"The cache of compiled kernels{place} {what} "
+            f"({type(error).__name__}: {error}); they are compiled anew. "
+            "Environment variable NUMBA_CACHE_DIR chooses another folder.",
             stacklevel=2,
         )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numba
@@ -21,7 +20,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from .caching import TolerantCache
+from .caching import cache_of
 from .layer import N_WORDS
 
 __all__ = [
@@ -50,13 +49,12 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
     """Compile `function` at its first call, without the GIL, cached where possible.
 
     Numba caches in the package folder or, where that is read-only, in the user's
-    cache folder; `NUMBA_CACHE_DIR` overrides both. If it can write nowhere it
-    raises, and the kernel is compiled anew by each process.
+    cache folder; `NUMBA_CACHE_DIR` overrides both. If it can write nowhere, each
+    process compiles the kernel anew.
     """
     compiled: Any = numba.njit(nogil=True, **options)(function)
     if not numba.config.DISABLE_JIT:
-        with suppress(RuntimeError):  # no folder that can be written
-            compiled._cache = TolerantCache(function)
+        compiled._cache = cache_of(function)
     return compiled
 
 
