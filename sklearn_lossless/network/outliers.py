@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from .quantizer import ValueRange, canonical
+from ._checks import canonical
+from .quantizer import ValueRange
 
 __all__ = ["ranges_without_outliers"]
 
