@@ -7,7 +7,7 @@ weights that are trained have to be stored, but few neurons will do. Or an
 :class:`~sklearn.neural_network.MLPClassifier` is trained first, and its weights are
 rounded and partly left out. Here are all of them in one picture, on scikit-learn's
 digits or, with ``--data PATH``, on MNIST (an npz file as
-:func:`sklearn_lossless.datasets.load_mnist` reads it; that takes several minutes).
+:func:`sklearn_lossless.datasets.load_mnist` reads it; that takes half an hour).
 """
 
 import argparse
