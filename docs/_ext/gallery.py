@@ -7,6 +7,7 @@ ORDER = (
     "plot_matched_activations.py",
     "plot_speed.py",
     "plot_model_file_sizes.py",
+    "plot_accuracy_by_bytes.py",
     "plot_model_in_c.py",
     "plot_compress_fitted_mlp.py",
     "plot_fit_larger_than_memory.py",
