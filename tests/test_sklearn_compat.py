@@ -28,10 +28,14 @@ READOUTS = [
     {**NARROW, "class_weight": "balanced"},
 ]
 TRAINED = {"hidden_layer_sizes": (30,), "eps": 0.5, "hidden_weights": "trained"}
+WARM = {**TRAINED, "warm_start": True, "max_iter": 50}
 ESTIMATORS = [
     NTKCompressor(**TRAINED),
     CompressedMLPClassifier(**TRAINED),
     CompressedMLPRegressor(**TRAINED),
+    NTKCompressor(**WARM),
+    CompressedMLPClassifier(**WARM, early_stopping=True),
+    CompressedMLPRegressor(**WARM),
     *(NTKCompressor(**parameters) for parameters in CONFIGURATIONS),
     *(CompressedMLPClassifier(**parameters) for parameters in CONFIGURATIONS),
     *(CompressedMLPClassifier(**parameters) for parameters in READOUTS),

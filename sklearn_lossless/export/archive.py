@@ -41,6 +41,7 @@ TRAINING = (
     "tol",
     "n_iter_no_change",
     "early_stopping",
+    "warm_start",
     "validation_fraction",
 )
 
