@@ -63,7 +63,7 @@ def kind_of_targets(y: Any) -> str:
     if is_dask(y):
         several = y.ndim > 1 and y.shape[1] > 1
         return "numbers" if several or y.dtype.kind == "f" else "labels"
-    kind = type_of_target(y, input_name="y")
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
     return "labels" if kind in ("binary", "multiclass") else "numbers"
 
 

@@ -20,6 +20,9 @@ __all__ = ["ClassGoal", "Goal", "NumberGoal"]
 
 Array = npt.NDArray[Any]
 
+#: On their line numbers are up to 1: a deviation below this is that of the mean's bits.
+_ROUNDING = 1e-14
+
 
 @dataclass(frozen=True, eq=False)
 class ClassGoal:
@@ -147,7 +150,8 @@ class NumberGoal:
     def of(cls, data: Data, numbers: NumberTargets) -> NumberGoal:
         """Return the goal whose deviation is that of data."""
         squares, weight = data.total(_weighted_squares, numbers)
-        return cls(numbers, np.sqrt(squares / weight))
+        scale = np.sqrt(squares / weight)
+        return cls(numbers, np.where(scale > _ROUNDING, scale, 0.0))
 
     def after(self, earlier: Goal) -> NumberGoal:
         """Return the goal of a training that goes on after that of an earlier one.
