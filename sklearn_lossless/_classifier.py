@@ -92,8 +92,10 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         ("ridge") or by log-loss on a held-out fifth ("logistic").
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the readout's loss.
-    max_iter, batch_size, n_iter_no_change, early_stopping, warm_start : int
+    max_iter, batch_size, n_iter_no_change : int
         Of training, see :class:`NTKCompressor`.
+    early_stopping, warm_start : bool
+        Likewise.
     learning_rate_init, tol, validation_fraction : float
         Likewise.
     random_state : int, RandomState instance or None, default=None

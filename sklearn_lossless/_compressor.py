@@ -29,12 +29,7 @@ from ._hidden_layers import (
     quantise,
     warn_of_few_inputs,
 )
-from ._validation import (
-    Interval,
-    StrOptions,
-    fit_context,
-    validate_input,
-)
+from ._validation import Interval, StrOptions, fit_context, validate_input
 from .data import Data, over_chunks, read_data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
@@ -278,7 +273,9 @@ class NTKCompressor(
         ------
         ValueError
             If a parameter is out of range, or if `X` is constant, has fewer than
-            two samples, or values that are not finite.
+            two samples, or values that are not finite; of trained layers, if `y` has
+            a single class; with `warm_start`, if columns, classes, number of targets,
+            `hidden_layer_sizes` or `input_bits` are not those of the last fit.
         """
         architecture = read_architecture(self)
         earlier = self._earlier_training()

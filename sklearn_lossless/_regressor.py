@@ -66,8 +66,10 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     alpha : float or None, default=None
         L2 regularisation, for the features that :meth:`NTKCompressor.transform`
         gives. None: chosen by leave-one-out error.
-    max_iter, batch_size, n_iter_no_change, early_stopping, warm_start : int
+    max_iter, batch_size, n_iter_no_change : int
         Of training, see :class:`NTKCompressor`.
+    early_stopping, warm_start : bool
+        Likewise.
     learning_rate_init, tol, validation_fraction : float
         Likewise.
     random_state : int, RandomState instance or None, default=None
