@@ -29,7 +29,7 @@ from .reference.architecture import (
 )
 from .reference.network import NOT_FITTED_HINT, check_n_features
 from .reference.teacher import Teacher, read_teacher, sum_squares
-from .training import Goal
+from .training import Course, Goal
 
 __all__ = ["Agreement", "CompressedMLP"]
 
@@ -102,8 +102,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         data: Data,
         hidden: Architecture | NTKCompressor,
         goal: Goal | None = None,
+        earlier: Course | None = None,
     ) -> None:
-        """Fit the hidden layers, or adopt fitted ones."""
+        """Fit the hidden layers, from an earlier training on, or adopt fitted ones."""
         if isinstance(hidden, NTKCompressor):
             compressor = self._adopted(hidden, data.n_features)
         else:
@@ -111,7 +112,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
-            compressor._fit_data(data, hidden, goal)
+            compressor._fit_data(data, hidden, goal, earlier)
         self.compressor_ = compressor
         self._course = getattr(compressor, "_course", None)
         self.network_ = compressor.network_
@@ -137,14 +138,22 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     # --- training ---------------------------------------------------------------------
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, targets: str) -> Data:
-        """Validate the data of a fit."""
+    def _read(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        targets: str,
+        earlier: Course | None,
+    ) -> Data:
+        """Validate the data of a fit, which may go on from an earlier training."""
         return read_data(
             self,
             X,
             y,
             sample_weight,
             targets=None if y is None and self.target == "teacher" else targets,
+            reset=earlier is None,
             report=self._progress,
         )
 
@@ -334,6 +343,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         """Return a copy that predicts the same and holds nothing more."""
         light = copy(self)
         light._kept = self._readout
+        if hasattr(self, "compressor_"):
+            light.compressor_ = self.compressor_._predictor()
+        light._course = None
         return light
 
     # --- predictions ------------------------------------------------------------------

@@ -92,8 +92,10 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         ("ridge") or by log-loss on a held-out fifth ("logistic").
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the readout's loss.
-    max_iter, batch_size, n_iter_no_change, early_stopping : int
+    max_iter, batch_size, n_iter_no_change : int
         Of training, see :class:`NTKCompressor`.
+    early_stopping, warm_start : bool
+        Likewise.
     learning_rate_init, tol, validation_fraction : float
         Likewise.
     random_state : int, RandomState instance or None, default=None
@@ -197,6 +199,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         batch_size: int | str = "auto",
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
+        warm_start: bool = False,
         learning_rate_init: float = 0.001,
         tol: float = 1e-4,
         validation_fraction: float = 0.1,
@@ -223,6 +226,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.warm_start = warm_start
         self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -259,19 +263,13 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         NotFittedError
             If `estimator` has to be fitted and is not.
         """
-        hidden = self._hidden()
-        data = self._read(X, y, sample_weight, "labels")
+        hidden, earlier = self._hidden(), self._earlier_training()
+        data = self._read(X, y, sample_weight, "labels", earlier)
         weighted = sample_weight is not None or self.class_weight is not None
         trains = self.hidden_weights == "trained"
         default = "trained" if trains else "ridge"
         kind = default if self.readout is None else self.readout
-        check_readout(kind, data, weighted)
-        takes_scores = kind in ("ridge", "trained")
-        if self.target == "both" and not takes_scores:
-            raise ValueError(
-                "target='both' needs readout='ridge', which takes any scores as "
-                f"targets, got readout={self.readout!r}."
-            )
+        takes_scores = check_readout(kind, data, weighted, self.target)
         wanted, weights = data, None if y is None else data.total(label_weights)
         if self.target != "labels":
             data, unit = self._teach(data, hidden)
@@ -300,7 +298,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
             goal = ClassGoal(classes, costs)
             if self.target != "labels":
                 goal = goal.taught(said, self.target, unit)
-        self._fit_hidden(wanted, hidden, goal)
+        self._fit_hidden(wanted, hidden, goal, earlier)
         self.classes_ = classes
         if kind == "trained":
             assert self._course is not None

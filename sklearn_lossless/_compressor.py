@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from copy import copy
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,34 +15,26 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._fitted import FittedMixin
 from ._hidden_layers import (
+    check_earlier,
     check_reference,
     goal_of,
     kind_of_targets,
     make_network,
+    match_activations,
+    quantise,
     warn_of_few_inputs,
 )
-from ._validation import (
-    Interval,
-    StrOptions,
-    fit_context,
-    validate_input,
-    warn_of_lost_columns,
-    warn_user,
-)
+from ._validation import Interval, StrOptions, fit_context, validate_input
 from .data import Data, over_chunks, read_data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
-from .network import code_sums
-from .network.quantizer_choice import quantizer_and_range
 from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
-from .theory import match_network
-from .training import Goal
+from .training import Course, Goal
 
 __all__ = ["NTKCompressor"]
 
@@ -105,6 +96,10 @@ class NTKCompressor(
         After so many epochs without improvement, training ends within as many more.
     early_stopping : bool, default=False
         Whether the score on held-out rows counts, in place of the loss.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the layers that the last one trained, as in
+        `MLPClassifier`. Their real weights are kept for it, also in pickles. No effect
+        on layers that are not trained.
     learning_rate_init : float, default=0.001
         First learning rate, of Adam.
     tol : float, default=1e-4
@@ -135,7 +130,7 @@ class NTKCompressor(
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
     n_iter_ : int
-        Epochs of training; 1 for layers that are not trained.
+        Epochs of the last training; 1 for layers that are not trained.
     loss_curve_ : list of float
         Loss of each epoch; `best_loss_` is the least. `validation_scores_` has the
         score after each epoch, with `early_stopping`.
@@ -199,6 +194,7 @@ class NTKCompressor(
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
+        "warm_start": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [
@@ -225,6 +221,7 @@ class NTKCompressor(
         batch_size: int | str = "auto",
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
+        warm_start: bool = False,
         learning_rate_init: float = 0.001,
         tol: float = 1e-4,
         validation_fraction: float = 0.1,
@@ -247,6 +244,7 @@ class NTKCompressor(
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.warm_start = warm_start
         self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -261,7 +259,8 @@ class NTKCompressor(
         X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training data; only its mean, scale and range are used.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Labels or numbers, which trained hidden layers need; else not used.
+            Labels, or numbers (those in several columns, and those not all whole),
+            which trained hidden layers need; else not used.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in mean and scale.
 
@@ -274,44 +273,46 @@ class NTKCompressor(
         ------
         ValueError
             If a parameter is out of range, or if `X` is constant, has fewer than
-            two samples, or values that are not finite.
+            two samples, or values that are not finite; of trained layers, if `y` has
+            a single class; with `warm_start`, if columns, classes, number of targets,
+            `hidden_layer_sizes` or `input_bits` are not those of the last fit.
         """
         architecture = read_architecture(self)
+        earlier = self._earlier_training()
         targets = kind_of_targets(y) if self.hidden_weights == "trained" else None
         data = read_data(
-            self, X, y, sample_weight, targets=targets, report=self._progress
+            self,
+            X,
+            y,
+            sample_weight,
+            targets=targets,
+            reset=earlier is None,
+            report=self._progress,
         )
-        return self._fit_data(data, architecture, goal_of(data, targets))
+        goal = goal_of(type(self).__name__, data, targets)
+        return self._fit_data(data, architecture, goal, earlier)
 
     def _check_architecture(self) -> None:
         """Raise if what the parameters say of the hidden layers does not fit."""
         read_architecture(self)
 
     def _fit_data(
-        self, data: Data, architecture: Architecture, goal: Goal | None = None
+        self,
+        data: Data,
+        architecture: Architecture,
+        goal: Goal | None = None,
+        earlier: Course | None = None,
     ) -> Self:
         """Fit without another look at the parameters; trained layers have a goal."""
         n_features = data.n_features
         check_reference(self, architecture, n_features)
-        quantizer, seen = quantizer_and_range(data.total_inputs, self.input_bits)
-        statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
-        varies = seen.low < seen.high
-        names = getattr(self, "feature_names_in_", None)
-        warn_of_lost_columns(varies, varies & (statistics.variance == 0), names)
+        checkpoint = check_earlier(earlier, architecture, self.input_bits, goal)
+        quantizer, statistics = quantise(self, data, checkpoint)
         if self.hidden_weights != "fitted":
             warn_of_few_inputs(n_features, architecture.eps[0])
         # A bias is one more input, of the others' mean variance.
         bias_std = 1 / math.sqrt(n_features)
-        matching = match_network(
-            architecture.activations,
-            architecture.n_levels,
-            tau0=math.sqrt(1 + bias_std**2),
-        )
-        for message in matching.unmet():
-            warn_user(message, ConvergenceWarning)
-        if self._progress is not None:
-            self._progress(f"matched activations\n{matching}")
-
+        matching = match_activations(self, architecture, bias_std)
         self.network_, self._course = make_network(
             self,
             data,
@@ -319,9 +320,9 @@ class NTKCompressor(
             matching,
             quantizer,
             statistics,
-            seed=_draw_seed(self.random_state),
             bias_std=bias_std,
             goal=goal,
+            earlier=earlier,
         )
         self.matching_ = matching
         self.mean_ = quantizer.decode(statistics.mean)
@@ -384,7 +385,9 @@ class NTKCompressor(
 
     def _predictor(self) -> Self:
         """Return a copy that predicts the same and holds nothing more."""
-        return copy(self)
+        light = copy(self)
+        light._course = None
+        return light
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
@@ -392,9 +395,3 @@ class NTKCompressor(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Draw one 64-bit seed."""
-    low, high = check_random_state(random_state).randint(2**32, size=2, dtype=np.uint32)
-    return int(low) | int(high) << 32

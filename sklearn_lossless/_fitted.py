@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._validation import warn_user
 from .data import Report, print_progress
 from .export.archive import save
 from .export.sizes import SizeReport, size_report
@@ -22,19 +23,21 @@ class FittedMixin:
     """Estimators that go into a model file."""
 
     verbose: int
+    warm_start: bool
+    hidden_weights: str | None
 
     #: What the training of the hidden layers was like; None where there was none.
     _course: Course | None
 
     @property
     def n_iter_(self) -> int:
-        """Epochs of training; 1 for layers that are not trained."""
+        """Epochs of the last training; 1 for layers that are not trained."""
         course = self._known_course
-        return len(course.losses) if course is not None else 1
+        return course.n_iter if course is not None else 1
 
     @property
     def loss_curve_(self) -> list[float]:
-        """Loss of each epoch."""
+        """Loss of each epoch, over all fits where `warm_start` has gone on."""
         course = self._known_course
         if course is None:
             raise AttributeError("loss_curve_ is that of trained hidden layers")
@@ -60,6 +63,22 @@ class FittedMixin:
                 "of a training is known what fit has seen; model files do not hold it"
             )
         return self._course
+
+    def _earlier_training(self) -> Course | None:
+        """Return the training that a fit with `warm_start` goes on from."""
+        if not (self.warm_start and self.hidden_weights == "trained"):
+            return None
+        course = getattr(self, "_course", None)
+        if course is not None and course.checkpoint is not None:
+            return course
+        network = getattr(self, "network_", None)
+        if network is not None and network.has_stored_weights:
+            warn_user(
+                "warm_start=True, but the real weights of the last training are not "
+                "known: fits with warm_start=False and model files do not keep them. "
+                "The training starts anew."
+            )
+        return None
 
     def save(
         self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"

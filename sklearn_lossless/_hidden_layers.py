@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from ._validation import warn_user
+from ._validation import warn_of_lost_columns, warn_user
 from .data import Data, is_dask, spread_rows
 from .export.archive import TRAINING
 from .network import (
     CompressedNetwork,
+    Quantizer,
     build_network,
+    code_sums,
     n_nonzeros,
     network_from_weights,
 )
+from .network.quantizer_choice import quantizer_and_range
 from .readout import label_weights
-from .readout.targets import NumberTargets, target_sums
+from .readout.targets import NumberTargets, check_several, target_sums
 from .reference.architecture import Architecture
-from .theory import NetworkMatch
+from .theory import NetworkMatch, match_network
 from .training import (
+    Checkpoint,
     ClassGoal,
     Course,
     Goal,
@@ -30,10 +38,13 @@ from .training import (
 )
 
 __all__ = [
+    "check_earlier",
     "check_reference",
     "goal_of",
     "kind_of_targets",
     "make_network",
+    "match_activations",
+    "quantise",
     "warn_of_few_inputs",
 ]
 
@@ -50,18 +61,25 @@ def kind_of_targets(y: Any) -> str:
     if y is None:
         raise ValueError("hidden_weights='trained' learns from y, got y=None.")
     if is_dask(y):
-        return "numbers" if y.dtype.kind == "f" else "labels"
-    return "labels" if type_of_target(y) in ("binary", "multiclass") else "numbers"
+        several = y.ndim > 1 and y.shape[1] > 1
+        return "numbers" if several or y.dtype.kind == "f" else "labels"
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    return "labels" if kind in ("binary", "multiclass") else "numbers"
 
 
-def goal_of(data: Data, targets: str | None) -> Goal | None:
-    """Return the goal of hidden layers whose targets are of this kind."""
+def goal_of(name: str, data: Data, targets: str | None) -> Goal | None:
+    """Return the goal of hidden layers whose targets are of this kind.
+
+    `name` is that of the estimator, for messages.
+    """
     if targets is None:
         return None
     if targets == "numbers":
         line = data.total(target_sums, NumberTargets()).line()
         return NumberGoal.of(data, NumberTargets(line))
-    return ClassGoal(data.total(label_weights).labels)
+    classes = data.total(label_weights).labels
+    check_several(name, classes)
+    return ClassGoal(classes)
 
 
 def check_reference(
@@ -74,6 +92,62 @@ def check_reference(
     if kind == "fitted" or (kind == "trained" and reference.weights is not None):
         names = getattr(estimator, "feature_names_in_", None)
         reference.check_fitted(f"hidden_weights={kind!r}", n_features, names)
+
+
+def check_earlier(
+    earlier: Course | None,
+    architecture: Architecture,
+    input_bits: int,
+    goal: Goal | None,
+) -> Checkpoint | None:
+    """Return where an earlier training has ended; raise if none can go on there."""
+    checkpoint = None if earlier is None else earlier.checkpoint
+    if checkpoint is not None:
+        assert goal is not None
+        goal.after(checkpoint.goal)
+        checkpoint.check(architecture.sizes, input_bits)
+    return checkpoint
+
+
+def quantise(
+    estimator: Any, data: Data, checkpoint: Checkpoint | None
+) -> tuple[Quantizer, Any]:
+    """Return the quantiser, that of a checkpoint if given, and sums of its codes."""
+    quantizer, seen = quantizer_and_range(data.total_inputs, estimator.input_bits)
+    if checkpoint is not None:
+        quantizer = checkpoint.quantizer
+    statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
+    if checkpoint is not None and not statistics.variance.any():
+        raise ValueError(
+            "X is constant on the scale of the previous call to fit, with which "
+            "warm_start=True goes on."
+        )
+    varies = seen.low < seen.high
+    names = getattr(estimator, "feature_names_in_", None)
+    warn_of_lost_columns(varies, varies & (statistics.variance == 0), names)
+    return quantizer, statistics
+
+
+def match_activations(
+    estimator: Any, architecture: Architecture, bias_std: float
+) -> NetworkMatch:
+    """Match a step to each activation; say where that was not possible."""
+    matching = match_network(
+        architecture.activations,
+        architecture.n_levels,
+        tau0=math.sqrt(1 + bias_std**2),
+    )
+    for message in matching.unmet():
+        warn_user(message, ConvergenceWarning)
+    if estimator._progress is not None:
+        estimator._progress(f"matched activations\n{matching}")
+    return matching
+
+
+def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Draw one 64-bit seed."""
+    low, high = check_random_state(random_state).randint(2**32, size=2, dtype=np.uint32)
+    return int(low) | int(high) << 32
 
 
 def warn_of_few_inputs(n_features: int, eps: float) -> None:
@@ -96,9 +170,9 @@ def make_network(
     quantizer: Any,
     statistics: Any,
     *,
-    seed: int,
     bias_std: float,
     goal: Goal | None,
+    earlier: Course | None,
 ) -> tuple[CompressedNetwork, Course | None]:
     """Make the network that an estimator's `hidden_weights` ask for.
 
@@ -112,11 +186,12 @@ def make_network(
     quantizer : Quantizer
     statistics : CodeStatistics
         Of the input codes.
-    seed : int
     bias_std : float
         Deviation of the random biases.
     goal : Goal or None
         What layers are trained for.
+    earlier : Course or None
+        Of the training that another goes on from.
 
     Returns
     -------
@@ -126,8 +201,9 @@ def make_network(
     """
     taus = [layer.tau_in_compressed for layer in matching.layers]
     steps, report = matching.steps, estimator._progress
+    checkpoint = None if earlier is None else earlier.checkpoint
     options: dict[str, Any] = {
-        "seed": seed,
+        "seed": checkpoint.seed if checkpoint else _draw_seed(estimator.random_state),
         "readout_layers": estimator.readout_layers,
     }
     kind, reference = estimator.hidden_weights, architecture.reference
@@ -150,6 +226,7 @@ def make_network(
                 for size, eps in zip(inputs, architecture.eps, strict=True)
             ],
             reference=reference,
+            earlier=earlier,
             options=Options(**{name: getattr(estimator, name) for name in TRAINING}),
             report=report,
             **options,

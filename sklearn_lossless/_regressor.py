@@ -66,8 +66,10 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     alpha : float or None, default=None
         L2 regularisation, for the features that :meth:`NTKCompressor.transform`
         gives. None: chosen by leave-one-out error.
-    max_iter, batch_size, n_iter_no_change, early_stopping : int
+    max_iter, batch_size, n_iter_no_change : int
         Of training, see :class:`NTKCompressor`.
+    early_stopping, warm_start : bool
+        Likewise.
     learning_rate_init, tol, validation_fraction : float
         Likewise.
     random_state : int, RandomState instance or None, default=None
@@ -146,6 +148,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         batch_size: int | str = "auto",
         n_iter_no_change: int = 10,
         early_stopping: bool = False,
+        warm_start: bool = False,
         learning_rate_init: float = 0.001,
         tol: float = 1e-4,
         validation_fraction: float = 0.1,
@@ -170,6 +173,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.warm_start = warm_start
         self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -205,8 +209,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         NotFittedError
             If `estimator` has to be fitted and is not.
         """
-        hidden = self._hidden()
-        data = self._read(X, y, sample_weight, "numbers")
+        hidden, earlier = self._hidden(), self._earlier_training()
+        data = self._read(X, y, sample_weight, "numbers", earlier)
         if self.target != "labels":
             data, _ = self._teach(data, hidden)
             self._check_outputs(hidden, data.y_shape)
@@ -216,7 +220,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         line = sums.line()
         targets = NumberTargets(line, self.target)
         trains = self.hidden_weights == "trained"
-        self._fit_hidden(data, hidden, NumberGoal.of(data, targets) if trains else None)
+        goal = NumberGoal.of(data, targets) if trains else None
+        self._fit_hidden(data, hidden, goal, earlier)
         readout, _ = self._fit_ridge(data, targets, calibrate=False, line=line)
         shape = data.y_shape
         single = readout.n_targets == 1 if shape is None else len(shape) == 1

@@ -297,8 +297,45 @@ def test_early_stopping_scores_rows_that_are_held_out():
     course = train_toy(options=options)[-1]
     assert len(course.scores) == len(course.losses) == 15
     assert 0.4 < course.scores[0] <= 1
-    with pytest.raises(ValueError, match="validation set is too small"):
-        train_toy(options=Options(early_stopping=True, validation_fraction=0.001))
+
+
+def test_rows_that_are_scored_are_held_out_once(monkeypatch):
+    """They are no rows of a batch, in none of the epochs."""
+    taken, take = [], MemoryData.take
+    monkeypatch.setattr(
+        MemoryData, "take", lambda self, rows: taken.append(rows) or take(self, rows)
+    )
+    options = Options(max_iter=4, early_stopping=True, batch_size=300)
+    train_toy(options=options)
+    batches = [set(rows) for rows in taken if len(rows) == 270]
+    scored = [set(rows) for rows in taken if len(rows) == 30]
+    assert len(batches) == 5  # one of them normalises, in all epochs
+    assert len(scored) == 4
+    assert all(rows == batches[0] for rows in batches)
+    assert all(rows == scored[0] for rows in scored)
+    assert batches[0] | scored[0] == set(range(300))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("fraction", [0.01, 0.2, 0.99])
+def test_validation_errors_are_those_of_mlp_classifier(n_classes, fraction):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 6)), rng.integers(0, n_classes, 40)
+    y[0], y[1:][y[1:] == 0] = 0, 1  # one of the first class
+    options = {"early_stopping": True, "validation_fraction": fraction, "max_iter": 2}
+    messages = []
+    for estimator in (
+        MLPClassifier(random_state=0),
+        CompressedMLPClassifier((8,), eps=0, hidden_weights="trained"),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            try:
+                estimator.set_params(**options).fit(X, y)
+                messages.append("")
+            except ValueError as error:
+                messages.append(str(error).split(": [")[0])  # their labels are bools
+    assert messages[0] == messages[1]
 
 
 def test_an_interrupted_training_keeps_the_best_epoch():

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._validation import validate_input, validate_weight
@@ -60,6 +61,11 @@ def read_data(
                 f"{type(estimator).__name__} needs targets for dask arrays, got y=None."
             )
         data = DaskData.of(X, y, sample_weight, targets=targets)
+        if not reset and data.n_features != estimator.n_features_in_:
+            raise ValueError(
+                f"X has {data.n_features} features, but {type(estimator).__name__} is "
+                f"expecting {estimator.n_features_in_} features as input."
+            )
         estimator.n_features_in_ = data.n_features
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
@@ -73,6 +79,11 @@ def read_data(
         check_classification_targets(y)
         y_shape = y.shape
     else:
+        if sparse.issparse(y):
+            raise TypeError(
+                "Sparse data was passed for y, but dense data is required. Use "
+                "'.toarray()' to convert to a dense numpy array."
+            )
         options |= {"multi_output": True, "y_numeric": True}
         X, y = validate_input(estimator, X, y, **options)
         y_shape = y.shape

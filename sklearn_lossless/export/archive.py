@@ -41,6 +41,7 @@ TRAINING = (
     "tol",
     "n_iter_no_change",
     "early_stopping",
+    "warm_start",
     "validation_fraction",
 )
 
@@ -89,7 +90,8 @@ def save(
     `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_`` and what
     compares with a teacher or with training data: ``teacher_agreement_``,
     ``training_accuracy_``, ``training_r2_``. So is the course of a training:
-    ``n_iter_``, ``loss_curve_``, ``validation_scores_``. ``mean_`` is kept to 1/256 of
+    ``n_iter_``, ``loss_curve_``, ``validation_scores_``, and the real weights that
+    ``warm_start`` goes on from: `fit` starts anew. ``mean_`` is kept to 1/256 of
     a cell of the quantiser; of trained hidden layers it is left out, and NaN.
 
     Examples

@@ -164,7 +164,8 @@ def _training_table(report: CompressionReport) -> _Table:
     rows = [_curve_row("loss", report.loss_curve, min(report.loss_curve), epochs)]
     scores = report.validation_scores
     if scores:
-        rows.append(_curve_row("validation score", scores, max(scores), epochs))
+        best = float(np.nanmax(scores))  # NaN before early stopping was asked for
+        rows.append(_curve_row("validation score", scores, best, epochs))
     return ["epoch", *map(str, epochs), "best"], rows
 
 

@@ -15,7 +15,7 @@ from .samples import Samples
 __all__ = ["check_readout", "fit_estimator"]
 
 
-def check_readout(readout: Any, data: Data, weighted: bool) -> None:
+def check_readout(readout: Any, data: Data, weighted: bool, target: str) -> bool:
     """Raise ValueError before any long work if the readout cannot serve.
 
     Parameters
@@ -25,9 +25,26 @@ def check_readout(readout: Any, data: Data, weighted: bool) -> None:
         What it is to be fitted on.
     weighted : bool
         Whether samples or classes have weights.
+    target : {"labels", "teacher", "both"}
+        What it is to be trained for.
+
+    Returns
+    -------
+    bool
+        Whether it takes any scores as targets, not labels alone.
     """
-    if isinstance(readout, str):
-        return
+    takes_scores = isinstance(readout, str) and readout in ("ridge", "trained")
+    if not isinstance(readout, str):
+        _check_estimator(readout, data, weighted)
+    if target == "both" and not takes_scores:
+        raise ValueError(
+            "target='both' needs readout='ridge', which takes any scores as "
+            f"targets, got readout={readout!r}."
+        )
+    return takes_scores
+
+
+def _check_estimator(readout: Any, data: Data, weighted: bool) -> None:
     if not data.in_memory:
         raise ValueError(
             "The readout of dask arrays must be 'ridge' or 'logistic', which "

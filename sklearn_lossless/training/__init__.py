@@ -1,7 +1,16 @@
 """Hidden layers that learn: ternary weights, trained straight through."""
 
+from .checkpoint import Checkpoint
 from .goals import ClassGoal, Goal, NumberGoal
 from .start import trained_network
 from .train import Course, Options
 
-__all__ = ["ClassGoal", "Course", "Goal", "NumberGoal", "Options", "trained_network"]
+__all__ = [
+    "Checkpoint",
+    "ClassGoal",
+    "Course",
+    "Goal",
+    "NumberGoal",
+    "Options",
+    "trained_network",
+]

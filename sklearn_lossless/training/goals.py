@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,16 @@ from scipy import special
 from ..data import Data, Part, weight_of
 from ..readout import LinearReadout
 from ..readout.classes import all_scores
+from ..readout.target_line import TargetLine
 from ..readout.targets import ClassTargets, NumberTargets
 from .sums import Sums
 
 __all__ = ["ClassGoal", "Goal", "NumberGoal"]
 
 Array = npt.NDArray[Any]
+
+#: On their line numbers are up to 1: a deviation below this is that of the mean's bits.
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,18 @@ class ClassGoal:
             costs = np.zeros(len(classes))
             costs[np.searchsorted(classes, self.classes)] = self.costs
         return ClassGoal(classes, costs, target, score_scale)
+
+    def after(self, earlier: Goal) -> ClassGoal:
+        """Return the goal of a training that goes on after that of an earlier one."""
+        if not isinstance(earlier, ClassGoal):
+            raise _other_kind("numbers", "class labels")
+        if not np.array_equal(self.classes, earlier.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {earlier.classes}, `y` has "
+                f"{self.classes}"
+            )
+        return self
 
     def targets(self, part: Part) -> tuple[Array, Array | None]:
         """Return the wanted probabilities and the weights of the rows of a part."""
@@ -124,7 +140,7 @@ class NumberGoal:
     numbers : NumberTargets
         The numbers, centred.
     scale : ndarray of shape (n_targets,)
-        Their deviation.
+        Their deviation; 0 of a constant, which has no coefficients.
     """
 
     numbers: NumberTargets
@@ -135,7 +151,31 @@ class NumberGoal:
         """Return the goal whose deviation is that of data."""
         squares, weight = data.total(_weighted_squares, numbers)
         scale = np.sqrt(squares / weight)
-        return cls(numbers, np.where(scale > 0, scale, 1.0))
+        return cls(numbers, np.where(scale > _ROUNDING, scale, 0.0))
+
+    def after(self, earlier: Goal) -> NumberGoal:
+        """Return the goal of a training that goes on after that of an earlier one.
+
+        Its numbers have the unit of the earlier one, as the readout goes on too.
+        """
+        if not isinstance(earlier, NumberGoal):
+            raise _other_kind("class labels", "numbers")
+        if self.n_outputs != earlier.n_outputs:
+            raise ValueError(
+                "warm_start can only be used where `y` has as many targets as in the "
+                f"previous call to fit. Previously got {earlier.n_outputs}, `y` has "
+                f"{self.n_outputs}"
+            )
+        old, new = earlier.numbers.line, self.numbers.line
+        assert old is not None
+        assert new is not None
+        known = earlier.scale > 0
+        line = TargetLine(
+            np.where(known, old.offset, new.offset),
+            np.where(known, old.exponent, new.exponent),
+        )
+        scale = np.where(known, earlier.scale, self.scale)
+        return NumberGoal(replace(self.numbers, line=line), scale)
 
     @property
     def n_outputs(self) -> int:
@@ -145,7 +185,8 @@ class NumberGoal:
     def targets(self, part: Part) -> tuple[Array, Array | None]:
         """Return the wanted numbers and the weights of the rows of a part."""
         Y, _, weight = self.numbers(part)
-        return (Y / self.scale).astype(np.float32), weight
+        scale = np.where(self.scale > 0, self.scale, 1.0)
+        return (Y / scale).astype(np.float32), weight
 
     def weight(self, part: Part) -> Array | None:
         """Return the weights of the rows of a part."""
@@ -171,6 +212,13 @@ class NumberGoal:
         readout = LinearReadout(self.scale[:, np.newaxis] * coef, intercept)
         line = self.numbers.line
         return readout if line is None else line.undo(readout)
+
+
+def _other_kind(before: str, now: str) -> ValueError:
+    return ValueError(
+        "warm_start can only be used where `y` is of the same kind as in the previous "
+        f"call to fit. Previously got {before}, `y` has {now}"
+    )
 
 
 def _weighted_squares(part: Part, numbers: NumberTargets) -> Sums:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import train_test_split
 
 from ..data import Data, Report, rows_with_weight, spread_rows
 from ..network import CompressedNetwork, Quantizer, ternary_weights
+from .checkpoint import Checkpoint
 from .fold import folded_network
 from .goals import ClassGoal, Goal
 from .layers import Output, TrainedLayer, slope_table
@@ -43,6 +45,7 @@ def trained_network(
     options: Options,
     readout_layers: str = "last",
     reference: Any = None,
+    earlier: Course | None = None,
     report: Report | None = None,
 ) -> tuple[CompressedNetwork, Course]:
     """Train the hidden layers of a network.
@@ -71,6 +74,9 @@ def trained_network(
     readout_layers : {"last", "all"}, default="last"
     reference : ReferenceNetwork or None, default=None
         Fitted: the first weights are its own.
+    earlier : Course or None, default=None
+        Of a training with a checkpoint: this one goes on there, with a new schedule
+        and new moments of Adam. `quantizer` and `seed` are those of the checkpoint.
     report : callable or None, default=None
         Takes lines of text about the progress.
 
@@ -79,9 +85,16 @@ def trained_network(
     network : CompressedNetwork
     course : Course
     """
+    checkpoint = None
     rng = np.random.default_rng(seed)
-    shapes = list(zip([quantizer.n_features, *sizes[:-1]], sizes, strict=True))
-    if reference is None:
+    if earlier is not None:
+        checkpoint = earlier.checkpoint
+        assert checkpoint is not None
+        goal = goal.after(checkpoint.goal)
+        rng = np.random.default_rng([seed, len(earlier.losses)])  # other batches
+        weights = checkpoint.weights
+    elif reference is None:
+        shapes = zip([quantizer.n_features, *sizes[:-1]], sizes, strict=True)
         weights = [
             _weights_of_seed(seed, number, *shape, k, rng)
             for number, (shape, k) in enumerate(zip(shapes, n_nonzeros, strict=True))
@@ -91,21 +104,27 @@ def trained_network(
             np.asarray(W.T) * (_DEVIATION / math.sqrt(len(W)) / (W.std() or 1.0))
             for W in reference.weights[:-1]
         ]
-    # No gradient reaches weights of constant inputs.
-    weights[0] = weights[0] * (variance > 0)
+    if checkpoint is None:
+        # No gradient reaches weights of constant inputs.
+        weights[0] = weights[0] * (variance > 0)
     layers = [
         TrainedLayer(W, k, tau, step, slope_table(activation, step.scale))
         for W, k, tau, step, activation in zip(
             weights, n_nonzeros, taus, steps, activations, strict=True
         )
     ]
-    if reference is not None:
-        _follow(layers, reference, taus, spread_rows(data, _REFERENCE_ROWS))
     output = Output(sizes[-1], goal.n_outputs, steps[-1].scale, rng)
+    trained: list[TrainedLayer | Output] = [*layers, output]
+    parameters = [p for each in trained for p in each.parameters]
+    if checkpoint is not None:
+        checkpoint.restore(parameters)
+    elif reference is not None:
+        _follow(layers, reference, taus, spread_rows(data, _REFERENCE_ROWS))
     rows = rows_with_weight(data)
     held_out = rows[:0]
     if options.early_stopping:
-        rows, held_out = _split(rows, data, goal, options.validation_fraction, rng)
+        # By the seed alone: a training that goes on holds out the same rows.
+        rows, held_out = _split(rows, data, goal, options.validation_fraction, seed)
     course = train(
         layers, output, data, quantizer, goal, options, rows, held_out, rng, report
     )
@@ -119,6 +138,10 @@ def trained_network(
         offset[-width:],
         network.n_features_out,
     )
+    if earlier is not None:
+        course.follow(earlier)
+    if options.warm_start:
+        course.checkpoint = Checkpoint(seed, quantizer, goal, parameters)
     return network, course
 
 
@@ -160,32 +183,23 @@ def _follow(
 
 
 def _split(
-    rows: npt.NDArray[np.intp],
-    data: Data,
-    goal: Goal,
-    fraction: float,
-    rng: np.random.Generator,
+    rows: npt.NDArray[np.intp], data: Data, goal: Goal, fraction: float, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Hold out a share of the rows; of classes, of each."""
-    order = rng.permutation(len(rows))
-    if isinstance(goal, ClassGoal):
+    """Hold out rows as `MLPClassifier` does: of two classes a share of each."""
+    labels = None
+    if isinstance(goal, ClassGoal) and goal.n_outputs == 2:
         labels = data.gather(_labels, goal)[rows]
-        order = order[np.argsort(labels[order], kind="stable")]
-    n_held_out = round(fraction * len(rows))
-    if n_held_out < 2:
+    rows, held_out = train_test_split(
+        rows, test_size=fraction, random_state=seed % 2**32, stratify=labels
+    )
+    if len(held_out) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the "
             "size of your dataset."
         )
-    # Every so many rows, one.
-    places = ((np.arange(n_held_out) + rng.random()) * len(rows) / n_held_out).astype(
-        int
-    )
-    is_held_out = np.zeros(len(rows), dtype=bool)
-    is_held_out[order[places]] = True
-    return rows[~is_held_out], rows[is_held_out]
+    return np.sort(rows), np.sort(held_out)
 
 
 def _labels(part: Any, goal: ClassGoal) -> Array:
     wanted, _ = goal.targets(part)
-    return wanted.argmax(axis=1)
+    return np.asarray(goal.classes[wanted.argmax(axis=1)])

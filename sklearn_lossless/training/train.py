@@ -14,6 +14,7 @@ from ..data import Data, Report
 from ..network import Quantizer
 from ..network._engine import gradient as kernels
 from ..readout import LinearReadout
+from .checkpoint import Checkpoint
 from .goals import Goal
 from .layers import Output, TrainedLayer
 
@@ -48,6 +49,8 @@ class Options:
         Whether to go by the score on a part of the data that is not trained on.
     validation_fraction : float, default=0.1
         That part.
+    warm_start : bool, default=False
+        Whether to keep what another training needs to go on.
     """
 
     max_iter: int = 200
@@ -57,6 +60,7 @@ class Options:
     n_iter_no_change: int = 10
     early_stopping: bool = False
     validation_fraction: float = 0.1
+    warm_start: bool = False
 
 
 @dataclass(eq=False)
@@ -66,19 +70,36 @@ class Course:
     Parameters
     ----------
     losses : list of float
-        Mean loss of each epoch.
+        Mean loss of each epoch, those of trainings that it went on from included.
     scores : list of float
-        Score on the rows that were held out, after each epoch.
+        Score on the rows that were held out, after each of these epochs; NaN where
+        none were, empty if they never were.
+    n_iter : int
+        Epochs of the last training.
     interrupted : bool
         Whether the user broke it off.
     readout : LinearReadout or None
         The linear readout that was trained with the layers.
+    checkpoint : Checkpoint or None
+        What another training needs to go on.
     """
 
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    n_iter: int = 0
     interrupted: bool = False
     readout: LinearReadout | None = None
+    checkpoint: Checkpoint | None = None
+
+    def follow(self, earlier: Course) -> None:
+        """Put the curves of an earlier training before its own."""
+        if self.scores or earlier.scores:
+            self.scores = _scores_or_nan(earlier) + _scores_or_nan(self)
+        self.losses = earlier.losses + self.losses
+
+
+def _scores_or_nan(course: Course) -> list[float]:
+    return course.scores or [math.nan] * len(course.losses)
 
 
 class _Adam:
@@ -192,6 +213,7 @@ def train(
     size = 200 if options.batch_size == "auto" else options.batch_size
     n_batches = -(-len(rows) // min(size, len(rows)))
     mean_weight = _mean_weight(data, goal, rows)
+    normalising = _normalising_codes(data, quantizer, rows) if len(held_out) else None
     best, kept = -math.inf, None
     try:
         for epoch in range(options.max_iter):
@@ -218,6 +240,7 @@ def train(
                 rate = schedule.rate(epoch + number / n_batches)
                 adam.step(parameters, gradients, rate)
             course.losses.append(total / len(rows))
+            course.n_iter = epoch + 1
             merit = -course.losses[-1]
             if not math.isfinite(merit):
                 raise ValueError(
@@ -225,8 +248,10 @@ def train(
                     "contain large values and need to be preprocessed."
                 )
             line = f"Iteration {epoch + 1}, loss = {course.losses[-1]:.8f}"
-            if len(held_out):
-                merit = _score(layers, output, data, quantizer, goal, rows, held_out)
+            if normalising is not None:
+                merit = _score(
+                    layers, output, data, quantizer, goal, normalising, held_out
+                )
                 course.scores.append(merit)
                 line += f", validation score = {merit:.6f}"
             if report is not None:
@@ -256,20 +281,26 @@ def _weights(part: Any, goal: Goal) -> Array:
     return np.ones(part.n_samples) if weight is None else weight
 
 
+def _normalising_codes(
+    data: Data, quantizer: Quantizer, rows: npt.NDArray[np.intp]
+) -> Array:
+    """Return the input codes of some rows that are trained on, as bytes."""
+    n_rows = min(len(rows), _NORMALISING_ROWS)
+    places = np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)
+    return quantizer.codes(data.take(rows[places]).X)
+
+
 def _score(
     layers: Sequence[TrainedLayer],
     output: Output,
     data: Data,
     quantizer: Quantizer,
     goal: Goal,
-    rows: npt.NDArray[np.intp],
+    normalising: Array,
     held_out: npt.NDArray[np.intp],
 ) -> float:
-    """Return the score on rows that are held out."""
-    some = rows[
-        np.linspace(0, len(rows) - 1, min(len(rows), _NORMALISING_ROWS)).astype(int)
-    ]
-    codes = quantizer.codes(data.take(np.unique(some)).X).astype(np.float32)
+    """Return the score on rows that are held out, normalised as others are."""
+    codes = normalising.astype(np.float32)
     for layer in layers:
         layer.choose_signs()
         codes = layer.forward(codes)
