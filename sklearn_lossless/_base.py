@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
+from ._inputs import set_input_tags
 from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
@@ -111,6 +112,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
+            compressor._columns = self._columns
             compressor._fit_data(data, hidden, goal)
         self.compressor_ = compressor
         self._course = getattr(compressor, "_course", None)
@@ -137,7 +139,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
 
     # --- training ---------------------------------------------------------------------
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, targets: str) -> Data:
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, targets: str, hidden: Any
+    ) -> Data:
         """Validate the data of a fit."""
         return read_data(
             self,
@@ -145,10 +149,13 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             y,
             sample_weight,
             targets=None if y is None and self.target == "teacher" else targets,
+            like=hidden if isinstance(hidden, NTKCompressor) else None,
             report=self._progress,
         )
 
-    def _read_batch(self, X: Any, y: Any, sample_weight: Any, targets: str) -> Data:
+    def _read_batch(
+        self, X: Any, y: Any, sample_weight: Any, targets: str, hidden: Any
+    ) -> Data:
         """Validate a batch, in memory, with labels as its target."""
         if self.target != "labels":
             raise ValueError(
@@ -166,6 +173,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             y,
             sample_weight,
             targets=targets,
+            like=hidden if isinstance(hidden, NTKCompressor) else None,
             # Later batches have the features of those before.
             reset=not hasattr(self, "compressor_") and self._waiting is None,
             min_samples=1,
@@ -365,7 +373,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        set_input_tags(self, tags)
         return tags
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._columns import Columns
 from .data import Report, print_progress
 from .export.archive import save
 from .export.sizes import SizeReport, size_report
@@ -22,6 +23,9 @@ class FittedMixin:
     """Estimators that go into a model file."""
 
     verbose: int
+
+    #: Of tables, which columns hold categories; None for inputs of one scale.
+    _columns: Columns | None = None
 
     #: What the training of the hidden layers was like; None where there was none.
     _course: Course | None
@@ -60,6 +64,15 @@ class FittedMixin:
                 "of a training is known what fit has seen; model files do not hold it"
             )
         return self._course
+
+    @property
+    def categories_(self) -> list[list[Any] | None]:
+        """Categories of each column of a table, by their numbers; None for numbers."""
+        if self._columns is None:
+            raise AttributeError(
+                "categories_ are those of tables: input_encoding='thresholds'"
+            )
+        return [None if c is None else list(c) for c in self._columns.categories]
 
     def save(
         self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"

@@ -76,12 +76,13 @@ def check_reference(
         reference.check_fitted(f"hidden_weights={kind!r}", n_features, names)
 
 
-def warn_of_few_inputs(n_features: int, eps: float) -> None:
+def warn_of_few_inputs(n_features: int, n_inputs: int, eps: float) -> None:
     """Warn if neurons see so few inputs that the theory is left behind."""
-    if (1 - eps) * n_features < MIN_NONZEROS:
-        kept = n_nonzeros(n_features, eps, MIN_NONZEROS)
+    if (1 - eps) * n_inputs < MIN_NONZEROS:
+        kept = n_nonzeros(n_inputs, eps, MIN_NONZEROS)
+        coded = "" if n_inputs == n_features else f", coded by {n_inputs} bits"
         warn_user(
-            f"X has {n_features} features: with eps={eps} a neuron of the "
+            f"X has {n_features} features{coded}: with eps={eps} a neuron of the "
             f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
             f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
             "be matched only roughly, or lower eps."
@@ -109,7 +110,7 @@ def make_network(
     data : Data
     architecture : Architecture
     matching : NetworkMatch
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
     statistics : CodeStatistics
         Of the input codes.
     seed : int
@@ -135,7 +136,7 @@ def make_network(
         reference = None  # widths and activations alone
     if kind == "trained":
         assert goal is not None
-        inputs = [data.n_features, *architecture.sizes[:-1]]
+        inputs = [quantizer.n_codes, *architecture.sizes[:-1]]
         network, course = trained_network(
             data,
             quantizer,

@@ -8,6 +8,7 @@ ORDER = (
     "plot_speed.py",
     "plot_model_file_sizes.py",
     "plot_model_in_c.py",
+    "plot_table_in_c.py",
     "plot_compress_fitted_mlp.py",
     "plot_fit_larger_than_memory.py",
     "plot_experiment1_gaussian_mixture.py",

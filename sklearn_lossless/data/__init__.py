@@ -10,6 +10,7 @@ from .base import (
     row_blocks,
     rows_with_weight,
     spread_rows,
+    uniform_rows,
     varies,
 )
 from .memory import MemoryData
@@ -28,5 +29,6 @@ __all__ = [
     "row_blocks",
     "rows_with_weight",
     "spread_rows",
+    "uniform_rows",
     "varies",
 ]

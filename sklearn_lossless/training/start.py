@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, Report, rows_with_weight, spread_rows
-from ..network import CompressedNetwork, Quantizer, ternary_weights
+from ..network import CompressedNetwork, ternary_weights
+from ..network.quantizer import AnyQuantizer
 from .fold import folded_network
 from .goals import ClassGoal, Goal
 from .layers import Output, TrainedLayer, slope_table
@@ -30,7 +31,7 @@ _REFERENCE_ROWS = 2048
 
 def trained_network(
     data: Data,
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     variance: Array,
     goal: Goal,
     activations: Sequence[Callable[[Any], Any]],
@@ -51,7 +52,7 @@ def trained_network(
     ----------
     data : Data
         Its parts are `Part`.
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
     variance : ndarray of shape (n_features,)
         Of the input codes: weights of constant inputs stay out.
     goal : ClassGoal or NumberGoal
@@ -80,7 +81,7 @@ def trained_network(
     course : Course
     """
     rng = np.random.default_rng(seed)
-    shapes = list(zip([quantizer.n_features, *sizes[:-1]], sizes, strict=True))
+    shapes = list(zip([quantizer.n_codes, *sizes[:-1]], sizes, strict=True))
     if reference is None:
         weights = [
             _weights_of_seed(seed, number, *shape, k, rng)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, Report
-from ..network import Quantizer
 from ..network._engine import gradient as kernels
+from ..network.quantizer import AnyQuantizer
 from ..readout import LinearReadout
 from .goals import Goal
 from .layers import Output, TrainedLayer
@@ -142,7 +142,7 @@ def train(
     layers: Sequence[TrainedLayer],
     output: Output,
     data: Data,
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     goal: Goal,
     options: Options,
     rows: npt.NDArray[np.intp],
@@ -158,7 +158,7 @@ def train(
     output : Output
     data : Data
         Its parts are `Part`.
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
         From inputs to the codes that the first layer sees.
     goal : ClassGoal or NumberGoal
     options : Options
@@ -257,7 +257,7 @@ def _score(
     layers: Sequence[TrainedLayer],
     output: Output,
     data: Data,
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     goal: Goal,
     rows: npt.NDArray[np.intp],
     held_out: npt.NDArray[np.intp],
