@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
+from ._inputs import set_input_tags
 from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
@@ -112,6 +113,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
+            compressor._columns = self._columns
             compressor._fit_data(data, hidden, goal, earlier)
         self.compressor_ = compressor
         self._course = getattr(compressor, "_course", None)
@@ -139,25 +141,23 @@ class CompressedMLP(FittedMixin, BaseEstimator):
     # --- training ---------------------------------------------------------------------
 
     def _read(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        targets: str,
-        earlier: Course | None,
+        self, X: Any, y: Any, weight: Any, targets: str, hidden: Any, earlier: Any
     ) -> Data:
         """Validate the data of a fit, which may go on from an earlier training."""
         return read_data(
             self,
             X,
             y,
-            sample_weight,
+            weight,
             targets=None if y is None and self.target == "teacher" else targets,
             reset=earlier is None,
+            like=hidden if isinstance(hidden, NTKCompressor) else None,
             report=self._progress,
         )
 
-    def _read_batch(self, X: Any, y: Any, sample_weight: Any, targets: str) -> Data:
+    def _read_batch(
+        self, X: Any, y: Any, sample_weight: Any, targets: str, hidden: Any
+    ) -> Data:
         """Validate a batch, in memory, with labels as its target."""
         if self.target != "labels":
             raise ValueError(
@@ -175,6 +175,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             y,
             sample_weight,
             targets=targets,
+            like=hidden if isinstance(hidden, NTKCompressor) else None,
             # Later batches have the features of those before.
             reset=not hasattr(self, "compressor_") and self._waiting is None,
             min_samples=1,
@@ -377,7 +378,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        set_input_tags(self, tags)
         return tags
 
 

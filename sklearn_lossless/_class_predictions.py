@@ -11,11 +11,13 @@ from scipy import special
 from sklearn.utils.metaestimators import available_if
 
 from ._base import CompressedMLP
-from .data import Part, over_chunks, weight_of
+from .data import Data, Part, over_chunks, weight_of
 from .readout import all_scores
+from .readout.estimator import fit_estimator
+from .readout.logistic import logistic_readout
 from .readout.targets import labelled_by_teacher
 
-__all__ = ["ClassPredictions", "count_hits"]
+__all__ = ["ClassPredictions", "count_hits", "has_partial_fit"]
 
 
 def _delegates(method: str) -> Any:
@@ -30,10 +32,24 @@ def _delegates(method: str) -> Any:
     return available_if(check)
 
 
+def has_partial_fit(self: Any) -> bool:
+    """Say whether the readout follows from sums over samples."""
+    is_named = isinstance(self.readout, str) and self.readout == "ridge"
+    if not (self.readout is None or is_named):
+        raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
+    if isinstance(self.class_weight, str):
+        raise AttributeError(
+            f"class_weight={self.class_weight!r} needs the numbers of all classes, "
+            "which partial_fit does not have; give the weights as a dict"
+        )
+    return True
+
+
 class ClassPredictions(CompressedMLP):
     """What a fitted classifier says of samples."""
 
     classes_: npt.NDArray[Any]
+    alpha: float | None
 
     @property
     def temperature_(self) -> float:
@@ -135,6 +151,23 @@ class ClassPredictions(CompressedMLP):
         """Call a method of the fitted readout on the features of validated `X`."""
         Z = self.network_.features(X, n_jobs=self.n_jobs)
         return getattr(self.readout_, method)(Z)
+
+    def _fit_estimator(self, samples: Data, data: Data) -> None:
+        """Fit a readout that is an estimator of scikit-learn."""
+        if self.readout == "logistic":
+            taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
+            readout, own = logistic_readout(
+                samples,
+                len(self.classes_),
+                *self.network_.code_line,
+                sum_of_squares=float(np.square(taus).sum()),
+                alpha=self.alpha,
+                report=self._progress,
+            )
+            self._keep_readout(readout, own)
+            return
+        Z = self.network_.features(data.take_all().X, n_jobs=self.n_jobs)
+        self._keep_readout(None, fit_estimator(self.readout, Z, samples.take_all()))
 
     @property
     def training_accuracy_(self) -> float:

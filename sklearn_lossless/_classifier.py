@@ -11,13 +11,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from ._base import Agreement, CompressedMLP
-from ._class_predictions import ClassPredictions, count_hits
+from ._class_predictions import ClassPredictions, count_hits, has_partial_fit
 from ._validation import StrOptions, fit_context
-from .data import Data
 from .export._kinds import Kind, exported_as
 from .readout import class_costs, label_weights, samples_of, zero_one_loss
-from .readout.estimator import check_readout, fit_estimator
-from .readout.logistic import logistic_readout
+from .readout.estimator import check_readout
 from .readout.targets import (
     ClassTargets,
     check_several,
@@ -28,19 +26,6 @@ from .readout.targets import (
 from .training import ClassGoal
 
 __all__ = ["CompressedMLPClassifier"]
-
-
-def _has_partial_fit(self: Any) -> bool:
-    """Say whether the readout follows from sums over samples."""
-    is_named = isinstance(self.readout, str) and self.readout == "ridge"
-    if not (self.readout is None or is_named):
-        raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
-    if isinstance(self.class_weight, str):
-        raise AttributeError(
-            f"class_weight={self.class_weight!r} needs the numbers of all classes, "
-            "which partial_fit does not have; give the weights as a dict"
-        )
-    return True
 
 
 @exported_as(Kind.CLASSIFIER)
@@ -56,12 +41,23 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         Width of each hidden layer.
     activation : str, callable or list of them, default="relu"
         Activation of the reference network, for all layers or one per layer.
-    eps : float or array-like of float, one per hidden layer, default=0.9
-        Share of zero weights, in [0, 1).
+    eps : float, array-like of float, one per hidden layer, or "auto", default="auto"
+        Share of zero weights, in [0, 1). "auto": 0.9, or what is good for tables.
     n_levels : int or array-like of int, one per hidden layer, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
+    input_encoding : {"linear", "thresholds"}, default="linear"
+        How inputs become integers; "thresholds" for tables, with columns of any units,
+        categories and missing values. See :class:`NTKCompressor`, as for the next four.
+    n_thresholds : int, default=32
+        Most thresholds of a column, 1 to 255.
+    categorical_features : array-like, "from_dtype" or None, default="from_dtype"
+        Mask, numbers or names of columns that hold categories.
+    min_frequency : int, float or None, default=None
+        Categories of fewer rows, or of a smaller share, get one bit together.
+    max_categories : int or None, default=None
+        Most bits of a column's categories.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
     estimator : MLPClassifier, MLPRegressor, torch.nn.Sequential or NTKCompressor, \
@@ -147,6 +143,9 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         Factor that makes the mean squared norm of the centred inputs 1.
     n_features_in_ : int
         Number of input features.
+    categories_ : list of list or None
+        Of tables, the categories of each column, in the order of their numbers in C;
+        None for a column of numbers.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
 
@@ -184,9 +183,14 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         hidden_layer_sizes: int | Iterable[int] = (1000,),
         activation: Any = "relu",
         *,
-        eps: float | Iterable[float] = 0.9,
+        eps: float | Iterable[float] | str = "auto",
         n_levels: int | Iterable[int] = 8,
         input_bits: int = 8,
+        input_encoding: str = "linear",
+        n_thresholds: int = 32,
+        categorical_features: Any = "from_dtype",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
         readout_layers: str = "last",
         estimator: Any = None,
         widen: int = 1,
@@ -212,6 +216,11 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         self.eps = eps
         self.n_levels = n_levels
         self.input_bits = input_bits
+        self.input_encoding = input_encoding
+        self.n_thresholds = n_thresholds
+        self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.readout_layers = readout_layers
         self.estimator = estimator
         self.widen = widen
@@ -264,7 +273,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
             If `estimator` has to be fitted and is not.
         """
         hidden, earlier = self._hidden(), self._earlier_training()
-        data = self._read(X, y, sample_weight, "labels", earlier)
+        data = self._read(X, y, sample_weight, "labels", hidden, earlier)
         weighted = sample_weight is not None or self.class_weight is not None
         trains = self.hidden_weights == "trained"
         default = "trained" if trains else "ridge"
@@ -317,7 +326,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
             self._agreement = Agreement(float(told_right / weight), with_labels)
         return self
 
-    @available_if(_has_partial_fit)
+    @available_if(has_partial_fit)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -363,7 +372,7 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
             If the readout of an earlier :meth:`fit` is given up.
         """
         hidden = None if hasattr(self, "compressor_") else self._hidden()
-        data = self._read_batch(X, y, sample_weight, "labels")
+        data = self._read_batch(X, y, sample_weight, "labels", hidden)
         weights = data.total(label_weights)
         known = getattr(self, "classes_", None)
         name = type(self).__name__
@@ -379,20 +388,3 @@ class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
         )
         self.classes_ = classes
         return self
-
-    def _fit_estimator(self, samples: Data, data: Data) -> None:
-        """Fit a readout that is an estimator of scikit-learn."""
-        if self.readout == "logistic":
-            taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
-            readout, own = logistic_readout(
-                samples,
-                len(self.classes_),
-                *self.network_.code_line,
-                sum_of_squares=float(np.square(taus).sum()),
-                alpha=self.alpha,
-                report=self._progress,
-            )
-            self._keep_readout(readout, own)
-            return
-        Z = self.network_.features(data.take_all().X, n_jobs=self.n_jobs)
-        self._keep_readout(None, fit_estimator(self.readout, Z, samples.take_all()))

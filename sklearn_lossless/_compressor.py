@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from copy import copy
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -26,14 +25,15 @@ from ._hidden_layers import (
     kind_of_targets,
     make_network,
     match_activations,
-    quantise,
     warn_of_few_inputs,
 )
-from ._validation import Interval, StrOptions, fit_context, validate_input
+from ._inputs import code_inputs, set_input_tags
+from ._parameters import HIDDEN_LAYERS
+from ._validation import fit_context, validate_input
 from .data import Data, over_chunks, read_data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
-from .reference.architecture import EPS, N_LEVELS, Architecture, read_architecture
+from .reference.architecture import Architecture, read_architecture
 from .training import Course, Goal
 
 __all__ = ["NTKCompressor"]
@@ -64,13 +64,32 @@ class NTKCompressor(
         Activation of the reference network, for all layers or one per layer. Names
         are those of :func:`sklearn_lossless.theory.get_activation`; a callable
         maps a float64 array to one of the same shape.
-    eps : float or array-like of float, one per hidden layer, default=0.9
-        Share of zero weights, in [0, 1).
+    eps : float, array-like of float, one per hidden layer, or "auto", default="auto"
+        Share of zero weights, in [0, 1). "auto": 0.9; with ``"thresholds"`` 8 weights
+        of a neuron in the first layer are not zero, of trained ones 16, and 32 in
+        layers after.
     n_levels : int or array-like of int, one per hidden layer, default=8
         Levels of the compressed activations, 2 to 16. 2 is Algorithm 1 of the
         paper, which loses accuracy; with 8 next to none is lost.
     input_bits : int, default=8
-        Bits that each input feature is rounded to, 1 to 8.
+        Bits that each input feature is rounded to, 1 to 8, if ``"linear"``.
+    input_encoding : {"linear", "thresholds"}, default="linear"
+        How inputs become integers. "linear": one scale for all columns. "thresholds",
+        for tables: a bit for each of some quantiles of a column, set if the value is
+        above; a bit for each category, and for missing values where training data have
+        some. Nothing has to be scaled, and NaN and infinite values are allowed.
+    n_thresholds : int, default=32
+        Most thresholds of a column, 1 to 255. They are values of the training data, of
+        2^18 rows at most, drawn uniformly.
+    categorical_features : array-like of bool, int or str, "from_dtype" or None, \
+            default="from_dtype"
+        Columns that hold categories, as in `HistGradientBoostingClassifier`: a mask,
+        numbers or names. "from_dtype": those of data frames with strings or
+        categories. Others must be numbers or booleans.
+    min_frequency : int, float or None, default=None
+        Categories of fewer rows, or of a smaller share, get one bit together.
+    max_categories : int or None, default=None
+        Most bits of a column's categories, that of rare ones included.
     readout_layers : {"last", "all"}, default="last"
         Whether the features are those of the last layer, or of all layers side by
         side, the first layer first.
@@ -122,11 +141,14 @@ class NTKCompressor(
     report_ : CompressionReport
         Moments, distance from the reference network's kernel, bytes.
     mean_ : ndarray of shape (n_features,), dtype float64
-        Mean of the quantised inputs.
+        Mean of the quantised inputs; with ``"thresholds"`` of each bit.
     scale_ : float
         Factor that makes the mean squared norm of the centred inputs 1.
     n_features_in_ : int
         Number of input features.
+    categories_ : list of list or None
+        Of tables, the categories of each column, in the order of their numbers in C;
+        None for a column of numbers.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
     n_iter_ : int
@@ -172,47 +194,21 @@ class NTKCompressor(
     (1797, 500)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": [
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-        ],
-        "activation": [str, callable, list, tuple],
-        "eps": [EPS, "array-like"],
-        "n_levels": [N_LEVELS, "array-like"],
-        "input_bits": [Interval(Integral, 1, 8, closed="both")],
-        "readout_layers": [StrOptions({"last", "all"})],
-        "estimator": [object],
-        "widen": [Interval(Integral, 1, None, closed="left")],
-        "hidden_weights": [StrOptions({"random", "fitted", "trained"}), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "warm_start": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "random_state": ["random_state"],
-        "n_jobs": [
-            Interval(Integral, None, -1, closed="right"),
-            Interval(Integral, 1, None, closed="left"),
-            None,
-        ],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = HIDDEN_LAYERS
 
     def __init__(
         self,
         hidden_layer_sizes: int | Iterable[int] = (1000,),
         activation: Any = "relu",
         *,
-        eps: float | Iterable[float] = 0.9,
+        eps: float | Iterable[float] | str = "auto",
         n_levels: int | Iterable[int] = 8,
         input_bits: int = 8,
+        input_encoding: str = "linear",
+        n_thresholds: int = 32,
+        categorical_features: Any = "from_dtype",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
         readout_layers: str = "last",
         estimator: Any = None,
         widen: int = 1,
@@ -234,6 +230,11 @@ class NTKCompressor(
         self.eps = eps
         self.n_levels = n_levels
         self.input_bits = input_bits
+        self.input_encoding = input_encoding
+        self.n_thresholds = n_thresholds
+        self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.readout_layers = readout_layers
         self.estimator = estimator
         self.widen = widen
@@ -306,12 +307,14 @@ class NTKCompressor(
         """Fit without another look at the parameters; trained layers have a goal."""
         n_features = data.n_features
         check_reference(self, architecture, n_features)
-        checkpoint = check_earlier(earlier, architecture, self.input_bits, goal)
-        quantizer, statistics = quantise(self, data, checkpoint)
+        checkpoint = check_earlier(earlier, architecture, self, goal)
+        quantizer, statistics = code_inputs(self, data, checkpoint)
+        n_inputs = quantizer.n_codes
+        architecture = architecture.with_eps(n_inputs, self)
         if self.hidden_weights != "fitted":
-            warn_of_few_inputs(n_features, architecture.eps[0])
+            warn_of_few_inputs(n_features, n_inputs, architecture.eps[0])
         # A bias is one more input, of the others' mean variance.
-        bias_std = 1 / math.sqrt(n_features)
+        bias_std = 1 / math.sqrt(n_inputs)
         matching = match_activations(self, architecture, bias_std)
         self.network_, self._course = make_network(
             self,
@@ -392,6 +395,6 @@ class NTKCompressor(
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        set_input_tags(self, tags)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

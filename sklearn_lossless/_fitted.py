@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._columns import Columns
 from ._validation import warn_user
 from .data import Report, print_progress
 from .export.archive import save
@@ -25,6 +26,9 @@ class FittedMixin:
     verbose: int
     warm_start: bool
     hidden_weights: str | None
+
+    #: Of tables, which columns hold categories; None for inputs of one scale.
+    _columns: Columns | None = None
 
     #: What the training of the hidden layers was like; None where there was none.
     _course: Course | None
@@ -79,6 +83,15 @@ class FittedMixin:
                 "The training starts anew."
             )
         return None
+
+    @property
+    def categories_(self) -> list[list[Any] | None]:
+        """Categories of each column of a table, by their numbers; None for numbers."""
+        if self._columns is None:
+            raise AttributeError(
+                "categories_ are those of tables: input_encoding='thresholds'"
+            )
+        return [None if c is None else list(c) for c in self._columns.categories]
 
     def save(
         self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from ._validation import warn_of_lost_columns, warn_user
+from ._validation import warn_user
 from .data import Data, is_dask, spread_rows
 from .export.archive import TRAINING
 from .network import (
     CompressedNetwork,
-    Quantizer,
     build_network,
-    code_sums,
     n_nonzeros,
     network_from_weights,
 )
-from .network.quantizer_choice import quantizer_and_range
 from .readout import label_weights
 from .readout.targets import NumberTargets, check_several, target_sums
 from .reference.architecture import Architecture
@@ -44,7 +40,6 @@ __all__ = [
     "kind_of_targets",
     "make_network",
     "match_activations",
-    "quantise",
     "warn_of_few_inputs",
 ]
 
@@ -97,7 +92,7 @@ def check_reference(
 def check_earlier(
     earlier: Course | None,
     architecture: Architecture,
-    input_bits: int,
+    estimator: Any,
     goal: Goal | None,
 ) -> Checkpoint | None:
     """Return where an earlier training has ended; raise if none can go on there."""
@@ -105,27 +100,10 @@ def check_earlier(
     if checkpoint is not None:
         assert goal is not None
         goal.after(checkpoint.goal)
-        checkpoint.check(architecture.sizes, input_bits)
-    return checkpoint
-
-
-def quantise(
-    estimator: Any, data: Data, checkpoint: Checkpoint | None
-) -> tuple[Quantizer, Any]:
-    """Return the quantiser, that of a checkpoint if given, and sums of its codes."""
-    quantizer, seen = quantizer_and_range(data.total_inputs, estimator.input_bits)
-    if checkpoint is not None:
-        quantizer = checkpoint.quantizer
-    statistics = data.total_inputs(partial(code_sums, quantizer)).statistics()
-    if checkpoint is not None and not statistics.variance.any():
-        raise ValueError(
-            "X is constant on the scale of the previous call to fit, with which "
-            "warm_start=True goes on."
+        checkpoint.check(
+            architecture.sizes, estimator.input_encoding, estimator.input_bits
         )
-    varies = seen.low < seen.high
-    names = getattr(estimator, "feature_names_in_", None)
-    warn_of_lost_columns(varies, varies & (statistics.variance == 0), names)
-    return quantizer, statistics
+    return checkpoint
 
 
 def match_activations(
@@ -150,12 +128,13 @@ def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
     return int(low) | int(high) << 32
 
 
-def warn_of_few_inputs(n_features: int, eps: float) -> None:
+def warn_of_few_inputs(n_features: int, n_inputs: int, eps: float) -> None:
     """Warn if neurons see so few inputs that the theory is left behind."""
-    if (1 - eps) * n_features < MIN_NONZEROS:
-        kept = n_nonzeros(n_features, eps, MIN_NONZEROS)
+    if (1 - eps) * n_inputs < MIN_NONZEROS:
+        kept = n_nonzeros(n_inputs, eps, MIN_NONZEROS)
+        coded = "" if n_inputs == n_features else f", coded by {n_inputs} bits"
         warn_user(
-            f"X has {n_features} features: with eps={eps} a neuron of the "
+            f"X has {n_features} features{coded}: with eps={eps} a neuron of the "
             f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
             f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
             "be matched only roughly, or lower eps."
@@ -183,7 +162,7 @@ def make_network(
     data : Data
     architecture : Architecture
     matching : NetworkMatch
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
     statistics : CodeStatistics
         Of the input codes.
     bias_std : float
@@ -211,7 +190,7 @@ def make_network(
         reference = None  # widths and activations alone
     if kind == "trained":
         assert goal is not None
-        inputs = [data.n_features, *architecture.sizes[:-1]]
+        inputs = [quantizer.n_codes, *architecture.sizes[:-1]]
         network, course = trained_network(
             data,
             quantizer,

@@ -39,12 +39,23 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         Width of each hidden layer.
     activation : str, callable or list of them, default="relu"
         Activation of the reference network, for all layers or one per layer.
-    eps : float or array-like of float, one per hidden layer, default=0.9
-        Share of zero weights, in [0, 1).
+    eps : float, array-like of float, one per hidden layer, or "auto", default="auto"
+        Share of zero weights, in [0, 1). "auto": 0.9, or what is good for tables.
     n_levels : int or array-like of int, one per hidden layer, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
+    input_encoding : {"linear", "thresholds"}, default="linear"
+        How inputs become integers; "thresholds" for tables, with columns of any units,
+        categories and missing values. See :class:`NTKCompressor`, as for the next four.
+    n_thresholds : int, default=32
+        Most thresholds of a column, 1 to 255.
+    categorical_features : array-like, "from_dtype" or None, default="from_dtype"
+        Mask, numbers or names of columns that hold categories.
+    min_frequency : int, float or None, default=None
+        Categories of fewer rows, or of a smaller share, get one bit together.
+    max_categories : int or None, default=None
+        Most bits of a column's categories.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
     estimator : MLPClassifier, MLPRegressor, torch.nn.Sequential or NTKCompressor, \
@@ -113,6 +124,9 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         Factor that makes the mean squared norm of the centred inputs 1.
     n_features_in_ : int
         Number of input features.
+    categories_ : list of list or None
+        Of tables, the categories of each column, in the order of their numbers in C;
+        None for a column of numbers.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
 
@@ -135,9 +149,14 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         hidden_layer_sizes: int | Iterable[int] = (1000,),
         activation: Any = "relu",
         *,
-        eps: float | Iterable[float] = 0.9,
+        eps: float | Iterable[float] | str = "auto",
         n_levels: int | Iterable[int] = 8,
         input_bits: int = 8,
+        input_encoding: str = "linear",
+        n_thresholds: int = 32,
+        categorical_features: Any = "from_dtype",
+        min_frequency: float | None = None,
+        max_categories: int | None = None,
         readout_layers: str = "last",
         estimator: Any = None,
         widen: int = 1,
@@ -161,6 +180,11 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
         self.eps = eps
         self.n_levels = n_levels
         self.input_bits = input_bits
+        self.input_encoding = input_encoding
+        self.n_thresholds = n_thresholds
+        self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.readout_layers = readout_layers
         self.estimator = estimator
         self.widen = widen
@@ -210,7 +234,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             If `estimator` has to be fitted and is not.
         """
         hidden, earlier = self._hidden(), self._earlier_training()
-        data = self._read(X, y, sample_weight, "numbers", earlier)
+        data = self._read(X, y, sample_weight, "numbers", hidden, earlier)
         if self.target != "labels":
             data, _ = self._teach(data, hidden)
             self._check_outputs(hidden, data.y_shape)
@@ -281,7 +305,7 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
             If the readout of an earlier :meth:`fit` is given up.
         """
         hidden = None if hasattr(self, "compressor_") else self._hidden()
-        data = self._read_batch(X, y, sample_weight, "numbers")
+        data = self._read_batch(X, y, sample_weight, "numbers", hidden)
         sums = data.total(target_sums, NumberTargets())
         line, exponent = sums.line(), sums.exponent
         online, before = self._kept, None

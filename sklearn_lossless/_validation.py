@@ -13,24 +13,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import sklearn
+from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils._param_validation import (
     Interval,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import validate_data
 
+from ._columns import Columns, is_frame
 from .network._checks import canonical
 
 __all__ = [
     "INPUT_DTYPES",
     "Interval",
+    "RealNotInt",
     "StrOptions",
     "check_sample_weight",
     "check_weight_sum",
     "fit_context",
+    "takes_tables",
     "validate_input",
     "validate_parameter_constraints",
     "validate_weight",
@@ -80,16 +86,26 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
 
 
 def validate_input(
-    estimator: BaseEstimator, X: Any, y: Any = "no_validation", **options: Any
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any = "no_validation",
+    *,
+    like: Any = None,
+    **options: Any,
 ) -> Any:
     """Validate `X` as dense float64, float32, uint8, or canonical CSR of these.
+
+    Tables that are coded by thresholds become numbers, and may have missing values.
 
     Parameters
     ----------
     estimator : estimator
         Whose number and names of features are set or, with ``reset=False``, compared.
+        So are the categories of tables.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
     y : array-like, optional
+    like : fitted estimator, default=None
+        Has the categories, in place of the parameters of `estimator`.
     **options
         Of :func:`sklearn.utils.validation.validate_data`.
 
@@ -97,14 +113,64 @@ def validate_input(
     -------
     X, or (X, y) if `y` is given
     """
+    reset = options.setdefault("reset", True)
+    options.setdefault("ensure_min_samples", 2 if reset else 1)
+    if like is not None:
+        estimator._columns = like._columns
+    elif reset:
+        estimator._columns = Columns(()) if takes_tables(estimator) else None
+    if estimator._columns is not None:
+        return _validate_table(estimator, X, y, learn=reset and like is None, **options)
     return validate_data(
         estimator,
         canonical(X),  # first: sums depend on the dtype
         y,
         accept_sparse="csr",
         dtype=INPUT_DTYPES,
-        **{"ensure_min_samples": 2 if options.get("reset", True) else 1, **options},
+        **options,
     )
+
+
+def takes_tables(estimator: Any) -> bool:
+    """Return whether the parameters ask for inputs that are coded as tables."""
+    if estimator.input_encoding == "thresholds":
+        return True
+    asked = estimator.categorical_features
+    if asked is not None and not isinstance(asked, str):
+        raise ValueError(
+            f"categorical_features={asked!r} needs input_encoding='thresholds'; with "
+            "'linear' all columns are numbers."
+        )
+    return False
+
+
+def _validate_table(
+    estimator: Any, X: Any, y: Any, *, reset: bool, learn: bool, **options: Any
+) -> Any:
+    """Validate a table and return it as numbers, where NaN is missing."""
+    of_y = {name: options.pop(name, False) for name in ("multi_output", "y_numeric")}
+    checks = {"ensure_all_finite": False, "estimator": estimator, **options}
+    if sparse.issparse(X):
+        raise TypeError(
+            "Sparse data was passed for X, but input_encoding='thresholds' takes dense "
+            "data only: use X.toarray(), or input_encoding='linear'."
+        )
+    if not is_frame(X):
+        asked = estimator.categorical_features
+        may_be_text = not learn or not (asked is None or isinstance(asked, str))
+        may_be_text &= learn or any(estimator._columns.n_categories)
+        X = check_array(
+            X, dtype=None if may_be_text else INPUT_DTYPES, input_name="X", **checks
+        )
+    validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+    if learn:
+        names = getattr(estimator, "feature_names_in_", None)
+        names = list(X.columns) if names is None and is_frame(X) else names
+        estimator._columns = Columns.of(X, estimator.categorical_features, names)
+    X = estimator._columns.numbers(X)
+    if isinstance(y, str) and y == "no_validation":
+        return check_array(X, dtype=INPUT_DTYPES, input_name="X", **checks)
+    return check_X_y(X, y, dtype=INPUT_DTYPES, **of_y, **checks)
 
 
 def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:

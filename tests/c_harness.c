@@ -6,6 +6,11 @@
 
 #include "model.h"
 
+/* Of tables a value may become several codes. */
+#ifndef MODEL_N_INPUTS
+#define MODEL_N_INPUTS MODEL_N_FEATURES
+#endif
+
 static model_workspace workspace;
 
 static int write_all(const void *data, size_t size, size_t count)
@@ -43,7 +48,7 @@ static int run(const uint8_t *input)
 
 int main(int argc, char **argv)
 {
-    uint8_t u8[MODEL_N_FEATURES], input[MODEL_N_FEATURES];
+    uint8_t u8[MODEL_N_FEATURES], input[MODEL_N_INPUTS];
     float f32[MODEL_N_FEATURES];
     double f64[MODEL_N_FEATURES];
     int32_t n_bytes = (int32_t)sizeof workspace;

@@ -13,7 +13,8 @@ from unittest import mock
 
 import numpy as np
 
-from sklearn_lossless.export import _sections, _weights
+from sklearn_lossless.export import _sections, _table, _weights
+from sklearn_lossless.network import Quantizer
 
 EXTREMES = [
     b"\0",
@@ -147,7 +148,7 @@ def other_network(data, rng):
     number = rng.integers(len(layers))
     layers[number] = other_layer(layers[number], rng)
     quantizer = network.quantizer
-    if rng.integers(4) == 0:
+    if rng.integers(4) == 0 and isinstance(quantizer, Quantizer):
         shift = other_integers(quantizer.shift, rng)
         quantizer = dataclasses.replace(quantizer, shift=shift)
     network = dataclasses.replace(network, layers=tuple(layers), quantizer=quantizer)
@@ -156,6 +157,34 @@ def other_network(data, rng):
     except IndexError:  # contexts know no weights of inputs that there are not
         with mock.patch.object(_weights, "MAX_IN_CONTEXTS", 0):
             sections[b"NETW"] = _sections.encode_network(network)
+    return joined(header, [*sections.items()])
+
+
+def other_table(data, rng):
+    """Other columns in a file of a table; of others, another network."""
+    header, sections = split(data)
+    sections = dict(sections)
+    if b"TABL" not in sections:
+        return other_network(data, rng)
+    with np.errstate(all="ignore"):
+        content = _sections.decode(data)
+    columns = list(content.network.quantizer.columns)
+    number = rng.integers(len(columns))
+    column = columns[number]
+    if column.groups is not None:
+        groups = other_integers(column.groups, rng)
+        columns[number] = column._replace(groups=groups)
+    elif rng.integers(2) or not len(column.thresholds):
+        columns[number] = column._replace(has_missing=not column.has_missing)
+    else:
+        thresholds = column.thresholds.copy()
+        odd = [np.nan, np.inf, -np.inf, 1e308, 0.1, 5e-324]
+        thresholds[rng.integers(len(thresholds))] = odd[rng.integers(len(odd))]
+        columns[number] = column._replace(thresholds=thresholds)
+    if rng.integers(4) == 0:
+        columns = columns[: rng.integers(1, len(columns) + 1)]
+    quantizer = dataclasses.replace(content.network.quantizer, columns=tuple(columns))
+    sections[b"TABL"] = _table.encode_table(quantizer, content.columns)
     return joined(header, [*sections.items()])
 
 
@@ -194,6 +223,7 @@ MUTATIONS = [
     reordered,
     other_json,
     other_network,
+    other_table,
 ]
 
 

@@ -713,3 +713,81 @@ def test_failed_write_leaves_old_files(deep, tmp_path, monkeypatch, n_written):
         to_c(deep, source, weights="seed")
     assert (source.read_text(), header.read_text()) == before
     assert sorted(tmp_path.iterdir()) == [source, header]
+
+
+def table_of_all_kinds():
+    rng = np.random.default_rng(0)
+    X = np.column_stack(
+        [
+            rng.normal(size=300),
+            rng.integers(0, 6, size=300),
+            np.where(rng.random(300) < 0.2, -np.inf, rng.normal(size=300)),
+            np.full(300, 3.0),
+            rng.integers(0, 4, size=300),
+        ]
+    )
+    X[::7, 0] = X[::5, 1] = np.nan
+    return X, (X[:, 1] == 2) | (X[:, 2] > 0)
+
+
+@pytest.mark.parametrize("readout", ["fixed", "float"])
+@pytest.mark.parametrize("weights", ["seed", "trained"])
+def test_tables_take_raw_rows(tmp_path, readout, weights):
+    X, y = table_of_all_kinds()
+    clf = CompressedMLPClassifier(
+        (40, 30),
+        input_encoding="thresholds",
+        n_thresholds=10,
+        categorical_features=[1, 4],
+        max_categories=4,
+        hidden_weights="trained" if weights == "trained" else None,
+        max_iter=3,
+        random_state=0,
+    ).fit(X, y)
+    options = {"weights": "seed"} if weights == "seed" else {}
+    source, header = to_c(clf, tmp_path / "model.c", readout=readout, **options)
+    compile_program(source, tmp_path / "program", OPTIMISED)
+    rows = np.vstack([X, [[9, 77, np.inf, np.nan, -1], [0, 2.5, 0, 0, 1e30]]])
+    found = run_program(tmp_path / "program", header, rows)
+    known = rows.copy()
+    known[300:, [1, 4]] = -1  # no categories
+    np.testing.assert_array_equal(found.codes, clf.network_.forward(known))
+    np.testing.assert_array_equal(found.labels[:300], clf.predict(X))
+    single = rows.astype(np.float32)
+    found = run_program(tmp_path / "program", header, single)
+    known = single.copy()
+    known[300:, [1, 4]] = -1
+    np.testing.assert_array_equal(found.codes, clf.network_.forward(known))
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="no clang")
+def test_tables_are_sound_under_sanitizers(tmp_path):
+    X, y = table_of_all_kinds()
+    clf = CompressedMLPClassifier(
+        (40,), input_encoding="thresholds", categorical_features=[1], random_state=0
+    ).fit(X, y)
+    source, header = to_c(clf, tmp_path / "model.c")
+    compile_program(source, tmp_path / "program", SANITIZED)
+    X[:4, 1] = np.nan, np.inf, -np.inf, 1e18
+    run_program(tmp_path / "program", header, X)
+
+
+def test_the_header_lists_columns_and_categories(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {"town": ["Köln", "*/ int x; /*", 'a "b" \\'] * 20, "size": range(60)}
+    )
+    reg = CompressedMLPRegressor((20,), input_encoding="thresholds", random_state=0)
+    reg.fit(frame, np.arange(60.0))
+    source, header = to_c(reg, tmp_path / "model.c")
+    compile_program(source, tmp_path / "program", OPTIMISED)
+    text = header.read_text()
+    assert " * 0 town, bits: 3. Categories:\n *     0 " in text
+    assert " * 1 size, bits: 32\n" in text
+    assert "#define MODEL_N_FEATURES 2\n" in text
+    assert "#define MODEL_N_INPUTS 35\n" in text
+    numbered = np.column_stack([np.tile([1.0, 0.0, 2.0], 20), np.arange(60.0)])
+    categories = reg._columns.categories[0]
+    numbered[:, 0] = [categories.index(each) for each in frame["town"]]
+    found = run_program(tmp_path / "program", header, numbered)
+    np.testing.assert_array_equal(found.codes, reg.compressor_.codes(frame))

@@ -211,3 +211,44 @@ def test_what_cannot_be_exported(digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'sklearn-lossless\[onnx\]'"):
         to_onnx(foreign)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tables_take_raw_rows(dtype):
+    rng = np.random.default_rng(0)
+    X = np.column_stack(
+        [
+            rng.normal(size=300),
+            rng.integers(0, 6, size=300),
+            np.where(rng.random(300) < 0.2, -np.inf, rng.normal(size=300)),
+            np.full(300, 3.0),
+        ]
+    ).astype(dtype)
+    X[::7, 0] = X[::5, 1] = np.nan
+    clf = CompressedMLPClassifier(
+        (40, 30),
+        input_encoding="thresholds",
+        categorical_features=[1],
+        max_categories=4,
+        random_state=0,
+    ).fit(X, (X[:, 1] == 2) | (X[:, 2] > 0))
+    model = to_onnx(clf, input_dtype=dtype)
+    rows = np.vstack([X, [[9, -1, np.inf, np.nan]]]).astype(dtype)
+    found = run(model, rows)
+    np.testing.assert_array_equal(found["codes"], clf.compressor_.codes(rows))
+    scores = clf.decision_function(rows)
+    np.testing.assert_array_equal(found["scores"].ravel(), scores)
+    np.testing.assert_array_equal(found["label"], clf.predict(rows))
+    categories = [each for each in model.metadata_props if each.key == "categories"]
+    assert categories[0].value == "[null, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], null, null]"
+
+
+def test_tables_of_one_kind_of_column():
+    X = np.arange(40.0).reshape(20, 2)
+    for options in ({}, {"categorical_features": [0, 1]}):
+        compressor = NTKCompressor(
+            (40,), input_encoding="thresholds", random_state=0, **options
+        ).fit(X)
+        rows = compressor._columns.numbers(X).astype(np.float32)
+        found = run(to_onnx(compressor), rows)
+        np.testing.assert_array_equal(found["codes"], compressor.codes(X))

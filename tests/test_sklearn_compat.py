@@ -27,9 +27,13 @@ READOUTS = [
     {**NARROW, "readout": "logistic", "alpha": 0.01},
     {**NARROW, "class_weight": "balanced"},
 ]
+TABLES = {**NARROW, "input_encoding": "thresholds"}
 TRAINED = {"hidden_layer_sizes": (30,), "eps": 0.5, "hidden_weights": "trained"}
 WARM = {**TRAINED, "warm_start": True, "max_iter": 50}
 ESTIMATORS = [
+    NTKCompressor(**TABLES),
+    CompressedMLPClassifier(**TABLES, alpha=0.01),
+    CompressedMLPRegressor(**TABLES, alpha=0.01),
     NTKCompressor(**TRAINED),
     CompressedMLPClassifier(**TRAINED),
     CompressedMLPRegressor(**TRAINED),

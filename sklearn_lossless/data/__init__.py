@@ -10,6 +10,7 @@ from .base import (
     row_blocks,
     rows_with_weight,
     spread_rows,
+    uniform_rows,
     varies,
     weight_of,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "row_blocks",
     "rows_with_weight",
     "spread_rows",
+    "uniform_rows",
     "varies",
     "weight_of",
 ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ..network import CompressedNetwork, LazyCodes
-from ..network.quantizer import value_range
+from ..network.quantizer import ValueRange, value_range
 
 __all__ = [
     "Data",
@@ -28,6 +28,7 @@ __all__ = [
     "rows_with_weight",
     "spread_rows",
     "take_rows",
+    "uniform_rows",
     "varies",
     "weight_of",
 ]
@@ -181,9 +182,28 @@ def rows_with_weight(data: Data) -> npt.NDArray[np.intp]:
 
 
 def varies(data: Data) -> bool:
-    """Return whether some column of X has more than one value, in rows with weight."""
-    seen = data.total_inputs(value_range)
+    """Return whether some column of X has more than one value, in rows with weight.
+
+    A missing value is one that is not equal to others.
+    """
+    seen = data.total_inputs(_known_range)
     return bool((seen.low < seen.high).any())
+
+
+def _known_range(X: Any, weight: Any) -> ValueRange:
+    """Return the range of each column, missing values on the lower side of it."""
+    if not sparse.issparse(X) and np.isnan(X).any():
+        X = np.where(np.isnan(X), -np.inf, X)
+    return value_range(X, weight)
+
+
+def uniform_rows(data: Data, n_rows: int) -> Any:
+    """Return at most `n_rows` rows that have weight as one part, drawn uniformly."""
+    usable = rows_with_weight(data)
+    if len(usable) > n_rows:
+        drawn = np.random.default_rng(0).choice(len(usable), n_rows, replace=False)
+        usable = usable[np.sort(drawn)]
+    return data.take_all() if len(usable) == data.n_samples else data.take(usable)
 
 
 def spread_rows(data: Data, n_rows: int) -> Array:

@@ -71,7 +71,13 @@ class DaskData:
 
     @classmethod
     def of(
-        cls, X: Any, y: Any = None, sample_weight: Any = None, *, targets: str | None
+        cls,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        targets: str | None,
+        allow_missing: bool = False,
     ) -> DaskData:
         """Return the chunks of X, y and the weights, checked where they are.
 
@@ -82,6 +88,8 @@ class DaskData:
         sample_weight : dask array or array-like of shape (n_samples,), or None
         targets : {"labels", "numbers"} or None
             What `y` holds.
+        allow_missing : bool, default=False
+            Whether X may have NaN and infinite values; it must not be sparse then.
 
         Raises
         ------
@@ -107,7 +115,7 @@ class DaskData:
         columns = [_aligned(each, X) for each in (y, sample_weight)]
         chunks = X.to_delayed().ravel()
         parts = [
-            delayed(_checked)(*part, n_features, targets)
+            delayed(_checked)(*part, n_features, targets, allow_missing)
             for part in zip(chunks, *columns, strict=True)
         ]
         y_shape = None if y is None else np.shape(y)
@@ -233,10 +241,21 @@ def tree_sum(values: Sequence[Any]) -> Any:
 # --- what workers do ----------------------------------------------------------------
 
 
-def _checked(X: Any, y: Any, weight: Any, n_features: int, targets: str | None) -> Part:
+def _checked(
+    X: Any,
+    y: Any,
+    weight: Any,
+    n_features: int,
+    targets: str | None,
+    allow_missing: bool,
+) -> Part:
     """Validate a chunk as scikit-learn does an array."""
     X = check_array(
-        canonical(X), accept_sparse="csr", dtype=INPUT_DTYPES, ensure_min_samples=0
+        canonical(X),
+        accept_sparse=False if allow_missing else "csr",
+        dtype=INPUT_DTYPES,
+        ensure_all_finite=not allow_missing,
+        ensure_min_samples=0,
     )
     if X.shape[1] != n_features:
         raise ValueError(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from functools import partial, wraps
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validation import validate_input, validate_weight
+from .._columns import Columns, distinct_values
+from .._validation import takes_tables, validate_input, validate_weight
 from .base import Data, Part, Report, is_dask
 from .memory import MemoryData
 
@@ -25,6 +26,7 @@ def read_data(
     *,
     targets: str | None = None,
     reset: bool = True,
+    like: Any = None,
     min_samples: int = 2,
     report: Report | None = None,
 ) -> Data:
@@ -43,6 +45,8 @@ def read_data(
         What `y` holds: class labels, numbers in one or several columns, or nothing.
     reset : bool, default=True
         As in :func:`sklearn.utils.validation.validate_data`.
+    like : fitted estimator, default=None
+        Whose categories count, in place of those of the data.
     min_samples : int, default=2
         Least number of rows in memory.
     report : callable or None, default=None
@@ -60,7 +64,10 @@ def read_data(
             raise ValueError(
                 f"{type(estimator).__name__} needs targets for dask arrays, got y=None."
             )
-        data = DaskData.of(X, y, sample_weight, targets=targets)
+        is_table = takes_tables(estimator)
+        if like is not None:
+            is_table = like._columns is not None
+        data = DaskData.of(X, y, sample_weight, targets=targets, allow_missing=is_table)
         if not reset and data.n_features != estimator.n_features_in_:
             raise ValueError(
                 f"X has {data.n_features} features, but {type(estimator).__name__} is "
@@ -69,9 +76,14 @@ def read_data(
         estimator.n_features_in_ = data.n_features
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
-        return data
+        estimator._columns = None
+        return _numbered(estimator, data, like) if is_table else data
     y_shape = None
-    options: dict[str, Any] = {"reset": reset, "ensure_min_samples": min_samples}
+    options: dict[str, Any] = {
+        "reset": reset,
+        "like": like,
+        "ensure_min_samples": min_samples,
+    }
     if targets is None:
         X, y = validate_input(estimator, X, **options), None
     elif targets == "labels":
@@ -92,6 +104,40 @@ def read_data(
         sample_weight = validate_weight(sample_weight, X)
     part = Part(X, y, sample_weight, n_jobs=estimator.n_jobs, report=report)
     return MemoryData.of(part, y_shape)
+
+
+def _numbered(estimator: Any, data: Data, like: Any) -> Data:
+    """Return tables in chunks with categories as numbers, and learn which they are."""
+    if like is not None:
+        columns = like._columns
+    else:
+        empty = np.empty((0, data.n_features))
+        columns = Columns.of(empty, estimator.categorical_features)
+        numbers = np.flatnonzero(columns.n_categories).tolist()
+        if numbers:
+            seen = data.total_inputs(partial(_Values.of, numbers))
+            columns = columns.with_categories(seen.by_column)
+    estimator._columns = columns
+    return data.map(_as_numbers, columns)
+
+
+def _as_numbers(part: Part, columns: Columns) -> Part:
+    return part._replace(X=columns.numbers(part.X))
+
+
+class _Values(NamedTuple):
+    """Values of some columns; those of parts add up."""
+
+    by_column: dict[int, set[Any]]
+
+    @classmethod
+    def of(cls, numbers: list[int], X: Any, sample_weight: Any) -> _Values:
+        return cls({j: distinct_values(X, j) for j in numbers})
+
+    def __add__(self, other: Any) -> _Values:
+        return _Values(
+            {j: self.by_column[j] | other.by_column[j] for j in self.by_column}
+        )
 
 
 def over_chunks(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._version import __version__
-from ..network import Quantizer
+from ..network import Quantizer, ThresholdQuantizer
 from ._c_layers import Layer, lay_out, layers_piece, log2_codes_per_byte
+from ._c_table import table_piece
 from ._c_text import (
     Piece,
     affine_uint8,
@@ -69,7 +70,7 @@ def program_texts(model: ExportedModel, options: Options) -> tuple[str, str]:
     readout = _readout(model, options, flags)
     workspace = _workspace(model, layers, flags, readout.values)
     pieces = [
-        _quantizer(model.network.quantizer),
+        _inputs(model),
         layers_piece(layers, packed=packed),
         readout,
         workspace,
@@ -103,6 +104,7 @@ def _flags(
     deep = len(layers) > 1
     has_readout = model.readout is not None
     classifier = model.classes is not None
+    is_table = isinstance(model.network.quantizer, ThresholdQuantizer)
     return {
         "table": has_table,
         "seed": has_seed,
@@ -117,6 +119,9 @@ def _flags(
         "readout": has_readout,
         "float": has_readout and options.readout == "float",
         "fixed": has_readout and options.readout == "fixed",
+        "bits": is_table,
+        "linear": not is_table,
+        "rounded": not is_table or (has_readout and options.readout == "float"),
         "classifier": classifier,
         "regressor": has_readout and not classifier,
         "binary": classifier and model.n_scores == 1,
@@ -124,8 +129,17 @@ def _flags(
     }
 
 
-def _quantizer(quantizer: Quantizer) -> Piece:
+def _inputs(model: ExportedModel) -> Piece:
     """Return what turns values into codes."""
+    quantizer = model.network.quantizer
+    if isinstance(quantizer, ThresholdQuantizer):
+        piece = table_piece(quantizer, model.columns, model.names)
+        return piece._replace(flags={"u8_is_code": False})
+    return _quantizer(quantizer)
+
+
+def _quantizer(quantizer: Quantizer) -> Piece:
+    """Return what turns values into codes on one scale."""
     if quantizer.n_bits > 8:
         raise ValueError(
             f"Input codes of {quantizer.n_bits} bits do not fit in a byte."
@@ -275,6 +289,7 @@ def _words(model: ExportedModel, flags: Mapping[str, bool]) -> Piece:
     put_next = (
         "model_put_code(next, neuron, code);" if packed else "next[neuron] = code;"
     )
+    size_of_codes = "MODEL_N_INPUTS" if flags["bits"] else "MODEL_N_FEATURES"
     return Piece(
         {
             "scores_name": "model_scores" if flags["classifier"] else "model_predict",
@@ -288,6 +303,7 @@ def _words(model: ExportedModel, flags: Mapping[str, bool]) -> Piece:
             "put_next": put_next,
             "usage": _usage(flags),
             "n_features": model.network.n_features_in,
+            "size_of_codes": size_of_codes,
             "n_layers": len(model.network.layers),
             "n_codes": model.network.n_features_out,
         }
@@ -307,7 +323,7 @@ def _usage(flags: Mapping[str, bool]) -> str:
         call = ["uint8_t out[MODEL_N_CODES];", "model_codes(codes, &workspace, out);"]
     lines = [
         "static model_workspace workspace;",
-        "uint8_t codes[MODEL_N_FEATURES];",
+        f"uint8_t codes[{'MODEL_N_INPUTS' if flags['bits'] else 'MODEL_N_FEATURES'}];",
         "model_quantize_f32(x, codes);",
         *call,
     ]
@@ -323,7 +339,7 @@ def _identity(
     """Write the comment that says which model this is."""
     network = model.network
     specs = network.layers
-    sizes = [network.n_features_in, *(spec.n_outputs for spec in specs)]
+    sizes = [network.quantizer.n_codes, *(spec.n_outputs for spec in specs)]
     if flags["readout"]:
         sizes.append(model.n_scores)
     levels = [len(np.unique(spec.levels)) for spec in specs]

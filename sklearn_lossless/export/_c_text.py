@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -119,6 +120,8 @@ def _integer(number: int) -> str:
 
 def double(number: float) -> str:
     """Return a constant that is `number` in whatever precision C evaluates it."""
+    if math.isinf(number):  # without a macro of the library
+        return "(1.0 / 0.0)" if number > 0 else "(-1.0 / 0.0)"
     whole = number.is_integer() and abs(number) < 2**53
     return repr(number) if whole else number.hex()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
+from .._columns import Columns
 from ..network import CompressedNetwork
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
@@ -67,6 +69,10 @@ class ExportedModel:
         None unless it is a classifier.
     temperature : float or None, default=None
         Factor of the scores in the softmax; None unless it is a classifier.
+    columns : Columns or None, default=None
+        Categories of tables.
+    names : sequence of str or None, default=None
+        Of the features.
     """
 
     kind: Kind
@@ -75,6 +81,8 @@ class ExportedModel:
     single: bool = False
     classes: npt.NDArray[Any] | None = None
     temperature: float | None = None
+    columns: Columns | None = None
+    names: Sequence[str] | None = None
 
     @property
     def n_scores(self) -> int:
@@ -103,8 +111,10 @@ def exported_model(est: Any) -> ExportedModel:
         )
     check_is_fitted(est, "network_")
     network = est.network_
+    names = getattr(est, "feature_names_in_", None)
+    table = {"columns": est._columns, "names": names}
     if kind is Kind.COMPRESSOR:
-        return ExportedModel(kind, network)
+        return ExportedModel(kind, network, **table)
     linear = est._readout
     if linear is None:
         raise ValueError(
@@ -114,7 +124,7 @@ def exported_model(est: Any) -> ExportedModel:
     readout = linear.on_codes(*network.code_line, network.largest_code)
     classes = est.classes_ if kind is Kind.CLASSIFIER else None
     return ExportedModel(
-        kind, network, readout, linear.single, classes, linear.temperature
+        kind, network, readout, linear.single, classes, linear.temperature, **table
     )
 
 
@@ -225,11 +235,7 @@ def fingerprint(model: ExportedModel) -> str:
     """
     network, quantizer = model.network, model.network.quantizer
     digest = hashlib.sha256()
-    parts: list[tuple[Any, str]] = [
-        (quantizer.inv_step, "<f8"),
-        (quantizer.shift, "<i8"),
-        (quantizer.n_bits, "<i8"),
-    ]
+    parts: list[tuple[Any, str]] = [*quantizer.key()]
     for number, layer in enumerate(network.layers):
         weights = network.weights(number)
         parts += [

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..network import CompressedNetwork, Dense, Quantizer
+from .._columns import Columns
+from ..network import CompressedNetwork, Dense, Quantizer, ThresholdQuantizer
 from ..network.layers import FIXED_POINT
 from ..network.memory import prediction_bytes
+from ..network.quantizer import AnyQuantizer
 from ..readout import LinearReadout
 from ..theory import NetworkMatch
 from ._coding import (
@@ -27,6 +29,7 @@ from ._coding import (
 from ._kinds import Kind
 from ._layers import check_range, decode_layer, encode_layer
 from ._matching import decode_matching, encode_matching, with_lines
+from ._table import encode_table, with_table
 from ._values import (
     MAX_NAME_BYTES,
     classes_from_plain,
@@ -55,7 +58,7 @@ _VERSION = 1
 _READOUT_LAYERS = ("last", "all")
 
 #: Sections that this version knows; unknown ones in small letters are skipped.
-_SECTIONS = (b"META", b"NETW", b"MTCH", b"READ", b"name", b"mean")
+_SECTIONS = (b"META", b"NETW", b"TABL", b"MTCH", b"READ", b"name", b"mean")
 
 # Bounds of version 1, so that a forged size costs nothing.
 _MAX_FEATURES = 2**20
@@ -84,6 +87,8 @@ class FileContent:
     feature_names : ndarray of shape (n_features_in,) or None, default=None
     mean : ndarray of shape (n_features_in,) or None, default=None
         Mean input codes in 1/256; None where the first layer's centre has them.
+    columns : Columns or None, default=None
+        Categories of tables.
     """
 
     kind: Kind
@@ -95,6 +100,7 @@ class FileContent:
     classes: npt.NDArray[Any] | None = None
     feature_names: npt.NDArray[Any] | None = None
     mean: npt.NDArray[np.int64] | None = None
+    columns: Columns | None = None
 
 
 def encode(content: FileContent, readout_dtype: str) -> bytes:
@@ -115,6 +121,9 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
         b"NETW": encode_network(content.network),
         b"MTCH": encode_matching(content.matching),
     }
+    table = content.network.quantizer
+    if isinstance(table, ThresholdQuantizer):
+        sections[b"TABL"] = encode_table(table, content.columns)
     if content.readout is not None:
         sections[b"READ"] = encode_readout(content, readout_dtype)
     if content.feature_names is not None:
@@ -144,6 +153,10 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     """
     kind, sections = _sections(data)
     network = _decode_network(Reader(sections[b"NETW"], "section NETW"))
+    columns = None
+    if b"TABL" in sections:
+        table = Reader(sections[b"TABL"], "section TABL")
+        network, columns = with_table(table, network)
     needed = prediction_bytes(network)
     if max_memory is not None and needed > max_memory:
         raise ValueError(
@@ -156,11 +169,15 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     params, fitted, classes = _decode_meta(meta)
     if "scale_" not in fitted:
         raise meta.fail("no scale_")
-    content = FileContent(kind, params, fitted["scale_"], network, matching)
+    scale = fitted["scale_"]
+    content = FileContent(kind, params, scale, network, matching, columns=columns)
     if b"name" in sections:
         names = Reader(sections[b"name"], "section name")
         names_in = _decode_names(names, network.n_features_in)
         content = replace(content, feature_names=names_in)
+        if columns is not None:
+            columns = replace(columns, names=names_in.tolist())
+            content = replace(content, columns=columns)
     if b"mean" in sections:
         mean = Reader(sections[b"mean"], "section mean")
         content = replace(content, mean=_decode_mean(mean, network.quantizer))
@@ -223,6 +240,8 @@ def _sections(data: bytes) -> tuple[Kind, dict[bytes, memoryview]]:
 def encode_network(network: CompressedNetwork) -> bytes:
     """Return section NETW."""
     quantizer = network.quantizer
+    if isinstance(quantizer, ThresholdQuantizer):  # its bits are inputs; see TABL
+        quantizer = Quantizer(1.0, np.zeros(quantizer.n_codes, np.int64), 1)
     head = struct.pack(
         "<BdIQBB",
         quantizer.n_bits,
@@ -329,9 +348,9 @@ def _decode_names(reader: Reader, n_features: int) -> npt.NDArray[Any]:
     return np.array(names_from_json(reader, text, n_features), dtype=object)
 
 
-def _decode_mean(reader: Reader, quantizer: Quantizer) -> npt.NDArray[np.int64]:
+def _decode_mean(reader: Reader, quantizer: AnyQuantizer) -> npt.NDArray[np.int64]:
     """Return the mean input codes of section mean, in 1/256."""
-    mean = unpack_integers(reader, (quantizer.n_features,))
+    mean = unpack_integers(reader, (quantizer.n_codes,))
     reader.finish()
     largest = FIXED_POINT * (2**quantizer.n_bits - 1)
     check_range(reader, "mean code", mean, largest, 0)

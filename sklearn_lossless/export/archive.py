@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
 from ..network.layers import FIXED_POINT
-from ..network.quantizer import SHIFT_UNIT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
 from ._files import write_whole
@@ -32,8 +31,7 @@ __all__ = [
     "to_bytes",
 ]
 
-#: Parameters of training: stored where they are not the defaults. Most models are not
-#: trained, and earlier versions do not know these parameters.
+#: Parameters of training.
 TRAINING = (
     "max_iter",
     "batch_size",
@@ -43,6 +41,18 @@ TRAINING = (
     "early_stopping",
     "warm_start",
     "validation_fraction",
+)
+
+#: Parameters that are stored where they are not the defaults: earlier versions do not
+#: know them, or not their default, which for `eps` means the same.
+_NEWER = (
+    *TRAINING,
+    "eps",
+    "input_encoding",
+    "n_thresholds",
+    "categorical_features",
+    "min_frequency",
+    "max_categories",
 )
 
 
@@ -200,7 +210,7 @@ def content_of(estimator: Any) -> FileContent:
     params = {
         name: value
         for name, value in estimator.get_params(deep=False).items()
-        if name not in TRAINING or value != defaults[name].default
+        if name not in _NEWER or not _same(value, defaults[name].default)
     }
     content = FileContent(
         kind,
@@ -210,6 +220,7 @@ def content_of(estimator: Any) -> FileContent:
         estimator.matching_,
         feature_names=getattr(estimator, "feature_names_in_", None),
         mean=_mean_codes(estimator),
+        columns=estimator._columns,
     )
     if kind is Kind.COMPRESSOR:
         return content
@@ -226,6 +237,11 @@ def content_of(estimator: Any) -> FileContent:
     return replace(content, readout=readout, classes=classes)
 
 
+def _same(value: Any, default: Any) -> bool:
+    """Return whether a parameter is the default; arrays never are."""
+    return type(value) is type(default) and bool(value == default)
+
+
 def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     """Return the mean input codes in 1/256; None where they are not stored.
 
@@ -237,8 +253,7 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     is_trained = estimator.hidden_weights == "trained"
     if first.weights is None or is_trained or np.isnan(estimator.mean_).any():
         return None
-    codes = estimator.mean_ * quantizer.inv_step - 0.5 + quantizer.shift / SHIFT_UNIT
-    codes = np.clip(codes, 0, 2**quantizer.n_bits - 1)
+    codes = np.clip(quantizer.encode(estimator.mean_), 0, 2**quantizer.n_bits - 1)
     fixed = np.rint(codes * FIXED_POINT).astype(np.int64)
     return None if (fixed == first.centre).all() else fixed
 
@@ -265,18 +280,19 @@ def _estimator_of(content: FileContent) -> Any:
             estimator.classes_ = content.classes
     first = network.layers[0]
     mean = first.centre if content.mean is None else content.mean
-    codes = np.broadcast_to(mean / FIXED_POINT, network.n_features_in)
+    codes = np.broadcast_to(mean / FIXED_POINT, network.quantizer.n_codes)
     means = network.quantizer.decode(codes)
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     if content.mean is None and first.weights is not None:
-        means = np.full(network.n_features_in, np.nan)  # not kept
+        means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
         each.matching_ = content.matching
         each.mean_ = means
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
+        each._columns = content.columns
         if not network.has_stored_weights or params.get("hidden_weights") == "fitted":
             each._course = None  # there was no training; else it is not known
         if content.feature_names is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._version import __version__
-from ..network import Dense, Quantizer
+from ..network import Dense, Quantizer, ThresholdQuantizer
 from ..network.layers import integer_thresholds
 from ..network.quantizer import SHIFT_UNIT
 from ..network.ternary import TernaryWeights
@@ -32,6 +33,10 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     codes, scores and predictions have the same bits as those of `est`;
     probabilities agree to rounding. Weights are dense int8 constants: one byte for
     each hidden weight, zeros included.
+
+    Of tables (``input_encoding="thresholds"``) the input has NaN for missing values,
+    and for categories their numbers: places in ``metadata_props["categories"]``, a JSON
+    list with one entry for each column.
 
     Parameters
     ----------
@@ -109,7 +114,10 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
             graph.output("prediction", scores, "float64")
         else:
             graph.output("prediction", scores, "float64", model.n_scores)
-    return graph.model(type(est).__name__, {"sha256": fingerprint(model)})
+    properties = {"sha256": fingerprint(model)}
+    if model.columns is not None:
+        properties["categories"] = json.dumps(model.columns.categories)
+    return graph.model(type(est).__name__, properties)
 
 
 class _Graph:
@@ -185,7 +193,11 @@ def _value(name: str, dtype: np.dtype[Any], shape: list[Any]) -> Any:
 def _hidden(graph: _Graph, model: ExportedModel) -> str:
     """Add all layers; return the name of the codes that the readout sees."""
     network = model.network
-    codes = _quantize(graph, network.quantizer)
+    quantizer = network.quantizer
+    if isinstance(quantizer, ThresholdQuantizer):
+        codes = _bits(graph, quantizer)
+    else:
+        codes = _quantize(graph, quantizer)
     outputs = []
     for number, layer in enumerate(network.layers):
         add = _LAYERS[type(layer)]
@@ -211,6 +223,39 @@ def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
     largest_code = np.float64(2**quantizer.n_bits - 1)
     cell = graph.add("Clip", graph.add("Floor", cell), np.float64(0.0), largest_code)
     return graph.add("Cast", cell, to=TensorProto.UINT8)
+
+
+def _bits(graph: _Graph, quantizer: ThresholdQuantizer) -> str:
+    """Add comparisons: of thresholds, of numbers of categories, of missing values."""
+    from onnx import TensorProto
+
+    x = graph.add("Cast", "X", to=TensorProto.DOUBLE)
+    starts = quantizer.starts.tolist()
+    bits, parts = [], []
+
+    def add(operator: str, columns: Any, places: Any, *values: Any) -> None:
+        if len(places):
+            given = graph.add("Gather", x, np.asarray(columns, np.int64), axis=1)
+            found = graph.add(operator, given, *values)
+            parts.append(graph.add("Cast", found, to=TensorProto.INT32))
+            bits.extend(places)
+
+    columns = list(enumerate(quantizer.columns))
+    numbers = [(j, c) for j, c in columns if c.groups is None]
+    above = [(j, starts[j] + i) for j, c in numbers for i in range(len(c.thresholds))]
+    bounds = np.concatenate([np.zeros(0), *(c.thresholds for _, c in numbers)])
+    add("Greater", [j for j, _ in above], [bit for _, bit in above], bounds)
+    missing = [j for j, c in columns if c.has_missing]
+    add("IsNaN", missing, [starts[j + 1] - 1 for j in missing])
+    for j, column in columns:
+        for group in range(column.n_known if column.groups is not None else 0):
+            members = np.flatnonzero(column.groups == group).astype(np.float64)
+            add("Equal", [j], [starts[j] + group], members)
+            if len(members) > 1:
+                parts[-1] = graph.add("ReduceMax", parts[-1], axes=[1], keepdims=1)
+    codes = graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+    codes = graph.add("Gather", codes, np.argsort(bits), axis=1)
+    return graph.add("Cast", codes, to=TensorProto.UINT8)
 
 
 def _dense(graph: _Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:

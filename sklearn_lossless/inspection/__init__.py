@@ -2,11 +2,12 @@
 
 from ._kernels import KernelDistance
 from ._moments import MomentDisplay
-from ._report import CompressionReport, LayerReport
+from ._report import ColumnReport, CompressionReport, LayerReport
 from ._spectrum import SpectrumDisplay
 from ._training_curve import TrainingCurveDisplay
 
 __all__ = [
+    "ColumnReport",
     "CompressionReport",
     "KernelDistance",
     "LayerReport",

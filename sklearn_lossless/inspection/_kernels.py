@@ -159,6 +159,7 @@ def input_gram(estimator: Any, X: Any) -> FloatArray:
     ndarray of shape (n_samples, n_samples)
     """
     mean, scale = estimator.mean_, estimator.scale_
+    X = estimator.network_.quantizer.inputs(X)
     if sparse.issparse(X):
         X = X.astype(np.float64)
         cross = np.asarray(X @ mean)

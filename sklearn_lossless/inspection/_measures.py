@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..data import Data, rows_with_weight
 from ..export._kinds import kind_of
 from ..export.sizes import file_sizes
-from ..network import CompressedNetwork, network_sizes
+from ..network import CompressedNetwork, ThresholdQuantizer, network_sizes
 from ._kernels import (
     KernelDistance,
     check_kernel_is_known,
@@ -19,7 +21,9 @@ from ._kernels import (
 )
 
 __all__ = [
+    "ColumnReport",
     "Comparison",
+    "column_reports",
     "compare_kernels",
     "count_bytes",
     "fitted_compressor",
@@ -138,6 +142,53 @@ def training_curves(compressor: Any) -> dict[str, tuple[float, ...]]:
     course = getattr(compressor, "_course", None)
     losses, scores = ([], []) if course is None else (course.losses, course.scores)
     return {"loss_curve": tuple(losses), "validation_scores": tuple(scores)}
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """One column of a table that is coded by thresholds.
+
+    Parameters
+    ----------
+    column : str or int
+        Its name, or its number where there are no names.
+    n_bits : int
+        Inputs of the network that say what its value is.
+    n_weights : int
+        Weights of the first hidden layer that look at them.
+    weights_share : float
+        Share of these among all weights of the layer that are not zero.
+    """
+
+    column: str | int
+    n_bits: int
+    n_weights: int
+    weights_share: float
+
+
+def column_reports(compressor: Any) -> tuple[ColumnReport, ...]:
+    """Return how much is seen of each column; nothing unless columns become bits.
+
+    Parameters
+    ----------
+    compressor : fitted NTKCompressor
+
+    Returns
+    -------
+    tuple of ColumnReport
+    """
+    network = compressor.network_
+    quantizer = network.quantizer
+    if not isinstance(quantizer, ThresholdQuantizer):
+        return ()
+    names = getattr(compressor, "feature_names_in_", range(quantizer.n_features))
+    places = network.weights(0).indices.ravel()
+    column_of = np.searchsorted(quantizer.starts, places, side="right") - 1
+    counts = np.bincount(column_of, minlength=quantizer.n_features)
+    return tuple(
+        ColumnReport(name, column.n_bits, int(count), float(count / len(places)))
+        for name, column, count in zip(names, quantizer.columns, counts, strict=True)
+    )
 
 
 def count_bytes(estimator: Any) -> dict[str, int]:

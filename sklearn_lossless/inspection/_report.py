@@ -14,7 +14,9 @@ from ..theory import MomentEquation
 from ..theory._checks import check_count
 from ._kernels import KernelDistance, sample_rows
 from ._measures import (
+    ColumnReport,
     Comparison,
+    column_reports,
     compare_kernels,
     count_bytes,
     fitted_compressor,
@@ -22,7 +24,7 @@ from ._measures import (
 )
 from ._tables import as_frame, as_html, as_text
 
-__all__ = ["CompressionReport", "LayerReport"]
+__all__ = ["ColumnReport", "CompressionReport", "LayerReport"]
 
 _T = TypeVar("_T")
 
@@ -143,6 +145,9 @@ class CompressionReport(_HasDeferred):
         Loss of each epoch, of trained hidden layers.
     validation_scores : tuple of float, default=()
         Score after each epoch on rows that were held out, with early stopping.
+    columns : tuple of ColumnReport, default=()
+        Bits of each column of a table, and how often the first hidden layer looks at
+        them; none with ``input_encoding="linear"``.
 
     Notes
     -----
@@ -180,6 +185,7 @@ class CompressionReport(_HasDeferred):
     notes: _Deferred[tuple[str, ...]] = _Deferred(())
     loss_curve: tuple[float, ...] = ()
     validation_scores: tuple[float, ...] = ()
+    columns: _Deferred[tuple[ColumnReport, ...]] = _Deferred(())
 
     @classmethod
     def from_estimator(
@@ -230,6 +236,7 @@ class CompressionReport(_HasDeferred):
             sizes=lambda: count_bytes(estimator),
             notes=lambda: (*matching.unmet(), *compare()[1]),
             **training_curves(compressor),
+            columns=partial(column_reports, compressor),
         )
 
     @property
@@ -259,9 +266,9 @@ class CompressionReport(_HasDeferred):
 
         Parameters
         ----------
-        part : {"layers", "bytes", "training"}, default="layers"
-            One row for each layer, for each way of counting bytes, or for each epoch
-            of a training.
+        part : {"layers", "bytes", "training", "columns"}, default="layers"
+            One row for each layer, for each way of counting bytes, for each epoch
+            of a training, or for each column of a table.
 
         Returns
         -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,9 @@ _Table = tuple[list[str], list[list[str]]]
 
 #: Epochs of a training that the tables show.
 _N_EPOCHS = 6
+
+#: Columns that the tables show.
+_N_COLUMNS = 20
 
 
 def as_text(report: CompressionReport) -> str:
@@ -51,7 +55,14 @@ def as_frame(report: CompressionReport, part: str) -> Any:
         return pandas.DataFrame({"bytes": report.sizes, "of_dense": of_dense})
     if part == "training":
         return pandas.DataFrame(_epochs(report)).set_index("epoch")
-    raise ValueError(f"part must be 'layers', 'bytes' or 'training', got {part!r}.")
+    if part == "columns":
+        if not report.columns:
+            raise ValueError("there are no columns that were coded by thresholds.")
+        rows = [asdict(column) for column in report.columns]
+        return pandas.DataFrame(rows).set_index("column")
+    raise ValueError(
+        f"part must be 'layers', 'bytes', 'training' or 'columns', got {part!r}."
+    )
 
 
 def _title(report: CompressionReport) -> str:
@@ -69,7 +80,23 @@ def _tables(report: CompressionReport) -> list[_Table]:
         (["layer", "zeros", "levels", "excess", *_kernel_header(report)], layers),
         (["counted as", "bytes"], sizes),
     ]
+    if report.columns:
+        tables.append(_columns_table(report))
     return [*tables, _training_table(report)] if report.loss_curve else tables
+
+
+def _columns_table(report: CompressionReport) -> _Table:
+    """Return the columns that most weights look at, and how many others there are."""
+    columns = sorted(report.columns, key=lambda each: -each.n_weights)
+    rows = [
+        [str(each.column), f"{each.n_bits}", f"{each.n_weights:,}"]
+        + [f"{each.weights_share:.1%}"]
+        for each in columns[:_N_COLUMNS]
+    ]
+    n_others = len(columns) - len(rows)
+    if n_others:
+        rows.append([f"and {n_others} more", "", "", ""])
+    return ["column", "bits", "weights", "of all"], rows
 
 
 def _moment_rows(layer: LayerReport) -> list[list[str]]:

@@ -14,19 +14,24 @@ from .quantizer import (
 from .quantizer_choice import choose_quantizer, fit_quantizer
 from .sizes import network_sizes
 from .ternary import TernaryWeights, splitmix64, ternary_weights
+from .threshold_choice import fit_threshold_quantizer
+from .thresholds import Column, ThresholdQuantizer
 
 __all__ = [
     "CodeStatistics",
+    "Column",
     "CompressedNetwork",
     "Dense",
     "LazyCodes",
     "Quantizer",
     "TernaryWeights",
+    "ThresholdQuantizer",
     "build_network",
     "choose_quantizer",
     "code_statistics",
     "code_sums",
     "fit_quantizer",
+    "fit_threshold_quantizer",
     "layer_from_weights",
     "n_nonzeros",
     "network_from_weights",

@@ -12,14 +12,14 @@ import numpy.typing as npt
 from ._checks import check_shape
 from .layers import BIAS_UNIT, FIXED_POINT, Dense, line_of_codes, n_nonzeros, per_layer
 from .network import CompressedNetwork
-from .quantizer import CodeStatistics, Quantizer
+from .quantizer import AnyQuantizer, CodeStatistics
 from .ternary import BIAS_STD
 
 __all__ = ["build_network"]
 
 
 def build_network(
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     statistics: CodeStatistics,
     steps: Sequence[Any],
     taus: Sequence[float],
@@ -35,7 +35,7 @@ def build_network(
 
     Parameters
     ----------
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
         Quantiser of the inputs.
     statistics : CodeStatistics
         Mean and variance of the codes it gives.
@@ -62,7 +62,7 @@ def build_network(
     CompressedNetwork
     """
     layers: list[Dense] = []
-    n_inputs = quantizer.n_features
+    n_inputs = quantizer.n_codes
     check_shape(statistics.mean, (n_inputs,), "statistics.mean")
     centre = _fixed(statistics.mean)
     # Codes per unit of a centred input, times the square root of their number.

@@ -43,6 +43,6 @@ def prediction_bytes(network: CompressedNetwork) -> int:
         drawing = max(drawing, of_layer)
     n_rows = chunk_rows(network)
     # Codes of the inputs and those that are put out, and positions of the cells.
-    ends = 2 * n_rows * network.n_features_in + n_rows * network.n_features_out
-    ends += 32 * network.n_features_in
+    ends = 2 * n_rows * network.quantizer.n_codes + n_rows * network.n_features_out
+    ends += 32 * network.quantizer.n_codes
     return _FIXED + drawing + ends + _engine.forward_bytes(shapes, n_rows)

@@ -16,7 +16,7 @@ from joblib import effective_n_jobs
 from . import _engine
 from ._checks import check_features, check_shape
 from .layers import Dense, integer_thresholds
-from .quantizer import Quantizer
+from .quantizer import AnyQuantizer
 from .ternary import TernaryWeights, ternary_weights
 
 __all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows"]
@@ -36,7 +36,7 @@ class CompressedNetwork:
 
     Parameters
     ----------
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
         From real inputs to the first codes.
     layers : tuple of Dense
         First to last.
@@ -46,7 +46,7 @@ class CompressedNetwork:
         Which layers' codes are put out; all of them side by side, the first first.
     """
 
-    quantizer: Quantizer
+    quantizer: AnyQuantizer
     layers: tuple[Dense, ...]
     seed: int
     readout_layers: str = "last"
@@ -54,7 +54,7 @@ class CompressedNetwork:
     @property
     def n_features_in(self) -> int:
         """Number of input features."""
-        return math.prod(self.layers[0].shape_in)
+        return self.quantizer.n_features
 
     @property
     def n_features_out(self) -> int:
@@ -291,7 +291,7 @@ def chunk_rows(network: CompressedNetwork) -> int:
     int
     """
     widths = [layer.n_outputs for layer in network.layers]
-    widest = max(network.n_features_in, network.n_features_out, *widths)
+    widest = max(network.quantizer.n_codes, network.n_features_out, *widths)
     return max(1, min(_CHUNK_ROWS, _CHUNK_CODES // widest))
 
 

@@ -18,8 +18,10 @@ from scipy import sparse
 
 from . import _engine
 from ._checks import check_features, check_weight, check_width
+from .thresholds import ThresholdQuantizer
 
 __all__ = [
+    "AnyQuantizer",
     "CodeStatistics",
     "CodeSums",
     "Quantizer",
@@ -64,6 +66,30 @@ class Quantizer:
     def n_features(self) -> int:
         """Number of features."""
         return len(self.shift)
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes of a sample: one of each feature."""
+        return len(self.shift)
+
+    def inputs(self, X: Any) -> Any:
+        """Return what the network takes for its inputs: `X` itself.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray or CSR matrix of shape (n_samples, n_features)
+        """
+        return X
+
+    def key(self) -> Iterator[tuple[Any, str]]:
+        """Yield all numbers that codes depend on, with the types to hash them by."""
+        yield self.inv_step, "<f8"
+        yield self.shift, "<i8"
+        yield self.n_bits, "<i8"
 
     def codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
         """Return the codes of `X`.
@@ -133,6 +159,23 @@ class Quantizer:
         codes = np.asarray(codes)
         check_width(codes, self.n_features, type(self).__name__, "codes")
         return (codes + 0.5 - self.shift / SHIFT_UNIT) / self.inv_step
+
+    def encode(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the real codes that `decode` makes `values` of.
+
+        Parameters
+        ----------
+        values : ndarray of shape (..., n_features)
+
+        Returns
+        -------
+        ndarray of shape (..., n_features), dtype float64
+        """
+        return values * self.inv_step - 0.5 + self.shift / SHIFT_UNIT
+
+
+#: What turns inputs into codes: cells of one width, or bits of columns.
+AnyQuantizer = Quantizer | ThresholdQuantizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +264,7 @@ def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueR
     X = check_features(X, None, "value_range")
     check_weight(sample_weight, X)
     seen = ValueRange(np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf))
-    for rows in _blocks(X, stay_sparse=True):
+    for rows in _blocks(X, X.shape[1], stay_sparse=True):
         block = X[rows] if sample_weight is None else X[rows][sample_weight[rows] > 0]
         if block.shape[0] == 0:
             continue
@@ -233,13 +276,13 @@ def value_range(X: Any, sample_weight: npt.NDArray[Any] | None = None) -> ValueR
 
 
 def code_sums(
-    quantizer: Quantizer, X: Any, sample_weight: npt.NDArray[Any] | None = None
+    quantizer: AnyQuantizer, X: Any, sample_weight: npt.NDArray[Any] | None = None
 ) -> CodeSums:
     """Sum up the codes of `X` and their squares.
 
     Parameters
     ----------
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
     X : ndarray or sparse matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Nonnegative weights. Whole numbers give the same result as repeated rows,
@@ -249,13 +292,13 @@ def code_sums(
     -------
     CodeSums
     """
-    n_features = quantizer.n_features
-    X = check_features(X, n_features, type(quantizer).__name__)
+    n_codes = quantizer.n_codes
+    X = check_features(X, quantizer.n_features, type(quantizer).__name__)
     check_weight(sample_weight, X)
-    if sparse.issparse(X) and n_features > _WIDE:
+    if isinstance(quantizer, Quantizer) and sparse.issparse(X) and n_codes > _WIDE:
         return _sums_of_entries(quantizer, X, sample_weight)
-    sums = CodeSums(np.zeros(n_features), np.zeros(n_features), 0.0)
-    for rows in _blocks(X):
+    sums = CodeSums(np.zeros(n_codes), np.zeros(n_codes), 0.0)
+    for rows in _blocks(X, n_codes):
         codes = quantizer.codes(X[rows]).astype(np.float64)
         weight = np.ones(len(codes)) if sample_weight is None else sample_weight[rows]
         sums += CodeSums(weight @ codes, weight @ (codes * codes), math.fsum(weight))
@@ -284,13 +327,13 @@ def _sums_of_entries(
 
 
 def code_statistics(
-    quantizer: Quantizer, X: Any, sample_weight: npt.NDArray[Any] | None = None
+    quantizer: AnyQuantizer, X: Any, sample_weight: npt.NDArray[Any] | None = None
 ) -> CodeStatistics:
     """Take mean and variance of the codes of `X`.
 
     Parameters
     ----------
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
     X : ndarray or sparse matrix of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Nonnegative weights. Whole numbers give the same result as repeated rows,
@@ -303,10 +346,10 @@ def code_statistics(
     return code_sums(quantizer, X, sample_weight).statistics()
 
 
-def _blocks(X: Any, stay_sparse: bool = False) -> Iterator[slice]:
-    """Cut the rows of `X` into blocks, of 32 MB at most if they become dense."""
-    n_rows, n_features = X.shape
-    size = max(1, min(_BLOCK_ROWS, _BLOCK_SIZE // n_features))
+def _blocks(X: Any, width: int, stay_sparse: bool = False) -> Iterator[slice]:
+    """Cut the rows of `X` into blocks, of 32 MB at most of so many dense columns."""
+    n_rows = X.shape[0]
+    size = max(1, min(_BLOCK_ROWS, _BLOCK_SIZE // width))
     if stay_sparse and sparse.issparse(X):
         size = _BLOCK_ROWS
     for start in range(0, n_rows, size):

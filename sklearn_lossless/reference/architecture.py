@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from numbers import Integral, Real
 from typing import Any
@@ -33,6 +33,13 @@ __all__ = [
 EPS = Interval(Real, 0, 1, closed="left")
 N_LEVELS = Interval(Integral, 2, 16, closed="both")
 
+#: Share of zeros unless it is said.
+_EPS = 0.9
+
+#: With inputs that are bits of tables: weights of a neuron that are not zero, in the
+#: first layer and in others, without training and with it. Measured, see docs/guide.
+_NONZEROS = (8, None), (16, 32)
+
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
@@ -47,7 +54,7 @@ class Architecture:
     reference : ReferenceNetwork or None
         The network that they are those of, where there is one.
     eps : list of float
-        Share of zero weights of each layer.
+        Share of zero weights of each layer; empty until `with_eps` has chosen it.
     n_levels : list of int
         Levels of each layer.
     """
@@ -58,6 +65,34 @@ class Architecture:
     eps: list[float]
     n_levels: list[int]
 
+    def with_eps(self, n_inputs: int, estimator: Any) -> Architecture:
+        """Return the architecture with shares of zeros, if there are none yet.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Inputs of the first layer.
+        estimator : NTKCompressor
+            Its parameters say what the inputs are, and whether layers are trained.
+
+        Returns
+        -------
+        Architecture
+        """
+        if self.eps:
+            return self
+        eps = [_EPS] * len(self.sizes)
+        if estimator.input_encoding == "thresholds":
+            inputs = [n_inputs, *self.sizes[:-1]]
+            kept = _NONZEROS[estimator.hidden_weights == "trained"]
+            eps = [
+                share if k is None else max(0.0, 1 - k / size)
+                for share, k, size in zip(
+                    eps, [kept[0]] + [kept[1]] * (len(eps) - 1), inputs, strict=True
+                )
+            ]
+        return replace(self, eps=eps)
+
 
 def architecture(
     hidden_layer_sizes: Any,
@@ -65,7 +100,7 @@ def architecture(
     estimator: Any = None,
     widen: int = 1,
     hidden_weights: str | None = None,
-    eps: Any = 0.9,
+    eps: Any = "auto",
     n_levels: Any = 8,
 ) -> Architecture:
     """Return what each layer is to be, or say what is wrong.
@@ -103,11 +138,12 @@ def architecture(
             )
         sizes = [widen * size for size in reference.sizes]
         activations = reference.activations
+    is_auto = isinstance(eps, str)
     return Architecture(
         sizes,
         activations,
         reference,
-        _checked_per_layer("eps", eps, len(sizes), EPS),
+        [] if is_auto else _checked_per_layer("eps", eps, len(sizes), EPS),
         _checked_per_layer("n_levels", n_levels, len(sizes), N_LEVELS),
     )
 
@@ -127,6 +163,7 @@ def read_architecture(estimator: Any) -> Architecture:
         estimator.n_levels,
     )
     if found.reference is not None:
+        _check_inputs(estimator, found.reference)
         warn_ignored(estimator, ("hidden_layer_sizes", "activation"), "the network's")
         idle = getattr(estimator, "target", "labels") == "labels"
         if idle and estimator.hidden_weights is None and found.reference.weights:
@@ -137,6 +174,20 @@ def read_architecture(estimator: Any) -> Architecture:
                 "this warning, hidden_weights='random'."
             )
     return found
+
+
+def _check_inputs(estimator: Any, reference: ReferenceNetwork) -> None:
+    """Raise ValueError if weights of a network are to serve for inputs of another."""
+    if estimator.input_encoding == "linear" or reference.weights is None:
+        return
+    uses = estimator.hidden_weights in ("fitted", "trained")
+    if uses or getattr(estimator, "target", "labels") != "labels":
+        raise ValueError(
+            f"input_encoding={estimator.input_encoding!r} makes bits of the columns, "
+            f"for which the fitted {reference.name} in estimator has no weights: it "
+            "expects its own inputs. Use input_encoding='linear', or an estimator that "
+            "is not fitted, for its widths and activations alone."
+        )
 
 
 def warn_ignored(estimator: Any, names: Iterable[str], whose: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ..network import Quantizer
+from ..network.quantizer import AnyQuantizer
 from .goals import Goal
 
 __all__ = ["Checkpoint"]
@@ -25,7 +26,7 @@ class Checkpoint:
     Parameters
     ----------
     seed : int
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
         That of the first training, by which the weights go on to mean the same.
     goal : ClassGoal or NumberGoal
     parameters : list of ndarray
@@ -34,7 +35,7 @@ class Checkpoint:
     """
 
     seed: int
-    quantizer: Quantizer
+    quantizer: AnyQuantizer
     goal: Goal
     parameters: list[Array]
 
@@ -48,12 +49,15 @@ class Checkpoint:
         for parameter, value in zip(parameters, self.parameters, strict=True):
             parameter[:] = value
 
-    def check(self, sizes: Sequence[int], input_bits: int) -> None:
+    def check(self, sizes: Sequence[int], encoding: str, input_bits: int) -> None:
         """Raise ValueError unless a network of these sizes can go on from here."""
-        found = {
+        is_linear = isinstance(self.quantizer, Quantizer)
+        found: dict[str, tuple[Any, Any]] = {
             "hidden_layer_sizes": (tuple(map(len, self.weights)), tuple(sizes)),
-            "input_bits": (self.quantizer.n_bits, input_bits),
+            "input_encoding": ("linear" if is_linear else "thresholds", encoding),
         }
+        if is_linear:
+            found["input_bits"] = self.quantizer.n_bits, input_bits
         for name, (before, now) in found.items():
             if before != now:
                 raise ValueError(

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
 from ..data import Data, Report, rows_with_weight, spread_rows
-from ..network import CompressedNetwork, Quantizer, ternary_weights
+from ..network import CompressedNetwork, ternary_weights
+from ..network.quantizer import AnyQuantizer
 from .checkpoint import Checkpoint
 from .fold import folded_network
 from .goals import ClassGoal, Goal
@@ -32,7 +33,7 @@ _REFERENCE_ROWS = 2048
 
 def trained_network(
     data: Data,
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     variance: Array,
     goal: Goal,
     activations: Sequence[Callable[[Any], Any]],
@@ -54,7 +55,7 @@ def trained_network(
     ----------
     data : Data
         Its parts are `Part`.
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
     variance : ndarray of shape (n_features,)
         Of the input codes: weights of constant inputs stay out.
     goal : ClassGoal or NumberGoal
@@ -94,7 +95,7 @@ def trained_network(
         rng = np.random.default_rng([seed, len(earlier.losses)])  # other batches
         weights = checkpoint.weights
     elif reference is None:
-        shapes = zip([quantizer.n_features, *sizes[:-1]], sizes, strict=True)
+        shapes = zip([quantizer.n_codes, *sizes[:-1]], sizes, strict=True)
         weights = [
             _weights_of_seed(seed, number, *shape, k, rng)
             for number, (shape, k) in enumerate(zip(shapes, n_nonzeros, strict=True))

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, Report
-from ..network import Quantizer
 from ..network._engine import gradient as kernels
+from ..network.quantizer import AnyQuantizer
 from ..readout import LinearReadout
 from .checkpoint import Checkpoint
 from .goals import Goal
@@ -166,7 +166,7 @@ def train(
     layers: Sequence[TrainedLayer],
     output: Output,
     data: Data,
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     goal: Goal,
     options: Options,
     rows: npt.NDArray[np.intp],
@@ -182,7 +182,7 @@ def train(
     output : Output
     data : Data
         Its parts are `Part`.
-    quantizer : Quantizer
+    quantizer : Quantizer or ThresholdQuantizer
         From inputs to the codes that the first layer sees.
     goal : ClassGoal or NumberGoal
     options : Options
@@ -282,7 +282,7 @@ def _weights(part: Any, goal: Goal) -> Array:
 
 
 def _normalising_codes(
-    data: Data, quantizer: Quantizer, rows: npt.NDArray[np.intp]
+    data: Data, quantizer: AnyQuantizer, rows: npt.NDArray[np.intp]
 ) -> Array:
     """Return the input codes of some rows that are trained on, as bytes."""
     n_rows = min(len(rows), _NORMALISING_ROWS)
@@ -294,7 +294,7 @@ def _score(
     layers: Sequence[TrainedLayer],
     output: Output,
     data: Data,
-    quantizer: Quantizer,
+    quantizer: AnyQuantizer,
     goal: Goal,
     normalising: Array,
     held_out: npt.NDArray[np.intp],

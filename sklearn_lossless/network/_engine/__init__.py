@@ -19,11 +19,11 @@ from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
 from .memory import LayerShape, forward_bytes
 
 if numba.config.DISABLE_JIT:
-    from .fallback import decode, draw_places, quantize, read_out, run
+    from .fallback import decode, draw_places, quantize, read_out, run, threshold_bits
 else:
     from .blocks import run
     from .drawing import draw_places
-    from .ends import decode, quantize, read_out
+    from .ends import decode, quantize, read_out, threshold_bits
 
 __all__ = [
     "LayerShape",
@@ -37,6 +37,7 @@ __all__ = [
     "prepare_readout",
     "quantize",
     "read_out",
+    "threshold_bits",
 ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .vector import exact_sums, kernel
 
-__all__ = ["decode", "quantize", "read_out"]
+__all__ = ["decode", "quantize", "read_out", "threshold_bits"]
 
 
 @kernel
@@ -30,6 +30,40 @@ def quantize(X, inv_step, shift, max_code, out):  # type: ignore[no-untyped-def]
         for j in range(X.shape[1]):
             cell = np.floor(np.float64(X[i, j]) * inv_step + shift[j])
             out[i, j] = min(max(cell, 0.0), max_code)
+
+
+@kernel
+def threshold_bits(X, starts, bounds, missing, groups, group_starts, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with the bits of columns.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        Numbers of any type; NaN is missing.
+    starts : ndarray of shape (n_columns + 1,), dtype int64
+        First bit of each column.
+    bounds : ndarray of shape (n_bits,), dtype float64
+        Each bit says whether the value is above its bound; NaN: it is not.
+    missing : ndarray of shape (n_columns,), dtype int64
+        Bit that is set for missing values, or -1.
+    groups : ndarray of shape (n_categories,), dtype int64
+        Bit of each category, from its column's first; or -1.
+    group_starts : ndarray of shape (n_columns + 1,), dtype int64
+        First category of each column.
+    out : ndarray of shape (n_samples, n_bits), dtype uint8
+    """
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            x = np.float64(X[i, j])
+            for bit in range(starts[j], starts[j + 1]):
+                out[i, bit] = x > bounds[bit]
+            if np.isnan(x):
+                if missing[j] >= 0:
+                    out[i, missing[j]] = 1
+            elif 0 <= x < group_starts[j + 1] - group_starts[j] and x == np.floor(x):
+                group = groups[group_starts[j] + int(x)]
+                if group >= 0:
+                    out[i, starts[j] + group] = 1
 
 
 @kernel

@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from .layer import N_WORDS, PreparedLayer, Scratch
 
-__all__ = ["decode", "draw_places", "quantize", "read_out", "run"]
+__all__ = [
+    "decode",
+    "draw_places",
+    "quantize",
+    "read_out",
+    "run",
+    "threshold_bits",
+]
 
 
 def quantize(
@@ -24,6 +31,29 @@ def quantize(
     with np.errstate(over="ignore"):  # infinite is far enough
         cells = np.floor(X.astype(np.float64) * inv_step + shift)
     out[:] = np.clip(cells, 0, max_code)
+
+
+def threshold_bits(
+    X: npt.NDArray[Any],
+    starts: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.float64],
+    missing: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+    group_starts: npt.NDArray[np.int64],
+    out: npt.NDArray[np.uint8],
+) -> None:
+    """Fill `out` with the bits of columns."""
+    X = X.astype(np.float64)
+    for j, x in enumerate(X.T):
+        out[:, starts[j] : starts[j + 1]] = (
+            x[:, np.newaxis] > bounds[starts[j] : starts[j + 1]]
+        )
+        if missing[j] >= 0:
+            out[:, missing[j]] = np.isnan(x)
+        of_column = groups[group_starts[j] : group_starts[j + 1]]
+        rows = np.flatnonzero((x >= 0) & (x < len(of_column)) & (x == np.floor(x)))
+        group = of_column[x[rows].astype(np.intp)]
+        out[rows[group >= 0], starts[j] + group[group >= 0]] = 1
 
 
 def draw_places(
