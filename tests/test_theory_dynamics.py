@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,6 +221,38 @@ def test_search_times_cover_the_training(problem):
     curve = found.curve(found.search_times())
     assert curve.train[0] > 0.95 * found.curve([0]).train[0]
     assert curve.train[-1] < 1e-10
+
+
+REFERENCE = Path(__file__).parent / "data" / "neural_tangents.npz"
+
+
+@pytest.mark.parametrize("kernel", ["ck", "ntk"])
+@pytest.mark.parametrize("name", ["relu", "erf", "gelu", "sin"])
+def test_curves_are_those_of_neural_tangents(name, kernel):
+    """Arrays by benchmarks/reference_kernels.py: predict.gradient_descent_mse."""
+    stored = np.load(REFERENCE)
+    K, cross = stored[f"{name}_3_{kernel}"], stored[f"{name}_flow_{kernel}_cross"]
+    if name in ("erf", "sin"):  # means are zero, so that ours are the same kernels
+        function = conjugate_kernel if kernel == "ck" else neural_tangent_kernel
+        K = function(stored["X"], [name] * 3)
+        cross = function(stored["X_test"], [name] * 3, stored["X"])
+    y, first, first_test = (stored[each] for each in ("Y", "first", "first_test"))
+    y_test = np.ones((5, 2))
+    found = kernel_dynamics(
+        K, y, cross, y_test, initial=first, initial_test=first_test
+    )  # fmt: skip
+    # The library's loss is a mean over the two targets too.
+    times = stored["times"] / 2
+    curve, weights = found.curve(times), found.weights(times)
+    for outputs, start, matrix, targets, errors in (
+        (stored[f"{name}_flow_{kernel}_train"], first, K, y, curve.train),
+        (stored[f"{name}_flow_{kernel}_test"], first_test, cross, y_test, curve.test),
+    ):
+        np.testing.assert_allclose(
+            start + matrix @ weights, outputs, rtol=1e-6, atol=1e-6
+        )
+        expected = np.mean((outputs - targets) ** 2, axis=(1, 2))
+        np.testing.assert_allclose(errors, expected, rtol=1e-6, atol=1e-12)
 
 
 # --- readouts --------------------------------------------------------------------
