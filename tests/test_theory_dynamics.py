@@ -516,6 +516,13 @@ def test_classes_are_checked():
         class_targets([1, 1, 1])
     with pytest.raises(ValueError, match="must be a vector"):
         class_targets([[1, 1]])
+    with pytest.raises(ValueError, match="class c of y is not among"):
+        class_targets(["c"], like=["a", "a", "b", "b"])
+
+
+def test_test_samples_have_the_means_of_the_training_samples():
+    found = class_targets(["b", "a", "b"], like=["a", "a", "a", "b", "b"])
+    np.testing.assert_allclose(found, [[-0.6, 0.6], [0.4, -0.4], [-0.6, 0.6]])
 
 
 def test_values_are_frozen(problem):

@@ -22,6 +22,9 @@ FloatArray = npt.NDArray[np.float64]
 #: Entries of a block of temporaries.
 _BLOCK_SIZE = 2**21
 
+#: Entries of a block of samples that stays in a cache.
+_CACHE_SIZE = 2**16
+
 #: Directions of a block below this share of its size are rounding.
 _INDEPENDENT = 1e-10
 
@@ -113,7 +116,7 @@ class EquivalentKernel:
                 rows = slice(start, start + n_rows)
                 out[rows] += c3 * (np.square(X[rows] @ self.X.T) @ V)
             return out
-        n_rows = max(1, _BLOCK_SIZE // p)
+        n_rows = max(1, _CACHE_SIZE // p)
         for column, v in enumerate(V.T):
             form = np.zeros((p, p))
             for start in range(0, n, n_rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,13 +70,16 @@ class LearningCurve:
     gcv: FloatArray | None
 
 
-def class_targets(y: npt.ArrayLike) -> FloatArray:
+def class_targets(y: npt.ArrayLike, *, like: npt.ArrayLike | None = None) -> FloatArray:
     """Return the targets by which classes are learned, one for each.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Class of each sample.
+    like : array-like of shape (n_others,), default=None
+        Classes of training samples, where `y` are those of test samples: columns and
+        means are theirs. None: `y`.
 
     Returns
     -------
@@ -86,8 +90,8 @@ def class_targets(y: npt.ArrayLike) -> FloatArray:
     Raises
     ------
     ValueError
-        If `y` is no vector, has NaN, fewer than two classes, or a class with a single
-        sample.
+        If there is no vector, NaN, fewer than two classes, a class with a single
+        sample, or one that `like` does not have.
 
     Examples
     --------
@@ -98,19 +102,29 @@ def class_targets(y: npt.ArrayLike) -> FloatArray:
            [-0.5,  0.5],
            [ 0.5, -0.5]])
     """
-    labels = np.asarray(y)
-    if labels.ndim != 1 or not len(labels):
-        raise ValueError(f"y must be a vector of classes, got shape {labels.shape}.")
-    if np.any(labels != labels):
-        raise ValueError("y has NaN where classes are expected.")
-    classes, members = np.unique(labels, return_inverse=True)
-    counts = np.bincount(members)
+    labels = _labels(y, "y")
+    others = labels if like is None else _labels(like, "like")
+    classes, counts = np.unique(others, return_counts=True)
     if len(classes) < 2:
-        raise ValueError(f"y must have at least two classes, got {classes}.")
+        raise ValueError(f"there must be at least two classes, got {classes}.")
     if counts.min() < 2:
         raise ValueError(
             f"class {classes[counts.argmin()]} has one sample, whose direction is not "
             "that of a class; expected at least 2 samples of each."
         )
-    targets = (members[:, np.newaxis] == np.arange(len(classes))).astype(np.float64)
-    return np.asarray(targets - targets.mean(axis=0))
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise ValueError(f"class {unknown[0]} of y is not among those of like.")
+    members = labels[:, np.newaxis] == classes
+    return np.asarray(members - counts / counts.sum())
+
+
+def _labels(given: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    labels = np.asarray(given)
+    if labels.ndim != 1 or not len(labels):
+        raise ValueError(
+            f"{name} must be a vector of classes, got shape {labels.shape}."
+        )
+    if np.any(labels != labels):
+        raise ValueError(f"{name} has NaN where classes are expected.")
+    return labels
