@@ -33,6 +33,7 @@ from .mixtures import (
 )
 from .spectra import SpectrumComparison, compare_spectra, spectral_error
 from .steps import StepActivation
+from .straight_through import straight_through_kernel
 
 __all__ = [
     "ACTIVATIONS",
@@ -68,4 +69,5 @@ __all__ = [
     "neural_tangent_kernel",
     "readout_dynamics",
     "spectral_error",
+    "straight_through_kernel",
 ]
