@@ -10,8 +10,9 @@ kernel, 2000 test samples, 50 times. Three ways, each in a process of its own:
 - neural-tangents: `predict.gradient_descent_mse`, if PYTHON is an interpreter that has
   it (pip install neural-tangents==0.6.5 jax==0.4.30 tf2jax==0.3.6).
 
-OMP_NUM_THREADS and OPENBLAS_NUM_THREADS choose the threads. Wall time and processor time of kernel, decomposition and curve, data not counted; peak
-memory of the process, data and libraries included.
+OMP_NUM_THREADS and OPENBLAS_NUM_THREADS choose the threads. Wall time and processor
+time of kernel, decomposition and curve, data and imports not counted; peak memory of
+the process, data and libraries included.
 """
 
 import argparse
