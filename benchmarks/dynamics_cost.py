@@ -1,6 +1,6 @@
 """Time and memory of a whole learning curve, against the number of samples.
 
-    python benchmarks/dynamics_cost.py [--neural-tangents PYTHON] [--output FILE]
+    python benchmarks/dynamics_cost.py [--neural-tangents PYTHON] [--ways WAY ...]
 
 Two classes of Gaussian samples of 100 features, two layers of ReLU, neural tangent
 kernel, 2000 test samples, 50 times. Three ways, each in a process of its own:
@@ -109,19 +109,22 @@ def main():
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/dynamics_cost.json")
     )
+    parser.add_argument("--ways", nargs="*", choices=SIZES, help="default: all")
     parser.add_argument("--one", nargs=2, metavar=("WAY", "N"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         measure(arguments.one[0], int(arguments.one[1]))
         return
+    pythons = dict.fromkeys(("equivalent", "exact"), sys.executable)
+    if arguments.neural_tangents:
+        pythons["neural-tangents"] = arguments.neural_tangents
     rows = []
-    for way, sizes in SIZES.items():
-        python = sys.executable
-        if way == "neural-tangents":
-            if not arguments.neural_tangents:
-                continue
-            python = arguments.neural_tangents
-        for n in sizes:
+    if arguments.ways and arguments.output.exists():  # the other ways' rows stay
+        rows = json.loads(arguments.output.read_text())
+        rows = [row for row in rows if row["way"] not in arguments.ways]
+    for way in arguments.ways or pythons:
+        python = pythons[way]
+        for n in SIZES[way]:
             done = subprocess.run(
                 [python, __file__, "--one", way, str(n)],
                 stdout=subprocess.PIPE,
