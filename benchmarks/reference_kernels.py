@@ -4,8 +4,9 @@
     python benchmarks/reference_kernels.py
 
 Writes tests/data/neural_tangents.npz: infinite-width kernels of networks without
-biases or centring, for relu, erf, gelu and sin with 1 and 3 hidden layers, and the
-versions of the libraries.
+biases or centring, for relu, erf, gelu and sin with 1 and 3 hidden layers; outputs of
+gradient flow under those with 3 layers, at some times; and the versions of the
+libraries.
 """
 
 from importlib.metadata import version
@@ -16,7 +17,7 @@ import numpy as np
 
 jax.config.update("jax_enable_x64", True)
 
-from neural_tangents import stax  # noqa: E402
+from neural_tangents import predict, stax  # noqa: E402
 
 ACTIVATIONS = {
     "relu": stax.Relu(),
@@ -24,6 +25,8 @@ ACTIVATIONS = {
     "gelu": stax.Gelu(),
     "sin": stax.Sin(),
 }
+#: In units of the library, whose loss is a mean over samples and targets.
+TIMES = np.array([0.0, 0.3, 3.0, 30.0, 1e3, 1e5])
 OUTPUT = Path(__file__).parents[1] / "tests" / "data" / "neural_tangents.npz"
 
 
@@ -33,6 +36,11 @@ def main():
     X[1] = X[0] + 0.2 * X[2]
     versions = [f"{name} {version(name)}" for name in ("neural-tangents", "jax")]
     arrays = {"X": X, "versions": np.array(versions)}
+    rng = np.random.default_rng(1)
+    arrays["X_test"] = rng.normal(size=(5, 20)) / np.sqrt(20)
+    arrays["Y"], arrays["first"] = rng.normal(size=(2, 8, 2))
+    arrays["first_test"] = rng.normal(size=(5, 2))
+    arrays["times"] = TIMES
     for name, activation in ACTIVATIONS.items():
         for n_layers in (1, 3):
             layers = [stax.Dense(1), activation] * n_layers + [stax.Dense(1)]
@@ -41,8 +49,22 @@ def main():
             found = kernel(X * np.sqrt(X.shape[1]), None, ("nngp", "ntk"))
             arrays[f"{name}_{n_layers}_ck"] = np.asarray(found.nngp)
             arrays[f"{name}_{n_layers}_ntk"] = np.asarray(found.ntk)
+            if n_layers == 3:
+                add_flow(arrays, name, kernel)
     OUTPUT.parent.mkdir(exist_ok=True)
     np.savez_compressed(OUTPUT, **arrays)
+
+
+def add_flow(arrays, name, kernel):
+    """Outputs of gradient flow on training and test samples, under both kernels."""
+    X, X_test = (arrays[each] * np.sqrt(20) for each in ("X", "X_test"))
+    for ours, theirs in (("ck", "nngp"), ("ntk", "ntk")):
+        K, cross = kernel(X, None, theirs), kernel(X_test, X, theirs)
+        flow = predict.gradient_descent_mse(K, arrays["Y"])
+        train, test = flow(TIMES, arrays["first"], arrays["first_test"], cross)
+        arrays[f"{name}_flow_{ours}_cross"] = np.asarray(cross)
+        arrays[f"{name}_flow_{ours}_train"] = np.asarray(train)
+        arrays[f"{name}_flow_{ours}_test"] = np.asarray(test)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ ORDER = (
     "plot_fit_larger_than_memory.py",
     "plot_experiment1_gaussian_mixture.py",
     "plot_experiment1_digits.py",
+    "plot_learning_theory_and_net.py",
+    "plot_learning_dense_and_compressed.py",
+    "plot_learning_many_samples.py",
 )
 
 

@@ -256,6 +256,40 @@ def convergence(rows: list[Row]) -> str:
     return table(rows, columns)
 
 
+def dynamics_convergence(rows: list[Row]) -> str:
+    """Curves of the equivalents against exact ones, by setting."""
+    columns: dict[str, Any] = {"mixture": "", "kernel": "", "curve": ""}
+    for number, p in enumerate(rows[0]["sizes"]):
+        columns[f"p = n = {p}"] = lambda row, i=number: f"{row['difference'][i]:.5f}"
+    columns["slope"] = "+.2f"
+    rows = [
+        {
+            **row,
+            "mixture": row["setting"],
+            "kernel": row["kernel"].upper(),
+            "curve": row["error"],
+        }
+        for row in rows
+    ]
+    return table(rows, columns)
+
+
+def dynamics_cost(rows: list[Row]) -> str:
+    """Time and memory of a whole learning curve."""
+    rows = sorted(rows, key=lambda row: (row["way"], row["n_samples"]))
+    return table(
+        rows,
+        {
+            "way": "",
+            "samples": lambda row: f"{row['n_samples']:,}",
+            "threads": "",
+            "processor time, s": lambda row: f"{row['processor_seconds']:,.1f}",
+            "time, s": lambda row: f"{row['seconds']:,.1f}",
+            "peak memory, GB": lambda row: f"{row['peak_gb']:.2f}",
+        },
+    )
+
+
 def c_export_device(rows: list[Row]) -> str:
     """Flash, RAM and instructions on a Cortex-M0."""
     return table(

@@ -1,6 +1,7 @@
 """What a fitted network keeps of the reference network: report, plots."""
 
 from ._kernels import KernelDistance
+from ._learning_dynamics import LearningDynamicsDisplay
 from ._moments import MomentDisplay
 from ._report import ColumnReport, CompressionReport, LayerReport
 from ._spectrum import SpectrumDisplay
@@ -11,6 +12,7 @@ __all__ = [
     "CompressionReport",
     "KernelDistance",
     "LayerReport",
+    "LearningDynamicsDisplay",
     "MomentDisplay",
     "SpectrumDisplay",
     "TrainingCurveDisplay",

@@ -8,6 +8,7 @@ from .activations import (
     get_activation,
     leaky_relu,
 )
+from .dynamics import equivalent_dynamics, kernel_dynamics, readout_dynamics
 from .empirical import empirical_ck, empirical_ntk
 from .equivalents import (
     EquivalentCoefficients,
@@ -16,6 +17,8 @@ from .equivalents import (
     equivalent_ntk,
 )
 from .kernels import conjugate_kernel, neural_tangent_kernel
+from .learning_curves import LearningCurve, LearningModes, class_targets
+from .learning_dynamics import LearningDynamics
 from .matching import (
     LayerMatch,
     MomentEquation,
@@ -30,6 +33,7 @@ from .mixtures import (
 )
 from .spectra import SpectrumComparison, compare_spectra, spectral_error
 from .steps import StepActivation
+from .straight_through import straight_through_kernel
 
 __all__ = [
     "ACTIVATIONS",
@@ -38,24 +42,32 @@ __all__ = [
     "EquivalentCoefficients",
     "GaussianMoments",
     "LayerMatch",
+    "LearningCurve",
+    "LearningDynamics",
+    "LearningModes",
     "MixtureStatistics",
     "MomentEquation",
     "NetworkMatch",
     "SpectrumComparison",
     "StepActivation",
+    "class_targets",
     "compare_spectra",
     "conjugate_kernel",
     "empirical_ck",
     "empirical_ntk",
     "equivalent_ck",
     "equivalent_coefficients",
+    "equivalent_dynamics",
     "equivalent_ntk",
     "gaussian_moments",
     "get_activation",
+    "kernel_dynamics",
     "leaky_relu",
     "match_activation",
     "match_network",
     "mixture_statistics",
     "neural_tangent_kernel",
+    "readout_dynamics",
     "spectral_error",
+    "straight_through_kernel",
 ]

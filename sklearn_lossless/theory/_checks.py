@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "activation_list",
     "check_count",
     "check_memory",
+    "check_number",
     "input_deviation",
     "matrix",
     "no_slope",
@@ -65,6 +66,12 @@ def check_count(name: str, value: Any, least: int, most: int | None = None) -> N
     if not fits or (most is not None and int(value) > most):
         asked = f"{least} or more" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be an integer, {asked}, got {value!r}.")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise ValueError if `value` is not a finite real number."""
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value!r}.")
 
 
 def check_memory(n_rows: int, n_columns: int, n_matrices: int = 1) -> None:
