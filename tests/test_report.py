@@ -540,7 +540,7 @@ def test_frame(compressor):
     assert found["bytes"].to_dict() == report.sizes
     assert found.loc["dense_float32", "of_dense"] == 1
     with pytest.raises(
-        ValueError, match="part must be 'layers', 'bytes' or 'training'"
+        ValueError, match="part must be 'layers', 'bytes', 'training' or"
     ):
         report.frame("x")
 

@@ -282,7 +282,12 @@ def test_fitted_hidden_layers_read_tables_as_they_did():
     compressor = NTKCompressor(**TABLE).fit(X)
     clf = CompressedMLPClassifier(estimator=FrozenEstimator(compressor)).fit(X, y)
     np.testing.assert_array_equal(compressed(clf, X), compressor.codes(X))
-    clf.partial_fit  # noqa: B018
+    ignored = clone(clf).set_params(
+        categorical_features=np.array([0]), estimator=clf.estimator
+    )
+    with pytest.warns(UserWarning, match="categorical_features=.* ignored"):
+        ignored.fit(X, y)
+    np.testing.assert_array_equal(compressed(ignored, X), compressor.codes(X))
     new, labels = frame_of("pandas", seed=1)
     assert clf.score(new, labels) > 0.85
     first = CompressedMLPClassifier(estimator=FrozenEstimator(compressor))

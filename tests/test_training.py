@@ -239,17 +239,18 @@ def test_constant_inputs_have_no_weights():
     assert not (train_toy()[2].layers[0].weights.indices == 4).any()
 
 
-def test_folded_layers_are_the_trained_ones_up_to_the_grid_of_thresholds():
+@pytest.mark.parametrize("n_bits", [1, 8])
+def test_folded_layers_are_the_trained_ones_up_to_the_grid_of_thresholds(n_bits):
     layer = make_layer()
-    X = np.random.default_rng(1).integers(0, 256, (4000, 30)).astype(float)
+    X = np.random.default_rng(1).integers(0, 2**n_bits, (4000, 30)).astype(float)
     data = MemoryData.of(Part(X))
-    network = CompressedNetwork(choose_quantizer(data.total_inputs, 8), (), 0)
+    network = CompressedNetwork(choose_quantizer(data.total_inputs, n_bits), (), 0)
     network = folded_network(network, [layer], [STEP], [1.0], data)
     codes = network.quantizer.codes(X).astype(float)
     expected = dense_codes(codes, layer.signs, layer)
     found = network.forward(X)
     assert np.abs(found.astype(int) - expected).max() <= 1
-    assert (found != expected).mean() < 0.02
+    assert (found != expected).mean() < (0.02 if n_bits == 8 else 0.05)
     (dense,) = network.layers
     assert dense.weights.indices.shape == (12, 7)
     assert dense.offset == pytest.approx(

@@ -8,6 +8,7 @@ from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from .._not_restored import NotRestored
@@ -205,14 +206,20 @@ def warn_ignored(estimator: Any, names: Iterable[str], whose: str) -> None:
     ignored = [
         f"{name}={getattr(estimator, name)!r}"
         for name in names
-        if getattr(estimator, name) is not defaults[name].default
-        and getattr(estimator, name) != defaults[name].default
+        if _differs(getattr(estimator, name), defaults[name].default)
     ]
     if ignored:
         warn_user(
             f"{', '.join(ignored)}: ignored beside estimator="
             f"{type(thawed(estimator.estimator)).__name__}, {whose} count."
         )
+
+
+def _differs(value: Any, default: Any) -> bool:
+    """Return whether a parameter is not its default; arrays never are."""
+    if isinstance(value, np.ndarray):
+        return True
+    return value is not default and bool(value != default)
 
 
 def _checked_per_layer(

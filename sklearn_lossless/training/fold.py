@@ -72,13 +72,15 @@ def folded_network(
         rate = np.minimum(deviation / np.maximum(np.abs(gain), 1e-12), cap)
         first = flip * mean + (step.thresholds[0] - shift) * rate
         span = (step.thresholds[-1] - step.thresholds[0]) * rate
+        # In fractions: sums of bits are so small that whole numbers are too coarse.
+        first, span = FIXED_POINT * first, FIXED_POINT * span
         thresholds = lines_of_thresholds(first, span, step.thresholds)
         offset, step_size = line_of_codes(step, step.moments(tau).mean, len(gain))
         dense = Dense(
             n_inputs=signs.shape[1],
             n_outputs=len(gain),
             n_nonzeros=layer.n_nonzeros,
-            thresholds=FIXED_POINT * thresholds,
+            thresholds=thresholds,
             levels=step.levels.astype(np.uint8),
             centre=np.zeros(1, dtype=np.int64),
             weights=TernaryWeights.of_signs(signs * flip[:, np.newaxis]),
@@ -99,7 +101,7 @@ def lines_of_thresholds(
     Parameters
     ----------
     first : ndarray of shape (n_outputs,)
-        First threshold of each neuron, in sums of codes.
+        First threshold of each neuron, in 1/256.
     span : ndarray of shape (n_outputs,)
         From the first to the last.
     thresholds : ndarray of shape (n_thresholds,)
