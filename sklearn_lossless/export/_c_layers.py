@@ -54,16 +54,21 @@ def lay_out(network: CompressedNetwork, weights: str) -> list[Layer]:
     layers = []
     largest_code = 2**network.quantizer.n_bits - 1
     for number, spec in enumerate(network.layers):
+        if not isinstance(spec, Dense):
+            raise ValueError("Layers of pictures cannot be exported as C source.")
         in_table = weights == "table" or spec.weights is not None
-        layers.append(_KINDS[type(spec)](network, number, in_table, largest_code))
+        layers.append(_lay_out_dense(network, number, spec, in_table, largest_code))
         largest_code = spec.largest_code
     return layers
 
 
 def _lay_out_dense(
-    network: CompressedNetwork, number: int, in_table: bool, largest_code: int
+    network: CompressedNetwork,
+    number: int,
+    spec: Dense,
+    in_table: bool,
+    largest_code: int,
 ) -> Layer:
-    spec = network.layers[number]
     key = int(splitmix64(network.seed % 2**64, number)[0])
     if in_table:
         drawn = network.weights(number)
@@ -77,10 +82,6 @@ def _lay_out_dense(
         largest_offset += 2 * abs(spec.bias_scale) + 1
     largest_sum = FIXED_POINT * spec.n_nonzeros * largest_code + largest_offset
     return Layer(spec, key, constants, largest_sum)
-
-
-#: What lays out a layer of each kind.
-_KINDS = {Dense: _lay_out_dense}
 
 
 def layers_piece(layers: Sequence[Layer], *, packed: bool) -> Piece:

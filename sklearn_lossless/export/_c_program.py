@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._version import __version__
-from ..network import Quantizer
+from ..network import Dense, Quantizer
 from ._c_layers import Layer, lay_out, layers_piece, log2_codes_per_byte
 from ._c_text import (
     Piece,
@@ -322,7 +322,7 @@ def _identity(
 ) -> Piece:
     """Write the comment that says which model this is."""
     network = model.network
-    specs = network.layers
+    specs = [spec for spec in network.layers if isinstance(spec, Dense)]
     sizes = [network.n_features_in, *(spec.n_outputs for spec in specs)]
     if flags["readout"]:
         sizes.append(model.n_scores)

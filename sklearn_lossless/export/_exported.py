@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from ..network import CompressedNetwork
+from ..network import CompressedNetwork, Convolution, Pooling
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
 from ._kinds import Kind, kind_of
@@ -220,8 +220,8 @@ def largest_totals(
 def fingerprint(model: ExportedModel) -> str:
     """Return the SHA-256 of everything that a prediction depends on.
 
-    Weights, thresholds and levels of all layers, the quantiser and the readout,
-    little-endian, one after the other.
+    Weights, thresholds and levels of all layers, the inputs of windows, the quantiser
+    and the readout, little-endian, one after the other.
     """
     network, quantizer = model.network, model.network.quantizer
     digest = hashlib.sha256()
@@ -231,12 +231,18 @@ def fingerprint(model: ExportedModel) -> str:
         (quantizer.n_bits, "<i8"),
     ]
     for number, layer in enumerate(network.layers):
+        if isinstance(layer, Convolution):
+            parts.append((layer.patches, "<i8"))
+        if isinstance(layer, Pooling):
+            kind = [layer.kind == "max", layer.shift, layer.shape_in[2]]
+            parts += [(layer.windows, "<i8"), (kind, "<i8")]
+            continue
         weights = network.weights(number)
         parts += [
             (weights.indices, "<i4"),
             (weights.n_plus, "<i4"),
-            (integer_thresholds(layer, weights), "<i8"),
-            (layer.levels, "u1"),
+            (integer_thresholds(layer.neurons, weights), "<i8"),
+            (layer.neurons.levels, "u1"),
         ]
     if model.readout is not None:
         parts += [

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..network import CompressedNetwork, Dense, Quantizer
+from ..network import CompressedNetwork, Quantizer
+from ..network.convolution import Layer
 from ..network.layers import FIXED_POINT
 from ..network.memory import prediction_bytes
 from ..readout import LinearReadout
@@ -249,10 +250,12 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
         raise reader.fail(f"{n_layers} layers, not 1 to {_MAX_LAYERS}, choice {which}")
     shift = unpack_integers(reader, (n_features,))
     check_range(reader, "shift", shift, 2**60)
-    layers: list[Dense] = []
+    layers: list[Layer] = []
+    shape: tuple[int, ...] = (n_features,)
+    largest = 2**n_bits - 1
     for number in range(n_layers):
-        shape_in = layers[-1].shape_out if layers else (n_features,)
-        layers.append(decode_layer(reader, number, shape_in))
+        layers.append(decode_layer(reader, number, shape, largest))
+        shape, largest = layers[-1].shape_out, layers[-1].largest_code
     reader.finish()
     total = sum(layer.n_nonzero_weights for layer in layers)
     if total > _MAX_NONZEROS:

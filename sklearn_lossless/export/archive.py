@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
+from ..network import Dense
+from ..network.convolution import centre_of_inputs
 from ..network.layers import FIXED_POINT
 from ..network.quantizer import SHIFT_UNIT
 from ..readout.classes import class_costs
@@ -233,6 +235,8 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     network = estimator.network_
     first, quantizer = network.layers[0], network.quantizer
     is_trained = estimator.hidden_weights == "trained"
+    if not isinstance(first, Dense):  # its filters are centred at them
+        return None
     if first.weights is None or is_trained or np.isnan(estimator.mean_).any():
         return None
     codes = estimator.mean_ * quantizer.inv_step - 0.5 + quantizer.shift / SHIFT_UNIT
@@ -262,12 +266,14 @@ def _estimator_of(content: FileContent) -> Any:
         if content.classes is not None:
             estimator.classes_ = content.classes
     first = network.layers[0]
-    mean = first.centre if content.mean is None else content.mean
+    centre = centre_of_inputs(first)
+    mean = centre if content.mean is None else content.mean
     codes = np.broadcast_to(mean / FIXED_POINT, network.n_features_in)
     means = network.quantizer.decode(codes)
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
-    if content.mean is None and first.weights is not None:
+    is_stored = isinstance(first, Dense) and first.weights is not None
+    if content.mean is None and is_stored:
         means = np.full(network.n_features_in, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network

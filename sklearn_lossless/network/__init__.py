@@ -1,6 +1,7 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
 from .build import build_network
+from .convolution import Convolution, Pooling
 from .from_weights import layer_from_weights, network_from_weights, ternarise
 from .layers import Dense, n_nonzeros
 from .network import CompressedNetwork, LazyCodes
@@ -18,8 +19,10 @@ from .ternary import TernaryWeights, splitmix64, ternary_weights
 __all__ = [
     "CodeStatistics",
     "CompressedNetwork",
+    "Convolution",
     "Dense",
     "LazyCodes",
+    "Pooling",
     "Quantizer",
     "TernaryWeights",
     "build_network",

@@ -134,7 +134,12 @@ def splitmix64(key: npt.ArrayLike, counter: npt.ArrayLike) -> npt.NDArray[np.uin
 
 
 def ternary_weights(
-    seed: int, layer: int, n_inputs: int, n_outputs: int, n_nonzeros: int
+    seed: int,
+    layer: int,
+    n_inputs: int,
+    n_outputs: int,
+    n_nonzeros: int,
+    balanced: bool = False,
 ) -> TernaryWeights:
     """Draw the weights of one layer.
 
@@ -153,6 +158,9 @@ def ternary_weights(
         Shape of the layer.
     n_nonzeros : int
         Nonzero weights of each neuron, 1 to `n_inputs`.
+    balanced : bool, default=False
+        Whether nonzeros 2i and 2i + 1 have opposite signs, that of word 2i first; the
+        last of an odd number has its own.
 
     Returns
     -------
@@ -178,6 +186,10 @@ def ternary_weights(
     for start in range(0, n_outputs, n_at_once):
         rows = slice(start, start + n_at_once)
         words = splitmix64(keys[rows, np.newaxis], np.arange(n_nonzeros))
+        if balanced:
+            second = words[:, 1::2]
+            opposite = ~words[:, : 2 * second.shape[1] : 2] & np.uint64(1)
+            words[:, 1::2] = second & ~np.uint64(1) | opposite
         places = indices[rows]
         _engine.draw_places(words, n_inputs, places)
         places.sort(axis=1)
