@@ -20,6 +20,7 @@ from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
+from .readout.samples import feature_squares
 from .readout.target_line import TargetLine
 from .reference.architecture import (
     Architecture,
@@ -60,6 +61,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "target": [StrOptions({"labels", "teacher", "both"})],
     }
+
+    #: Makes the hidden layers.
+    _compressor_class: ClassVar[type[NTKCompressor]] = NTKCompressor
 
     #: The fitted linear readout, or the batches that it follows from.
     _kept: LinearReadout | OnlineRidge | None = None
@@ -107,8 +111,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         if isinstance(hidden, NTKCompressor):
             compressor = self._adopted(hidden, data.n_features)
         else:
-            names = NTKCompressor._get_param_names()
-            compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
+            cls = self._compressor_class
+            names = cls._get_param_names()
+            compressor = cls(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
             compressor._fit_data(data, hidden, goal)
@@ -232,7 +237,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             if self._waiting is not None:
                 part = Part.join([self._waiting, part])
                 data = MemoryData.of(part, data.y_shape)
-            if isinstance(hidden, Architecture) and not varies(data):
+            if not isinstance(hidden, NTKCompressor) and not varies(data):
                 self._waiting = part
                 return
             trains = self.hidden_weights == "trained"
@@ -246,6 +251,15 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             online = OnlineRidge(self.network_, **start)
         samples: Samples = data.map(samples_of, self.network_, targets).take_all()
         self._keep_readout(online.with_batch(samples, self.alpha, self._progress))
+
+    def _squared_norm(self, samples: Data) -> float:
+        """Return the mean squared norm of the features."""
+        network = self.network_
+        if network.is_dense:  # as the theory says
+            taus = self.matching_.tau_compressed[-len(network.output_layers) :]
+            return float(np.square(taus).sum())
+        squares, weight = samples.total(feature_squares, *network.code_line)
+        return float(squares / weight)
 
     def _keep_readout(
         self, readout: LinearReadout | OnlineRidge | None, own: Any = None

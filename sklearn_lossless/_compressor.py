@@ -276,16 +276,16 @@ class NTKCompressor(
             If a parameter is out of range, or if `X` is constant, has fewer than
             two samples, or values that are not finite.
         """
-        architecture = read_architecture(self)
+        architecture = self._read_hidden()
         targets = kind_of_targets(y) if self.hidden_weights == "trained" else None
         data = read_data(
             self, X, y, sample_weight, targets=targets, report=self._progress
         )
         return self._fit_data(data, architecture, goal_of(data, targets))
 
-    def _check_architecture(self) -> None:
-        """Raise if what the parameters say of the hidden layers does not fit."""
-        read_architecture(self)
+    def _read_hidden(self) -> Any:
+        """Return what the parameters say of the hidden layers, or raise."""
+        return read_architecture(self)
 
     def _fit_data(
         self, data: Data, architecture: Architecture, goal: Goal | None = None
@@ -319,7 +319,7 @@ class NTKCompressor(
             matching,
             quantizer,
             statistics,
-            seed=_draw_seed(self.random_state),
+            seed=draw_seed(self.random_state),
             bias_std=bias_std,
             goal=goal,
         )
@@ -394,7 +394,7 @@ class NTKCompressor(
         return tags
 
 
-def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     """Draw one 64-bit seed."""
     low, high = check_random_state(random_state).randint(2**32, size=2, dtype=np.uint32)
     return int(low) | int(high) << 32

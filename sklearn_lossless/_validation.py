@@ -97,6 +97,8 @@ def validate_input(
     -------
     X, or (X, y) if `y` is given
     """
+    if hasattr(estimator, "_as_rows"):  # pictures may have axes of their own
+        X = estimator._as_rows(X)
     validated = validate_data(
         estimator,
         X,

@@ -21,7 +21,6 @@ def dense_layer(seed, layer, n_inputs, n_outputs, n_nonzeros, balanced=False):
     """Dense weights in {-1, 0, 1}, (n_outputs, n_inputs), and integer biases."""
     W = np.zeros((n_outputs, n_inputs))
     biases = np.zeros(n_outputs)
-    last_sign = 0
     for o in range(n_outputs):
         key = word(word(seed, layer), o)
         for i in range(n_nonzeros):
@@ -29,9 +28,12 @@ def dense_layer(seed, layer, n_inputs, n_outputs, n_nonzeros, balanced=False):
             last = n_inputs - n_nonzeros + i
             place = ((bits >> 32) * (last + 1)) >> 32
             sign = 1 if bits & 1 == 0 else -1
-            if balanced and i % 2:
-                sign = -last_sign
-            last_sign = sign
+            if balanced:
+                below = sum(
+                    word(key, j) % 2**32 < bits % 2**32 for j in range(n_nonzeros)
+                )
+                n_plus = (n_nonzeros + (word(key, n_nonzeros) & 1)) // 2
+                sign = 1 if below < n_plus else -1
             W[o, last if W[o, place] else place] = sign
         bits = word(key, n_nonzeros)
         biases[o] = sum((bits >> s) & 0xFFFF for s in (0, 16, 32, 48)) - 2 * 0xFFFF

@@ -103,7 +103,7 @@ def exported_model(est: Any) -> ExportedModel:
         )
     check_is_fitted(est, "network_")
     network = est.network_
-    if kind is Kind.COMPRESSOR:
+    if kind.role is Kind.COMPRESSOR:
         return ExportedModel(kind, network)
     linear = est._readout
     if linear is None:
@@ -112,7 +112,7 @@ def exported_model(est: Any) -> ExportedModel:
             f"{est.readout_!r}."
         )
     readout = linear.on_codes(*network.code_line, network.largest_code)
-    classes = est.classes_ if kind is Kind.CLASSIFIER else None
+    classes = est.classes_ if kind.role is Kind.CLASSIFIER else None
     return ExportedModel(
         kind, network, readout, linear.single, classes, linear.temperature
     )

@@ -58,6 +58,10 @@ _READOUT_LAYERS = ("last", "all")
 #: Sections that this version knows; unknown ones in small letters are skipped.
 _SECTIONS = (b"META", b"NETW", b"MTCH", b"READ", b"name", b"mean")
 
+#: Types of readouts whose numbers may be deflated; what is then added to the type.
+_INTEGERS = ("int8", "int4")
+_DEFLATED = 16
+
 # Bounds of version 1, so that a forged size costs nothing.
 _MAX_FEATURES = 2**20
 _MAX_LAYERS = 64
@@ -165,12 +169,12 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     if b"mean" in sections:
         mean = Reader(sections[b"mean"], "section mean")
         content = replace(content, mean=_decode_mean(mean, network.quantizer))
-    if kind is Kind.COMPRESSOR:
+    if kind.role is Kind.COMPRESSOR:
         return content
 
     reader = Reader(sections.get(b"READ", b""), "section READ")
     readout = _decode_readout(reader, network, fitted)
-    is_classifier = kind is Kind.CLASSIFIER
+    is_classifier = kind.role is Kind.CLASSIFIER
     if is_classifier != (classes is not None) or is_classifier != (
         "temperature_" in fitted
     ):
@@ -284,9 +288,12 @@ def encode_readout(content: FileContent, readout_dtype: str) -> bytes:
     readout = content.readout
     assert readout is not None
     number = list(READOUT_DTYPES).index(readout_dtype)
+    # Files of dense networks are as they have always been.
+    deflated = readout_dtype in _INTEGERS and not content.network.is_dense
+    number += _DEFLATED * deflated
     head = struct.pack("<BBI", number, readout.single, readout.n_targets)
     _, step_size = content.network.code_line
-    body = pack_readout(readout.coef, step_size, readout_dtype)
+    body = pack_readout(readout.coef, step_size, readout_dtype, deflated)
     return head + readout.intercept.astype("<f8").tobytes() + body
 
 
@@ -294,18 +301,20 @@ def _decode_readout(
     reader: Reader, network: CompressedNetwork, fitted: dict[str, float]
 ) -> LinearReadout:
     """Return the readout of section READ, with what META says of it."""
-    dtype, single, n_targets = reader.numbers("BBI")
-    if dtype >= len(READOUT_DTYPES) or single > 1:
-        raise reader.fail(f"a readout of unknown type {dtype}, {single}")
+    kind, single, n_targets = reader.numbers("BBI")
+    deflated, dtype = divmod(kind, _DEFLATED)
+    known = dtype < len(READOUT_DTYPES) and single <= 1 and deflated <= 1
+    if not known or (deflated and list(READOUT_DTYPES)[dtype] not in _INTEGERS):
+        raise reader.fail(f"a readout of unknown type {kind}, {single}")
     if n_targets < 1 or (single and n_targets > 1):
         raise reader.fail(f"a readout of {n_targets} targets")
     intercept = reader.array("f8", n_targets)
     name = list(READOUT_DTYPES)[dtype]
     n_weights = n_targets * network.n_features_out
-    if len(reader) * 8 < n_weights * READOUT_DTYPES[name]:
+    if not deflated and len(reader) * 8 < n_weights * READOUT_DTYPES[name]:
         raise reader.fail(f"{n_weights} weights of {name} in {len(reader)} bytes")
     _, step_size = network.code_line
-    coef = unpack_readout(reader, step_size, n_targets, name)
+    coef = unpack_readout(reader, step_size, n_targets, name, bool(deflated))
     reader.finish()
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise reader.fail("a coefficient is not finite")

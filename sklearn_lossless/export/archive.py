@@ -211,7 +211,7 @@ def content_of(estimator: Any) -> FileContent:
         feature_names=getattr(estimator, "feature_names_in_", None),
         mean=_mean_codes(estimator),
     )
-    if kind is Kind.COMPRESSOR:
+    if kind.role is Kind.COMPRESSOR:
         return content
     # Parameters may have been set after the fit: what counts is what was fitted.
     readout = estimator._readout
@@ -222,7 +222,7 @@ def content_of(estimator: Any) -> FileContent:
         )
     if not isinstance(params.get("readout"), str | None):
         params["readout"] = "ridge" if estimator._own_readout is None else "logistic"
-    classes = estimator.classes_ if kind is Kind.CLASSIFIER else None
+    classes = estimator.classes_ if kind.role is Kind.CLASSIFIER else None
     return replace(content, readout=readout, classes=classes)
 
 
@@ -247,7 +247,7 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
 
 def _estimator_of(content: FileContent) -> Any:
     """Make the estimator that a file describes."""
-    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    cls, compressor_class = content.kind.estimator, content.kind.compressor
     params, network = content.params, content.network
     unknown = sorted(set(params) - set(cls._get_param_names()))
     if unknown:
@@ -281,7 +281,8 @@ def _estimator_of(content: FileContent) -> Any:
         each.mean_ = means
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
-        if not network.has_stored_weights or params.get("hidden_weights") == "fitted":
+        how = params.get("hidden_weights", "fitted")  # pictures have no other
+        if not network.has_stored_weights or how == "fitted":
             each._course = None  # there was no training; else it is not known
         if content.feature_names is not None:
             each.feature_names_in_ = content.feature_names
@@ -295,7 +296,7 @@ _MAY_BE_LOST = ("activation", "class_weight", "estimator", "random_state")
 
 def _check_parameters(content: FileContent) -> None:
     """Raise ValueError if a parameter of a file is one that `fit` would refuse."""
-    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    cls, compressor_class = content.kind.estimator, content.kind.compressor
     params = content.params
     lost = {name for name in params if isinstance(params[name], NotRestored)}
     wrong = lost.difference(_MAY_BE_LOST)
@@ -326,7 +327,7 @@ def _check_parameters(content: FileContent) -> None:
             "relu" if isinstance(each, NotRestored) else each for each in activation
         ]
     try:
-        compressor_class(**hidden)._check_architecture()
+        compressor_class(**hidden)._read_hidden()
         if content.classes is not None:
             weights = np.ones(len(content.classes))
             class_costs(stored.get("class_weight"), content.classes, weights)

@@ -8,6 +8,7 @@ from .activations import (
     get_activation,
     leaky_relu,
 )
+from .convolution import convolution_kernel
 from .empirical import empirical_ck, empirical_ntk
 from .equivalents import (
     EquivalentCoefficients,
@@ -45,6 +46,7 @@ __all__ = [
     "StepActivation",
     "compare_spectra",
     "conjugate_kernel",
+    "convolution_kernel",
     "empirical_ck",
     "empirical_ntk",
     "equivalent_ck",
