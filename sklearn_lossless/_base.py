@@ -17,10 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
 from ._inputs import set_input_tags
+from ._teaching import squared_scores, with_scores, with_smaller_scores
 from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
+from .readout.samples import feature_squares
 from .readout.target_line import TargetLine
 from .reference.architecture import (
     Architecture,
@@ -29,7 +31,7 @@ from .reference.architecture import (
     warn_ignored,
 )
 from .reference.network import NOT_FITTED_HINT, check_n_features
-from .reference.teacher import Teacher, read_teacher, sum_squares
+from .reference.teacher import read_teacher
 from .training import Course, Goal
 
 __all__ = ["Agreement", "CompressedMLP"]
@@ -61,6 +63,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="neither"), None],
         "target": [StrOptions({"labels", "teacher", "both"})],
     }
+
+    #: Makes the hidden layers.
+    _compressor_class: ClassVar[type[NTKCompressor]] = NTKCompressor
 
     #: The fitted linear readout, or the batches that it follows from.
     _kept: LinearReadout | OnlineRidge | None = None
@@ -109,8 +114,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         if isinstance(hidden, NTKCompressor):
             compressor = self._adopted(hidden, data.n_features)
         else:
-            names = NTKCompressor._get_param_names()
-            compressor = NTKCompressor(**{name: getattr(self, name) for name in names})
+            cls = self._compressor_class
+            names = cls._get_param_names()
+            compressor = cls(**{name: getattr(self, name) for name in names})
             if hasattr(self, "feature_names_in_"):
                 compressor.feature_names_in_ = self.feature_names_in_
             compressor._columns = self._columns
@@ -194,12 +200,12 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             n_features=data.n_features,
             feature_names=getattr(self, "feature_names_in_", None),
         )
-        data = data.map(_with_scores, teacher)
+        data = data.map(with_scores, teacher)
         if not is_classifier(self):
             return data, 1.0
-        squares, weight = data.total(_squared_scores)
+        squares, weight = data.total(squared_scores)
         unit = float(np.sqrt(squares / weight)) or 1.0
-        return data.map(_with_smaller_scores, unit), unit
+        return data.map(with_smaller_scores, unit), unit
 
     def _fit_ridge(
         self,
@@ -242,7 +248,7 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             if self._waiting is not None:
                 part = Part.join([self._waiting, part])
                 data = MemoryData.of(part, data.y_shape)
-            if isinstance(hidden, Architecture) and not varies(data):
+            if not isinstance(hidden, NTKCompressor) and not varies(data):
                 self._waiting = part
                 return
             trains = self.hidden_weights == "trained"
@@ -256,6 +262,15 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             online = OnlineRidge(self.network_, **start)
         samples: Samples = data.map(samples_of, self.network_, targets).take_all()
         self._keep_readout(online.with_batch(samples, self.alpha, self._progress))
+
+    def _squared_norm(self, samples: Data) -> float:
+        """Return the mean squared norm of the features."""
+        network = self.network_
+        if network.is_dense:  # as the theory says
+            taus = self.matching_.tau_compressed[-len(network.output_layers) :]
+            return float(np.square(taus).sum())
+        squares, weight = samples.total(feature_squares, *network.code_line)
+        return float(squares / weight)
 
     def _keep_readout(
         self, readout: LinearReadout | OnlineRidge | None, own: Any = None
@@ -380,17 +395,3 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         set_input_tags(self, tags)
         return tags
-
-
-def _with_scores(part: Part, teacher: Teacher) -> Part:
-    return part._replace(scores=teacher.scores(part.X))
-
-
-def _squared_scores(part: Part) -> npt.NDArray[np.float64]:
-    assert part.scores is not None
-    return sum_squares(part.scores, part.weight)
-
-
-def _with_smaller_scores(part: Part, factor: float) -> Part:
-    assert part.scores is not None
-    return part._replace(scores=part.scores / factor)

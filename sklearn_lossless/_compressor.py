@@ -278,7 +278,7 @@ class NTKCompressor(
             a single class; with `warm_start`, if columns, classes, number of targets,
             `hidden_layer_sizes` or `input_bits` are not those of the last fit.
         """
-        architecture = read_architecture(self)
+        architecture = self._read_hidden()
         earlier = self._earlier_training()
         targets = kind_of_targets(y) if self.hidden_weights == "trained" else None
         data = read_data(
@@ -293,9 +293,9 @@ class NTKCompressor(
         goal = goal_of(type(self).__name__, data, targets)
         return self._fit_data(data, architecture, goal, earlier)
 
-    def _check_architecture(self) -> None:
-        """Raise if what the parameters say of the hidden layers does not fit."""
-        read_architecture(self)
+    def _read_hidden(self) -> Any:
+        """Return what the parameters say of the hidden layers, or raise."""
+        return read_architecture(self)
 
     def _fit_data(
         self,

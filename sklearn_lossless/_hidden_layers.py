@@ -36,6 +36,7 @@ from .training import (
 __all__ = [
     "check_earlier",
     "check_reference",
+    "draw_seed",
     "goal_of",
     "kind_of_targets",
     "make_network",
@@ -122,7 +123,7 @@ def match_activations(
     return matching
 
 
-def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     """Draw one 64-bit seed."""
     low, high = check_random_state(random_state).randint(2**32, size=2, dtype=np.uint32)
     return int(low) | int(high) << 32
@@ -182,7 +183,7 @@ def make_network(
     steps, report = matching.steps, estimator._progress
     checkpoint = None if earlier is None else earlier.checkpoint
     options: dict[str, Any] = {
-        "seed": checkpoint.seed if checkpoint else _draw_seed(estimator.random_state),
+        "seed": checkpoint.seed if checkpoint else draw_seed(estimator.random_state),
         "readout_layers": estimator.readout_layers,
     }
     kind, reference = estimator.hidden_weights, architecture.reference

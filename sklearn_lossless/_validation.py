@@ -113,6 +113,8 @@ def validate_input(
     -------
     X, or (X, y) if `y` is given
     """
+    if hasattr(estimator, "_as_rows"):  # pictures may have axes of their own
+        X = estimator._as_rows(X)
     reset = options.setdefault("reset", True)
     options.setdefault("ensure_min_samples", 2 if reset else 1)
     if like is not None:

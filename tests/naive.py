@@ -17,7 +17,7 @@ def word(key, counter):
     return z ^ (z >> 31)
 
 
-def dense_layer(seed, layer, n_inputs, n_outputs, n_nonzeros):
+def dense_layer(seed, layer, n_inputs, n_outputs, n_nonzeros, balanced=False):
     """Dense weights in {-1, 0, 1}, (n_outputs, n_inputs), and integer biases."""
     W = np.zeros((n_outputs, n_inputs))
     biases = np.zeros(n_outputs)
@@ -27,7 +27,14 @@ def dense_layer(seed, layer, n_inputs, n_outputs, n_nonzeros):
             bits = word(key, i)
             last = n_inputs - n_nonzeros + i
             place = ((bits >> 32) * (last + 1)) >> 32
-            W[o, last if W[o, place] else place] = 1 if bits & 1 == 0 else -1
+            sign = 1 if bits & 1 == 0 else -1
+            if balanced:
+                below = sum(
+                    word(key, j) % 2**32 < bits % 2**32 for j in range(n_nonzeros)
+                )
+                n_plus = (n_nonzeros + (word(key, n_nonzeros) & 1)) // 2
+                sign = 1 if below < n_plus else -1
+            W[o, last if W[o, place] else place] = sign
         bits = word(key, n_nonzeros)
         biases[o] = sum((bits >> s) & 0xFFFF for s in (0, 16, 32, 48)) - 2 * 0xFFFF
     return W, biases
@@ -56,18 +63,77 @@ def forward(network, X):
     every number below exactly.
     """
     codes = quantize(network.quantizer, X)
-    for number, spec in enumerate(network.layers):
-        if spec.weights is None:
-            W, biases = dense_layer(
-                network.seed, number, spec.n_inputs, spec.n_outputs, spec.n_nonzeros
-            )
+    for number, layer in enumerate(network.layers):
+        kind = type(layer).__name__
+        if kind == "Pooling":
+            codes = pool(layer, codes.reshape(-1, *layer.shape_in))
         else:
-            W, biases = given_layer(spec.weights, spec.n_inputs)
-        sums = (codes - spec.centre / 256) @ W.T
-        sums += np.floor(biases * spec.bias_scale / 2**16) / 256
-        reached = (sums[..., np.newaxis] >= spec.thresholds / 256).sum(axis=-1)
-        codes = spec.levels[reached].astype(np.float64)
+            weights = weights_of(network.seed, number, layer.neurons)
+            if kind == "Convolution":
+                windows = windows_of(layer, codes.reshape(-1, *layer.shape_in))
+                codes = neurons(layer.neurons, *weights, windows)
+            else:
+                codes = neurons(layer, *weights, codes)
+        codes = codes.reshape(len(codes), layer.n_outputs)
     return codes.astype(np.uint8)
+
+
+def weights_of(seed, number, spec):
+    """Dense weights, drawn or stored, and biases."""
+    if spec.weights is not None:
+        return given_layer(spec.weights, spec.n_inputs)
+    sizes = spec.n_inputs, spec.n_outputs, spec.n_nonzeros
+    return dense_layer(seed, number, *sizes, spec.balanced)
+
+
+def neurons(spec, W, biases, codes):
+    """Codes of a dense layer, of any axes in front of that of the inputs."""
+    sums = (codes - spec.centre / 256) @ W.T
+    sums += np.floor(biases * spec.bias_scale / 2**16) / 256
+    reached = (sums[..., np.newaxis] >= spec.thresholds / 256).sum(axis=-1)
+    return spec.levels[reached].astype(np.float64)
+
+
+def windows_of(layer, pictures):
+    """Inputs of the filters at each position, (n_samples, n_positions, n_taps)."""
+    height, width = layer.size
+    n_taps = height * width * layer.shape_in[2]
+    stride, total = layer.stride, [0, 0]
+    if layer.padding == "same":
+        for axis, size in enumerate(layer.size):
+            length = pictures.shape[1 + axis]
+            n = -(-length // stride)
+            total[axis] = max(0, (n - 1) * stride + size - length)
+    margins = [(0, 0), *((each // 2, each - each // 2) for each in total), (0, 0)]
+    pictures = np.pad(pictures, margins)
+    return np.stack(
+        [
+            pictures[:, r : r + height, c : c + width].reshape(-1, n_taps)
+            for r in range(0, pictures.shape[1] - height + 1, stride)
+            for c in range(0, pictures.shape[2] - width + 1, stride)
+        ],
+        axis=1,
+    )
+
+
+def pool(layer, pictures):
+    """Pooled codes, (n_samples, n_windows, n_channels)."""
+    height, width = layer.size
+    windows = np.stack(
+        [
+            pictures[:, r : r + height, c : c + width]
+            for r in layer.row_starts
+            for c in layer.column_starts
+        ],
+        axis=1,
+    )
+    if layer.kind == "max":
+        return windows.max(axis=(2, 3))
+    sums = windows.sum(axis=(2, 3))
+    bits = 0
+    while height * width * layer.largest_in >= 2 ** (8 + bits):
+        bits += 1
+    return np.floor(sums / 2**bits)
 
 
 def theory_inputs(estimator, X):

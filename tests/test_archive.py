@@ -747,10 +747,11 @@ HOSTILE = {
     "section mean: 1 bytes too many": lambda data: resealed(
         data, mean=integers([0] * 30) + b"1"
     ),
-    "layer 0 has unknown flags 8": lambda data: with_first_flags(data, 8),
+    "layer 0 has unknown flags 24": lambda data: with_first_flags(data, 24),
+    "layer 0 has unknown flags 17": lambda data: with_first_flags(data, 17),
     "layer 0 has unknown flags 32": lambda data: with_first_flags(data, 32),
     "layer 0 has unknown flags 64": lambda data: with_first_flags(data, 64),
-    "layer 0 has unknown flags 128": lambda data: with_first_flags(data, 128),
+    "layer 0 has unknown flags 132": lambda data: with_first_flags(data, 132),
     "a name is not a string": lambda data: resealed(
         data, name=zlib.compress(json.dumps([1] * 30).encode())
     ),

@@ -7,9 +7,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_lossless import (
+    CompressedCNNClassifier,
+    CompressedCNNRegressor,
     CompressedMLPClassifier,
     CompressedMLPRegressor,
+    Conv2D,
+    Dense,
     NTKCompressor,
+    NTKConvCompressor,
+    Pool2D,
 )
 
 # Narrow layers keep the checks quick; the defaults are checked as they are.
@@ -30,7 +36,23 @@ READOUTS = [
 TABLES = {**NARROW, "input_encoding": "thresholds"}
 TRAINED = {"hidden_layer_sizes": (30,), "eps": 0.5, "hidden_weights": "trained"}
 WARM = {**TRAINED, "warm_start": True, "max_iter": 50}
+PICTURES = [
+    {},
+    {
+        "hidden_layers": [
+            Conv2D(20, 3, padding="same"),
+            Pool2D(2, kind="max"),
+            Dense(30),
+        ],
+        "readout_layers": "all",
+    },
+    {"hidden_layers": [Conv2D(20, 3, weights="patches"), Pool2D(grid=2)]},
+]
 ESTIMATORS = [
+    *(NTKConvCompressor(**parameters) for parameters in PICTURES),
+    *(CompressedCNNClassifier(**parameters, alpha=0.01) for parameters in PICTURES),
+    *(CompressedCNNRegressor(**parameters, alpha=0.01) for parameters in PICTURES),
+    CompressedCNNClassifier(readout="logistic", alpha=0.01),
     NTKCompressor(**TABLES),
     CompressedMLPClassifier(**TABLES, alpha=0.01),
     CompressedMLPRegressor(**TABLES, alpha=0.01),

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..network import CompressedNetwork, Dense, splitmix64
+from ..network import CompressedNetwork, Convolution, Dense, Pooling, splitmix64
 from ..network.layers import FIXED_POINT, neuron_offsets
 from ._c_text import Piece, c_type, gaps, signed, table
 
-__all__ = ["Layer", "lay_out", "layers_piece", "log2_codes_per_byte"]
+__all__ = ["Layer", "lay_out", "layers_piece", "log2_codes_per_byte", "views_piece"]
 
 
 class Table(NamedTuple):
@@ -27,7 +27,7 @@ class Table(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer as the program has it."""
+    """Neurons, or filters, as the program has them."""
 
     spec: Dense
     #: Key of the streams that its weights are drawn from.
@@ -38,8 +38,8 @@ class Layer(NamedTuple):
     largest_sum: int
 
 
-def lay_out(network: CompressedNetwork, weights: str) -> list[Layer]:
-    """Lay out the layers of `network`.
+def lay_out(network: CompressedNetwork, weights: str) -> list[Layer | None]:
+    """Lay out the neurons of each layer of `network`; poolings have none.
 
     Parameters
     ----------
@@ -49,21 +49,30 @@ def lay_out(network: CompressedNetwork, weights: str) -> list[Layer]:
 
     Returns
     -------
-    list of Layer
+    list of Layer or None
     """
-    layers = []
+    layers: list[Layer | None] = []
     largest_code = 2**network.quantizer.n_bits - 1
-    for number, spec in enumerate(network.layers):
-        in_table = weights == "table" or spec.weights is not None
-        layers.append(_KINDS[type(spec)](network, number, in_table, largest_code))
-        largest_code = spec.largest_code
+    # A filter would be drawn again at each position.
+    all_in_table = weights == "table" or not network.is_dense
+    for number, layer in enumerate(network.layers):
+        spec = layer.neurons
+        if spec is None:
+            layers.append(None)
+        else:
+            in_table = all_in_table or spec.weights is not None
+            layers.append(_lay_out(network, number, spec, in_table, largest_code))
+        largest_code = layer.largest_code
     return layers
 
 
-def _lay_out_dense(
-    network: CompressedNetwork, number: int, in_table: bool, largest_code: int
+def _lay_out(
+    network: CompressedNetwork,
+    number: int,
+    spec: Dense,
+    in_table: bool,
+    largest_code: int,
 ) -> Layer:
-    spec = network.layers[number]
     key = int(splitmix64(network.seed % 2**64, number)[0])
     if in_table:
         drawn = network.weights(number)
@@ -79,16 +88,12 @@ def _lay_out_dense(
     return Layer(spec, key, constants, largest_sum)
 
 
-#: What lays out a layer of each kind.
-_KINDS = {Dense: _lay_out_dense}
-
-
-def layers_piece(layers: Sequence[Layer], *, packed: bool) -> Piece:
+def layers_piece(all_layers: Sequence[Layer | None], *, packed: bool) -> Piece:
     """Return the types and tables of all layers, and the list of layers.
 
     Parameters
     ----------
-    layers : sequence of Layer
+    all_layers : sequence of Layer or None
     packed : bool
         Whether codes between layers are packed.
 
@@ -96,6 +101,7 @@ def layers_piece(layers: Sequence[Layer], *, packed: bool) -> Piece:
     -------
     Piece
     """
+    layers = [layer for layer in all_layers if layer is not None]
     specs = [layer.spec for layer in layers]
     drawn = [layer.spec for layer in layers if layer.table is None]
     tables = [layer.table for layer in layers if layer.table is not None]
@@ -107,7 +113,10 @@ def layers_piece(layers: Sequence[Layer], *, packed: bool) -> Piece:
         "centre_type": c_type(*(spec.centre for spec in drawn)),
     }
     entries, texts = [], []
-    for number, layer in enumerate(layers):
+    for number, layer in enumerate(all_layers):
+        if layer is None:
+            entries.append("    {0}")
+            continue
         head = _common_fields(number, layer, types)
         if packed:
             head.fields.append(log2_codes_per_byte(layers) if number else 0)
@@ -124,6 +133,89 @@ def log2_codes_per_byte(layers: Sequence[Layer]) -> int:
     """Return how many codes fit in a byte, as a power of two."""
     n_bits = max(layer.spec.n_bits for layer in layers)
     return 3 - max(n_bits - 1, 0).bit_length()
+
+
+def views_piece(network: CompressedNetwork) -> tuple[str, str]:
+    """Return how each layer looks at the codes before it: tables, and a list.
+
+    Parameters
+    ----------
+    network : CompressedNetwork
+
+    Returns
+    -------
+    tables, entries : str
+    """
+    tables, entries = [], []
+    for number, layer in enumerate(network.layers):
+        if isinstance(layer, Dense):
+            entries.append("    {0}")
+            continue
+        if isinstance(layer, Pooling):
+            kind, shift = _POOLINGS[layer.kind], layer.shift
+            starts: Any = layer.row_starts, layer.column_starts
+        else:
+            kind, shift = "MODEL_FILTERS", 0
+            starts = (
+                layer.stride * np.arange(n) - before
+                for n, (before, _) in zip(layer.grid, layer.margins, strict=True)
+            )
+        names = [f"{name}_starts_{number}" for name in ("row", "column")]
+        for name, values in zip(names, starts, strict=True):
+            tables.append(table("int16_t", name, np.array(values)))
+        numbers = [*layer.shape_in, *layer.size, *layer.shape_out[:2]]
+        fields = [kind, *numbers, *(f"model_{name}" for name in names), shift]
+        entries.append("    {" + ", ".join(map(str, fields)) + "}")
+    return "\n".join(tables), ",\n".join(entries)
+
+
+def workspace_members(
+    network: CompressedNetwork, layers: Sequence[Layer], *, packed: bool
+) -> list[tuple[str, str, int]]:
+    """Return what hidden layers work in.
+
+    Parameters
+    ----------
+    network : CompressedNetwork
+    layers : sequence of Layer
+    packed : bool
+        Whether codes between layers are packed.
+
+    Returns
+    -------
+    list of tuples of str, str and int
+        Type, name and number of each array.
+    """
+    if not network.is_dense:
+        return _between_pictures(network)
+    members = []
+    widths = [layer.spec.n_inputs for layer in layers if layer.table is None]
+    if widths:
+        members.append(("uint32_t", "seen", -(-max(widths) // 32)))
+    packing = log2_codes_per_byte(layers) if packed else 0
+    for name, first in (("even", 0), ("odd", 1)):
+        stored = [layer.spec.n_outputs for layer in layers[first:-1:2]]
+        if stored:
+            members.append(("uint8_t", name, -(-max(stored) // 2**packing)))
+    return members
+
+
+def _between_pictures(network: CompressedNetwork) -> list[tuple[str, str, int]]:
+    """Return the members of the workspace that layers of pictures work in."""
+    windows = [
+        layer.filters.n_inputs
+        for layer in network.layers
+        if isinstance(layer, Convolution)
+    ]
+    members = [("uint8_t", "window", max(windows))]
+    for name, first in (("even", 0), ("odd", 1)):
+        widths = [layer.n_outputs for layer in network.layers[first::2]]
+        members.append(("uint8_t", name, max(widths, default=1)))
+    return members
+
+
+#: Kinds of poolings in C.
+_POOLINGS = {"sum": "MODEL_SUM", "max": "MODEL_LARGEST"}
 
 
 class _Fields(NamedTuple):

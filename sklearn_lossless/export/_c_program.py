@@ -11,7 +11,14 @@ import numpy as np
 
 from .._version import __version__
 from ..network import Quantizer, ThresholdQuantizer
-from ._c_layers import Layer, lay_out, layers_piece, log2_codes_per_byte
+from ._c_layers import (
+    Layer,
+    lay_out,
+    layers_piece,
+    log2_codes_per_byte,
+    views_piece,
+    workspace_members,
+)
 from ._c_table import table_piece
 from ._c_text import (
     Piece,
@@ -64,29 +71,36 @@ def program_texts(model: ExportedModel, options: Options) -> tuple[str, str]:
     -------
     source, header : str
     """
-    layers = lay_out(model.network, options.weights)
+    all_layers = lay_out(model.network, options.weights)
+    layers = [layer for layer in all_layers if layer is not None]
+    if options.packed and not model.network.is_dense:
+        raise ValueError("packed=True is for networks of dense layers alone.")
     packed = options.packed and len(layers) > 1
     flags = _flags(model, options, layers, packed=packed)
     readout = _readout(model, options, flags)
-    workspace = _workspace(model, layers, flags, readout.values)
+    members = workspace_members(model.network, layers, packed=packed)
+    workspace = _workspace(model, members, flags, readout.values)
     pieces = [
         _inputs(model),
-        layers_piece(layers, packed=packed),
+        layers_piece(all_layers, packed=packed),
         readout,
         workspace,
         _words(model, flags),
         _identity(model, options, flags, workspace.values["n_workspace_bytes"]),
     ]
     tables = "\n".join(text for piece in pieces for text in piece.tables)
+    views, values_of_views = views_piece(model.network)
     public = "\n".join(text for piece in pieces for text in piece.public)
-    values: dict[str, Any] = {}
+    packing = log2_codes_per_byte(layers) if packed else 0
+    values: dict[str, Any] = {"views": values_of_views, "packing": packing}
     for piece in pieces:
         values |= piece.values
         flags |= piece.flags
 
     def filled(template: str) -> str:
         text = resources.files(__package__).joinpath(template).read_text("utf-8")
-        text = fill(select(text, flags), values).replace("@tables", tables)
+        text = fill(select(text, flags), values)
+        text = text.replace("@tables", tables).replace("@views", views)
         text = re.sub(r"\bmodel_", f"{options.name}_", text)
         text = re.sub(r"\bMODEL_", f"{options.name.upper()}_", text)
         # Last, because class labels are no names of ours.
@@ -106,6 +120,9 @@ def _flags(
     classifier = model.classes is not None
     is_table = isinstance(model.network.quantizer, ThresholdQuantizer)
     return {
+        "dense": model.network.is_dense,
+        "pictures": not model.network.is_dense,
+        "last_only": len(model.network.output_layers) == 1,
         "table": has_table,
         "seed": has_seed,
         "mixed": has_table and has_seed,
@@ -244,26 +261,21 @@ def _public(options: Options, kind: str, name: str, values: Any, size: str) -> s
 
 def _workspace(
     model: ExportedModel,
-    layers: Sequence[Layer],
+    between: Sequence[tuple[str, str, int]],
     flags: Mapping[str, bool],
     types: Mapping[str, Any],
 ) -> Piece:
-    """List the members of the workspace and count its bytes."""
+    """List the members of the workspace and count its bytes.
+
+    `between` are those of the hidden layers.
+    """
     members: list[tuple[str, str, int]] = []
     if flags["float"]:
         members.append((types["total_type"], "totals", model.n_scores))
     if flags["multiclass"]:
         members.append((types["score_type"], "scores", model.n_scores))
-    of_scores = len(members)
-    widths = [layer.spec.n_inputs for layer in layers if layer.table is None]
-    if widths:
-        members.append(("uint32_t", "seen", -(-max(widths) // 32)))
-    packing = log2_codes_per_byte(layers) if flags["packed"] else 0
-    for name, first in (("even", 0), ("odd", 1)):
-        stored = [layer.spec.n_outputs for layer in layers[first:-1:2]]
-        if stored:
-            members.append(("uint8_t", name, -(-max(stored) // 2**packing)))
-    no_workspace = len(members) == of_scores
+    no_workspace = not between
+    members += between
     if not members:
         members.append(("uint8_t", "unused", 1))
     # The largest types first, so that nothing is padded but the end.
@@ -275,7 +287,6 @@ def _workspace(
             f"    {kind} {name}[{count}];" for kind, name, count in members
         ),
         "n_workspace_bytes": -(-n_bytes // max(sizes)) * max(sizes),
-        "packing": packing,
     }
     return Piece(values, flags={"no_workspace": no_workspace})
 
@@ -338,15 +349,20 @@ def _identity(
 ) -> Piece:
     """Write the comment that says which model this is."""
     network = model.network
-    specs = network.layers
-    sizes = [network.quantizer.n_codes, *(spec.n_outputs for spec in specs)]
+    specs = [layer.neurons for layer in network.layers if layer.neurons is not None]
+    quantizer = network.quantizer
+    first: tuple[int, ...] = (quantizer.n_codes,)
+    if isinstance(quantizer, Quantizer):
+        first = network.layers[0].shape_in
+    shapes = [first, *(each.shape_out for each in network.layers)]
+    sizes = ["x".join(map(str, shape)) for shape in shapes]
     if flags["readout"]:
-        sizes.append(model.n_scores)
+        sizes.append(str(model.n_scores))
     levels = [len(np.unique(spec.levels)) for spec in specs]
     zeros = [1 - spec.n_nonzeros / spec.n_inputs for spec in specs]
     sources = {"seed": "drawn from the seed", "table": "constant tables"}
     lines = {
-        "sizes": "-".join(map(str, sizes)),
+        "sizes": "-".join(sizes),
         "input codes": f"{network.quantizer.n_bits} bits",
         "levels": ", ".join(map(str, levels)),
         "share of zeros": ", ".join(f"{share:.4g}" for share in zeros),

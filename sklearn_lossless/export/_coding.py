@@ -141,7 +141,10 @@ def unpack_integers(reader: Reader, shape: tuple[int, ...]) -> npt.NDArray[np.in
 
 
 def pack_readout(
-    coef: npt.NDArray[np.float64], step_size: npt.NDArray[np.float64], dtype: str
+    coef: npt.NDArray[np.float64],
+    step_size: npt.NDArray[np.float64],
+    dtype: str,
+    deflated: bool = False,
 ) -> bytes:
     """Return the coefficients of features, rounded to `dtype`.
 
@@ -154,6 +157,8 @@ def pack_readout(
     step_size : ndarray of shape (n_features,), dtype float64
         Of each feature, from code to code.
     dtype : {"float64", "float32", "float16", "int8", "int4"}
+    deflated : bool, default=False
+        Whether numbers of integer types are a byte each, in a zlib stream.
     """
     if dtype == "float64":
         return coef.astype("<f8").tobytes()
@@ -178,6 +183,11 @@ def pack_readout(
     scales, whole = zip(*(_whole_numbers(row, top) for row in weights), strict=True)
     _check_scaled(np.array(scales), dtype, largest)
     numbers = np.concatenate(whole)
+    if deflated:
+        # Numbers do not repeat each other: Huffman codes alone are shortest.
+        stream = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
+        in_bytes = stream.compress(numbers.tobytes()) + stream.flush()
+        return np.array(scales, dtype="<f4").tobytes() + in_bytes
     if dtype == "int4":
         numbers = np.append(numbers, np.zeros(len(numbers) % 2, np.int8)) & 15
         numbers = numbers[::2] | numbers[1::2] << 4
@@ -217,7 +227,11 @@ def _whole_numbers(
 
 
 def unpack_readout(
-    reader: Reader, step_size: npt.NDArray[np.float64], n_targets: int, dtype: str
+    reader: Reader,
+    step_size: npt.NDArray[np.float64],
+    n_targets: int,
+    dtype: str,
+    deflated: bool = False,
 ) -> npt.NDArray[np.float64]:
     """Take coefficients of shape (n_targets, n_features) that `pack_readout` wrote."""
     shape = (n_targets, len(step_size))
@@ -228,7 +242,12 @@ def unpack_readout(
     scales = reader.array("f4", n_targets).astype(np.float64)[:, np.newaxis]
     if dtype == "float16":
         return reader.array("f2", count).reshape(shape) * scales
-    if dtype == "int4":
+    if deflated:
+        reader.spend_integers(count)
+        numbers = np.frombuffer(reader.inflated(len(reader), count), np.int8)
+        if len(numbers) != count:
+            raise reader.fail(f"{len(numbers)} weights, not {count}")
+    elif dtype == "int4":
         pairs = reader.array("u1", -(-count // 2))
         numbers = np.column_stack([pairs & 15, pairs >> 4]).ravel()[:count]
         numbers = (numbers ^ 8).astype(np.int8) - np.int8(8)

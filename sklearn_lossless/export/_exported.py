@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._columns import Columns
-from ..network import CompressedNetwork
+from ..network import CompressedNetwork, Convolution, Pooling
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
 from ._kinds import Kind, kind_of
@@ -113,7 +113,7 @@ def exported_model(est: Any) -> ExportedModel:
     network = est.network_
     names = getattr(est, "feature_names_in_", None)
     table = {"columns": est._columns, "names": names}
-    if kind is Kind.COMPRESSOR:
+    if kind.role is Kind.COMPRESSOR:
         return ExportedModel(kind, network, **table)
     linear = est._readout
     if linear is None:
@@ -122,7 +122,7 @@ def exported_model(est: Any) -> ExportedModel:
             f"{est.readout_!r}."
         )
     readout = linear.on_codes(*network.code_line, network.largest_code)
-    classes = est.classes_ if kind is Kind.CLASSIFIER else None
+    classes = est.classes_ if kind.role is Kind.CLASSIFIER else None
     return ExportedModel(
         kind, network, readout, linear.single, classes, linear.temperature, **table
     )
@@ -230,19 +230,25 @@ def largest_totals(
 def fingerprint(model: ExportedModel) -> str:
     """Return the SHA-256 of everything that a prediction depends on.
 
-    Weights, thresholds and levels of all layers, the quantiser and the readout,
-    little-endian, one after the other.
+    Weights, thresholds and levels of all layers, the inputs of windows, the quantiser
+    and the readout, little-endian, one after the other.
     """
     network, quantizer = model.network, model.network.quantizer
     digest = hashlib.sha256()
     parts: list[tuple[Any, str]] = [*quantizer.key()]
     for number, layer in enumerate(network.layers):
+        if isinstance(layer, Convolution):
+            parts.append((layer.patches, "<i8"))
+        if isinstance(layer, Pooling):
+            kind = [layer.kind == "max", layer.shift, layer.shape_in[2]]
+            parts += [(layer.windows, "<i8"), (kind, "<i8")]
+            continue
         weights = network.weights(number)
         parts += [
             (weights.indices, "<i4"),
             (weights.n_plus, "<i4"),
-            (integer_thresholds(layer, weights), "<i8"),
-            (layer.levels, "u1"),
+            (integer_thresholds(layer.neurons, weights), "<i8"),
+            (layer.neurons.levels, "u1"),
         ]
     if model.readout is not None:
         parts += [

@@ -17,11 +17,24 @@ class Kind(IntEnum):
     COMPRESSOR = 0
     CLASSIFIER = 1
     REGRESSOR = 2
+    CONV_COMPRESSOR = 3
+    CNN_CLASSIFIER = 4
+    CNN_REGRESSOR = 5
+
+    @property
+    def role(self) -> Kind:
+        """What the estimator does: one of the first three."""
+        return Kind(self % 3)
 
     @property
     def estimator(self) -> Any:
         """The estimator's class."""
         return _CLASSES[self]
+
+    @property
+    def compressor(self) -> Any:
+        """The class of the estimator's hidden layers."""
+        return _CLASSES[Kind(self - self.role)]
 
 
 _CLASSES: dict[Kind, type[Any]] = {}
@@ -39,8 +52,9 @@ def exported_as(kind: Kind) -> Callable[[_Class], _Class]:
 
 def kind_of(estimator: Any) -> Kind | None:
     """Return the kind of an estimator, or of one derived from it; None if foreign."""
-    kinds = (kind for kind, cls in _CLASSES.items() if isinstance(estimator, cls))
-    return next(kinds, None)
+    kinds = {cls: kind for kind, cls in _CLASSES.items()}
+    found = (kinds[cls] for cls in type(estimator).__mro__ if cls in kinds)
+    return next(found, None)
 
 
 def kind_in_file(estimator: Any) -> Kind:

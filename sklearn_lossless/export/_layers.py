@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..network import Dense
+from ..network import Convolution, Dense, Pooling
+from ..network.convolution import Layer
 from ._coding import Reader, pack_integers, unpack_integers
 from ._weights import (
     pack_in_contexts,
@@ -26,6 +27,8 @@ __all__ = ["check_range", "decode_layer", "encode_layer"]
 # Bounds of version 1, so that a forged size costs nothing.
 _MAX_WIDTH = 2**20
 _MAX_LEVEL = 15
+_MAX_SIDE = 2**12
+_MAX_OUTPUTS = 2**24
 
 # Flags of a layer; bits 3 and 4 are its kind.
 _THRESHOLDS_PER_NEURON = 1
@@ -33,6 +36,7 @@ _CENTRE_PER_INPUT = 2
 _STORED_WEIGHTS = 4
 _THRESHOLDS_IN_LINES = 32
 _WEIGHTS_IN_CONTEXTS = 64
+_BALANCED = 128
 _KIND_SHIFT, _KIND_MASK = 3, 3
 
 #: Flags that come with others only.
@@ -42,12 +46,12 @@ _NEEDS = {
 }
 
 
-def encode_layer(layer: Dense) -> bytes:
+def encode_layer(layer: Layer) -> bytes:
     """Return the bytes of a layer.
 
     Parameters
     ----------
-    layer : Dense
+    layer : Dense, Convolution or Pooling
 
     Returns
     -------
@@ -61,7 +65,9 @@ def encode_layer(layer: Dense) -> bytes:
     raise ValueError(f"A file holds no layer of type {type(layer).__name__}.")
 
 
-def decode_layer(reader: Reader, number: int, shape_in: tuple[int, ...]) -> Dense:
+def decode_layer(
+    reader: Reader, number: int, shape_in: tuple[int, ...], largest_in: int
+) -> Layer:
     """Take a layer that `encode_layer` wrote, safe to run.
 
     Parameters
@@ -70,24 +76,54 @@ def decode_layer(reader: Reader, number: int, shape_in: tuple[int, ...]) -> Dens
     number : int
         Number of the layer, from 0, for messages.
     shape_in : tuple of int
-        Shape of the codes that it sees.
+        Shape of the codes that it sees; of the first layer their number.
+    largest_in : int
+        Largest of these codes.
 
     Returns
     -------
-    Dense
+    Dense, Convolution or Pooling
     """
     (flags,) = reader.numbers("B")
     kind = _KINDS.get(flags >> _KIND_SHIFT & _KIND_MASK)
     if (
         kind is None
-        or flags > 127
+        or flags & kind.unknown
+        or (flags & _BALANCED and flags & _STORED_WEIGHTS)
         or any(
             flags & special and not flags & general
             for special, general in _NEEDS.items()
         )
     ):
         raise reader.fail(f"layer {number} has unknown flags {flags}")
-    return kind.decode(reader, number, shape_in, flags)
+    if len(shape_in) == 1 and number and kind.layer is not Dense:
+        raise reader.fail(f"layer {number} sees no picture")
+    return kind.decode(_Before(reader, number, shape_in, largest_in), flags)
+
+
+class _Before(NamedTuple):
+    """What a layer comes after."""
+
+    reader: Reader
+    number: int
+    shape_in: tuple[int, ...]
+    largest_in: int
+
+    def picture(self) -> tuple[int, int, int]:
+        """Take height and width of the picture that the layer sees."""
+        height, width = self.reader.numbers("HH")
+        n_inputs = math.prod(self.shape_in)
+        n_places = height * width
+        shape = (height, width, n_inputs // max(1, n_places))
+        if not (
+            1 <= min(height, width) <= max(height, width) <= _MAX_SIDE
+            and math.prod(shape) == n_inputs
+            and (len(self.shape_in) == 1 or shape == self.shape_in)
+        ):
+            raise self.reader.fail(
+                f"layer {self.number} sees {self.shape_in} as {height} x {width}"
+            )
+        return shape
 
 
 def check_range(
@@ -106,6 +142,7 @@ def check_range(
 def _encode_dense(layer: Dense) -> tuple[int, bytes]:
     flags = _THRESHOLDS_PER_NEURON * (layer.thresholds.ndim == 2)
     flags |= _CENTRE_PER_INPUT * (len(layer.centre) > 1)
+    flags |= _BALANCED * (layer.balanced and layer.weights is None)
     thresholds = pack_integers(layer.thresholds)
     lines = pack_lines(layer.thresholds) if layer.thresholds.ndim == 2 else None
     if lines is not None and len(lines) < len(thresholds):
@@ -129,10 +166,9 @@ def _encode_dense(layer: Dense) -> tuple[int, bytes]:
     return flags, b"".join(parts)
 
 
-def _decode_dense(
-    reader: Reader, number: int, shape_in: tuple[int, ...], flags: int
-) -> Dense:
-    n_inputs = math.prod(shape_in)
+def _decode_dense(before: _Before, flags: int) -> Dense:
+    reader, number = before.reader, before.number
+    n_inputs = math.prod(before.shape_in)
     n_outputs, n_nonzeros, bias_scale, n_levels = reader.numbers("IIqB")
     if not 1 <= n_outputs <= _MAX_WIDTH:
         raise reader.fail(f"layer {number} has {n_outputs} neurons, over {_MAX_WIDTH}")
@@ -172,7 +208,70 @@ def _decode_dense(
         centre=centre,
         bias_scale=bias_scale,
         weights=weights,
+        balanced=bool(flags & _BALANCED),
     )
+
+
+def _encode_convolution(layer: Convolution) -> tuple[int, bytes]:
+    flags, filters = _encode_dense(layer.filters)
+    numbers = *layer.shape_in[:2], *layer.size, layer.stride
+    return flags, struct.pack(
+        "<HHHHHB", *numbers, _PADDINGS.index(layer.padding)
+    ) + filters
+
+
+def _decode_convolution(before: _Before, flags: int) -> Convolution:
+    reader, number = before.reader, before.number
+    shape = before.picture()
+    *size, stride, padding = reader.numbers("HHHB")
+    inside = all(
+        1 <= length <= (_MAX_SIDE if padding else whole)
+        for length, whole in zip(size, shape, strict=False)
+    )
+    if not inside or not 1 <= stride <= _MAX_SIDE or padding >= len(_PADDINGS):
+        raise reader.fail(f"layer {number} has windows of {size}, {stride}, {padding}")
+    n_taps = math.prod(size) * shape[2]
+    if n_taps > _MAX_WIDTH:
+        raise reader.fail(f"layer {number} has {n_taps} weights a filter")
+    filters = _decode_dense(before._replace(shape_in=(n_taps,)), flags)
+    layer = Convolution(filters, shape, (size[0], size[1]), stride, _PADDINGS[padding])
+    if layer.n_outputs > _MAX_OUTPUTS:
+        raise reader.fail(f"layer {number} has {layer.n_outputs} outputs")
+    return layer
+
+
+def _encode_pooling(layer: Pooling) -> tuple[int, bytes]:
+    starts = layer.row_starts, layer.column_starts
+    numbers = *layer.shape_in[:2], *layer.size, *map(len, starts)
+    head = struct.pack("<HHHHHHB", *numbers, _POOLINGS.index(layer.kind))
+    return 0, head + np.concatenate(starts).astype("<u2").tobytes()
+
+
+def _decode_pooling(before: _Before, flags: int) -> Pooling:
+    reader, number = before.reader, before.number
+    shape = before.picture()
+    height, width, n_rows, n_columns, kind = reader.numbers("HHHHB")
+    if kind >= len(_POOLINGS) or not n_rows * n_columns * height * width:
+        raise reader.fail(
+            f"layer {number} is an unknown pooling {kind}, or an empty one"
+        )
+    starts = [reader.array("u2", n).tolist() for n in (n_rows, n_columns)]
+    if max(starts[0]) + height > shape[0] or max(starts[1]) + width > shape[1]:
+        raise reader.fail(f"layer {number} has windows outside of the picture")
+    if n_rows * n_columns * max(shape[2], height * width) > _MAX_OUTPUTS:
+        raise reader.fail(f"layer {number} has {n_rows} x {n_columns} windows")
+    return Pooling(
+        shape,
+        (height, width),
+        tuple(starts[0]),
+        tuple(starts[1]),
+        before.largest_in,
+        _POOLINGS[kind],
+    )
+
+
+_PADDINGS = ("valid", "same")
+_POOLINGS = ("sum", "max")
 
 
 class _LayerKind(NamedTuple):
@@ -181,9 +280,20 @@ class _LayerKind(NamedTuple):
     layer: type[Any]
     #: From a layer to its flags and its bytes.
     encode: Callable[[Any], tuple[int, bytes]]
-    #: From reader, number of the layer, shape of its inputs and flags to a layer.
-    decode: Callable[[Reader, int, tuple[int, ...], int], Any]
+    #: From what is before the layer, and its flags, to the layer.
+    decode: Callable[[_Before, int], Any]
+    #: Flags that such a layer never has.
+    unknown: int = 0
 
 
 #: Kinds of layers by their number, bits 3 and 4 of the flags.
-_KINDS = {0: _LayerKind(Dense, _encode_dense, _decode_dense)}
+_KINDS = {
+    0: _LayerKind(Dense, _encode_dense, _decode_dense),
+    1: _LayerKind(Convolution, _encode_convolution, _decode_convolution),
+    2: _LayerKind(
+        Pooling,
+        _encode_pooling,
+        _decode_pooling,
+        unknown=255 ^ _KIND_MASK << _KIND_SHIFT,
+    ),
+}

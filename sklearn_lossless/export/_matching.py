@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..network import CompressedNetwork
-from ..network.layers import line_of_codes
+from ..network.convolution import lines_of
 from ..theory import GaussianMoments, NetworkMatch, StepActivation
 from ..theory.matching import LayerMatch, MomentEquation
 from ._coding import Reader
@@ -47,7 +47,10 @@ def encode_matching(matching: NetworkMatch) -> bytes:
 def decode_matching(reader: Reader, network: CompressedNetwork) -> NetworkMatch:
     """Return the matching of section MTCH, for the layers of `network`."""
     layers = []
-    for number, layer in enumerate(network.layers, start=1):
+    neurons = [layer.neurons for layer in network.layers]
+    for number, layer in enumerate(neurons, start=1):
+        if layer is None:  # a pooling has no step
+            continue
         name = bytes(reader.take(*reader.numbers("B"))).decode(errors="ignore")
         levels = reader.array("u1", *reader.numbers("B"))
         if not np.array_equal(levels, layer.levels):
@@ -97,10 +100,11 @@ def decode_matching(reader: Reader, network: CompressedNetwork) -> NetworkMatch:
 
 def with_lines(network: CompressedNetwork, matching: NetworkMatch) -> CompressedNetwork:
     """Return the network with offset and step size of each layer's codes."""
-    layers = []
-    for layer, match in zip(network.layers, matching.layers, strict=True):
-        offset, step_size = line_of_codes(
-            match.step, match.achieved.mean, layer.n_outputs
-        )
-        layers.append(replace(layer, offset=offset, step_size=step_size))
+    lines = lines_of(
+        network.layers, [(each.step, each.achieved.mean) for each in matching.layers]
+    )
+    layers = [
+        layer.with_line(*line)
+        for layer, line in zip(network.layers, lines, strict=True)
+    ]
     return replace(network, layers=tuple(layers))

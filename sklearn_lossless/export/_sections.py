@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._columns import Columns
-from ..network import CompressedNetwork, Dense, Quantizer, ThresholdQuantizer
+from ..network import CompressedNetwork, Quantizer, ThresholdQuantizer
+from ..network.convolution import Layer
 from ..network.layers import FIXED_POINT
 from ..network.memory import prediction_bytes
 from ..network.quantizer import AnyQuantizer
@@ -29,15 +30,11 @@ from ._coding import (
 from ._kinds import Kind
 from ._layers import check_range, decode_layer, encode_layer
 from ._matching import decode_matching, encode_matching, with_lines
+from ._meta import decode_meta, encode_meta
 from ._table import encode_table, with_table
 from ._values import (
     MAX_NAME_BYTES,
-    classes_from_plain,
-    from_json,
-    from_plain,
     names_from_json,
-    plain,
-    plain_classes,
     to_json,
 )
 
@@ -59,6 +56,10 @@ _READOUT_LAYERS = ("last", "all")
 
 #: Sections that this version knows; unknown ones in small letters are skipped.
 _SECTIONS = (b"META", b"NETW", b"TABL", b"MTCH", b"READ", b"name", b"mean")
+
+#: Types of readouts whose numbers may be deflated; what is then added to the type.
+_INTEGERS = ("int8", "int4")
+_DEFLATED = 16
 
 # Bounds of version 1, so that a forged size costs nothing.
 _MAX_FEATURES = 2**20
@@ -117,7 +118,9 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
     bytes
     """
     sections = {
-        b"META": _encode_meta(content),
+        b"META": encode_meta(
+            content.params, content.scale, content.readout, content.classes
+        ),
         b"NETW": encode_network(content.network),
         b"MTCH": encode_matching(content.matching),
     }
@@ -166,7 +169,7 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     matching = decode_matching(Reader(sections[b"MTCH"], "section MTCH"), network)
     network = with_lines(network, matching)
     meta = Reader(sections[b"META"], "section META")
-    params, fitted, classes = _decode_meta(meta)
+    params, fitted, classes = decode_meta(meta)
     if "scale_" not in fitted:
         raise meta.fail("no scale_")
     scale = fitted["scale_"]
@@ -181,12 +184,12 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     if b"mean" in sections:
         mean = Reader(sections[b"mean"], "section mean")
         content = replace(content, mean=_decode_mean(mean, network.quantizer))
-    if kind is Kind.COMPRESSOR:
+    if kind.role is Kind.COMPRESSOR:
         return content
 
     reader = Reader(sections.get(b"READ", b""), "section READ")
     readout = _decode_readout(reader, network, fitted)
-    is_classifier = kind is Kind.CLASSIFIER
+    is_classifier = kind.role is Kind.CLASSIFIER
     if is_classifier != (classes is not None) or is_classifier != (
         "temperature_" in fitted
     ):
@@ -268,10 +271,12 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
         raise reader.fail(f"{n_layers} layers, not 1 to {_MAX_LAYERS}, choice {which}")
     shift = unpack_integers(reader, (n_features,))
     check_range(reader, "shift", shift, 2**60)
-    layers: list[Dense] = []
+    layers: list[Layer] = []
+    shape: tuple[int, ...] = (n_features,)
+    largest = 2**n_bits - 1
     for number in range(n_layers):
-        shape_in = layers[-1].shape_out if layers else (n_features,)
-        layers.append(decode_layer(reader, number, shape_in))
+        layers.append(decode_layer(reader, number, shape, largest))
+        shape, largest = layers[-1].shape_out, layers[-1].largest_code
     reader.finish()
     total = sum(layer.n_nonzero_weights for layer in layers)
     if total > _MAX_NONZEROS:
@@ -300,9 +305,12 @@ def encode_readout(content: FileContent, readout_dtype: str) -> bytes:
     readout = content.readout
     assert readout is not None
     number = list(READOUT_DTYPES).index(readout_dtype)
+    # Files of dense networks are as they have always been.
+    deflated = readout_dtype in _INTEGERS and not content.network.is_dense
+    number += _DEFLATED * deflated
     head = struct.pack("<BBI", number, readout.single, readout.n_targets)
     _, step_size = content.network.code_line
-    body = pack_readout(readout.coef, step_size, readout_dtype)
+    body = pack_readout(readout.coef, step_size, readout_dtype, deflated)
     return head + readout.intercept.astype("<f8").tobytes() + body
 
 
@@ -310,18 +318,20 @@ def _decode_readout(
     reader: Reader, network: CompressedNetwork, fitted: dict[str, float]
 ) -> LinearReadout:
     """Return the readout of section READ, with what META says of it."""
-    dtype, single, n_targets = reader.numbers("BBI")
-    if dtype >= len(READOUT_DTYPES) or single > 1:
-        raise reader.fail(f"a readout of unknown type {dtype}, {single}")
+    kind, single, n_targets = reader.numbers("BBI")
+    deflated, dtype = divmod(kind, _DEFLATED)
+    known = dtype < len(READOUT_DTYPES) and single <= 1 and deflated <= 1
+    if not known or (deflated and list(READOUT_DTYPES)[dtype] not in _INTEGERS):
+        raise reader.fail(f"a readout of unknown type {kind}, {single}")
     if n_targets < 1 or (single and n_targets > 1):
         raise reader.fail(f"a readout of {n_targets} targets")
     intercept = reader.array("f8", n_targets)
     name = list(READOUT_DTYPES)[dtype]
     n_weights = n_targets * network.n_features_out
-    if len(reader) * 8 < n_weights * READOUT_DTYPES[name]:
+    if not deflated and len(reader) * 8 < n_weights * READOUT_DTYPES[name]:
         raise reader.fail(f"{n_weights} weights of {name} in {len(reader)} bytes")
     _, step_size = network.code_line
-    coef = unpack_readout(reader, step_size, n_targets, name)
+    coef = unpack_readout(reader, step_size, n_targets, name, bool(deflated))
     reader.finish()
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise reader.fail("a coefficient is not finite")
@@ -355,45 +365,3 @@ def _decode_mean(reader: Reader, quantizer: AnyQuantizer) -> npt.NDArray[np.int6
     largest = FIXED_POINT * (2**quantizer.n_bits - 1)
     check_range(reader, "mean code", mean, largest, 0)
     return mean
-
-
-def _encode_meta(content: FileContent) -> bytes:
-    """Return section META."""
-    fitted = {"scale_": content.scale}
-    if content.readout is not None:
-        numbers = {
-            "alpha_": content.readout.alpha,
-            "temperature_": content.readout.temperature,
-        }
-        fitted |= {name: float(x) for name, x in numbers.items() if x is not None}
-    meta: dict[str, Any] = {
-        "params": {name: plain(value) for name, value in content.params.items()},
-        "fitted": fitted,
-    }
-    if content.classes is not None:
-        meta["classes"] = plain_classes(content.classes)
-    return to_json(meta)
-
-
-def _decode_meta(
-    reader: Reader,
-) -> tuple[dict[str, Any], dict[str, float], npt.NDArray[Any] | None]:
-    """Return parameters, fitted numbers and classes of section META."""
-    meta = from_json(reader, bytes(reader.take(len(reader))))
-    if not isinstance(meta, dict):
-        raise reader.fail("not an object")
-    params, fitted = meta.get("params"), meta.get("fitted")
-    if not isinstance(params, dict) or not isinstance(fitted, dict):
-        raise reader.fail("params or fitted is missing")
-    for name, value in fitted.items():
-        if name not in ("scale_", "alpha_", "temperature_") or not (
-            isinstance(value, float)
-            and math.isfinite(value)
-            and (value > 0 if name == "scale_" else value >= 0)
-        ):
-            raise reader.fail(f"fitted number {name!r} is {value!r}")
-    classes = None
-    if "classes" in meta:
-        classes = classes_from_plain(reader, meta["classes"])
-    restored = {name: from_plain(reader, value) for name, value in params.items()}
-    return restored, fitted, classes

@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._not_restored import NotRestored
+from ..layers import Conv2D, Dense, Pool2D
+from ..layers import from_plain as layer_from_plain
+from ..layers import to_plain as layer_to_plain
 from ._coding import Reader
 
 __all__ = [
@@ -97,6 +100,8 @@ def plain(value: Any) -> Any:
         return {"dict": [[plain(key), plain(value[key])] for key in value]}
     if isinstance(value, NotRestored):
         return {"lost": value.what}
+    if isinstance(value, (Conv2D, Dense, Pool2D)):
+        return {"layer": plain(layer_to_plain(value))}
     kind = type(value).__name__
     name = getattr(value, "__name__", "")
     return {"lost": f"the {kind} {name}".rstrip()}
@@ -128,6 +133,11 @@ def from_plain(reader: Reader, value: Any, depth: int = 0) -> Any:
         pairs = [[from_plain(reader, each, depth) for each in pair] for pair in inner]
         if all(isinstance(key, (bool, int, float, str)) for key, _ in pairs):
             return dict(pairs)
+    if key == "layer":
+        try:
+            return layer_from_plain(*from_plain(reader, inner, depth))
+        except (TypeError, ValueError) as error:
+            raise reader.fail(f"a layer: {error}") from None
     raise reader.fail(f"a value of unknown kind {key!r}")
 
 

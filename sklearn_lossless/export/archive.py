@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
+from ..network import Dense
+from ..network.convolution import centre_of_inputs
 from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
@@ -222,7 +224,7 @@ def content_of(estimator: Any) -> FileContent:
         mean=_mean_codes(estimator),
         columns=estimator._columns,
     )
-    if kind is Kind.COMPRESSOR:
+    if kind.role is Kind.COMPRESSOR:
         return content
     # Parameters may have been set after the fit: what counts is what was fitted.
     readout = estimator._readout
@@ -233,7 +235,7 @@ def content_of(estimator: Any) -> FileContent:
         )
     if not isinstance(params.get("readout"), str | None):
         params["readout"] = "ridge" if estimator._own_readout is None else "logistic"
-    classes = estimator.classes_ if kind is Kind.CLASSIFIER else None
+    classes = estimator.classes_ if kind.role is Kind.CLASSIFIER else None
     return replace(content, readout=readout, classes=classes)
 
 
@@ -251,6 +253,8 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     network = estimator.network_
     first, quantizer = network.layers[0], network.quantizer
     is_trained = estimator.hidden_weights == "trained"
+    if not isinstance(first, Dense):  # its filters are centred at them
+        return None
     if first.weights is None or is_trained or np.isnan(estimator.mean_).any():
         return None
     codes = np.clip(quantizer.encode(estimator.mean_), 0, 2**quantizer.n_bits - 1)
@@ -260,7 +264,7 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
 
 def _estimator_of(content: FileContent) -> Any:
     """Make the estimator that a file describes."""
-    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    cls, compressor_class = content.kind.estimator, content.kind.compressor
     params, network = content.params, content.network
     unknown = sorted(set(params) - set(cls._get_param_names()))
     if unknown:
@@ -279,12 +283,14 @@ def _estimator_of(content: FileContent) -> Any:
         if content.classes is not None:
             estimator.classes_ = content.classes
     first = network.layers[0]
-    mean = first.centre if content.mean is None else content.mean
+    centre = centre_of_inputs(first)
+    mean = centre if content.mean is None else content.mean
     codes = np.broadcast_to(mean / FIXED_POINT, network.quantizer.n_codes)
     means = network.quantizer.decode(codes)
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
-    if content.mean is None and first.weights is not None:
+    is_stored = isinstance(first, Dense) and first.weights is not None
+    if content.mean is None and is_stored:
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
@@ -293,7 +299,8 @@ def _estimator_of(content: FileContent) -> Any:
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
         each._columns = content.columns
-        if not network.has_stored_weights or params.get("hidden_weights") == "fitted":
+        how = params.get("hidden_weights", "fitted")  # pictures have no other
+        if not network.has_stored_weights or how == "fitted":
             each._course = None  # there was no training; else it is not known
         if content.feature_names is not None:
             each.feature_names_in_ = content.feature_names
@@ -307,7 +314,7 @@ _MAY_BE_LOST = ("activation", "class_weight", "estimator", "random_state")
 
 def _check_parameters(content: FileContent) -> None:
     """Raise ValueError if a parameter of a file is one that `fit` would refuse."""
-    cls, compressor_class = content.kind.estimator, Kind.COMPRESSOR.estimator
+    cls, compressor_class = content.kind.estimator, content.kind.compressor
     params = content.params
     lost = {name for name in params if isinstance(params[name], NotRestored)}
     wrong = lost.difference(_MAY_BE_LOST)
@@ -338,7 +345,7 @@ def _check_parameters(content: FileContent) -> None:
             "relu" if isinstance(each, NotRestored) else each for each in activation
         ]
     try:
-        compressor_class(**hidden)._check_architecture()
+        compressor_class(**hidden)._read_hidden()
         if content.classes is not None:
             weights = np.ones(len(content.classes))
             class_costs(stored.get("class_weight"), content.classes, weights)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._version import __version__
-from ..network import Dense, Quantizer, ThresholdQuantizer
+from ..network import (
+    CompressedNetwork,
+    Convolution,
+    Dense,
+    Pooling,
+    Quantizer,
+    ThresholdQuantizer,
+)
 from ..network.layers import integer_thresholds
 from ..network.quantizer import SHIFT_UNIT
 from ..network.ternary import TernaryWeights
@@ -201,7 +209,7 @@ def _hidden(graph: _Graph, model: ExportedModel) -> str:
     outputs = []
     for number, layer in enumerate(network.layers):
         add = _LAYERS[type(layer)]
-        codes = add(graph, codes, layer, network.weights(number))
+        codes = add(graph, codes, layer, network, number)
         outputs.append(codes)
     if len(network.output_layers) > 1:
         codes = graph.add("Concat", *outputs, axis=1)
@@ -258,8 +266,52 @@ def _bits(graph: _Graph, quantizer: ThresholdQuantizer) -> str:
     return graph.add("Cast", codes, to=TensorProto.UINT8)
 
 
-def _dense(graph: _Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:
+def _dense(
+    graph: _Graph, codes: str, layer: Dense, network: CompressedNetwork, number: int
+) -> str:
     """Add a dense layer; return the name of its codes."""
+    return _neurons(graph, codes, layer, network.weights(number))
+
+
+def _convolution(
+    graph: _Graph,
+    codes: str,
+    layer: Convolution,
+    network: CompressedNetwork,
+    number: int,
+) -> str:
+    """Add a convolution: its filters, on the inputs of each window."""
+    if layer.padding == "same":  # one more code, always 0
+        first = graph.add("Gather", codes, np.array([0]), axis=1)
+        codes = graph.add("Concat", codes, graph.add("Sub", first, first), axis=1)
+    windows = graph.add("Gather", codes, layer.patches, axis=1)
+    codes = _neurons(graph, windows, layer.filters, network.weights(number))
+    return graph.add("Reshape", codes, np.array([-1, layer.n_outputs]))
+
+
+def _pooling(
+    graph: _Graph, codes: str, layer: Pooling, network: CompressedNetwork, number: int
+) -> str:
+    """Add a pooling: sums or largest codes of windows, channel by channel."""
+    from onnx import TensorProto
+
+    n_channels = layer.shape_in[2]
+    n_places = layer.n_inputs // n_channels
+    real = graph.add("Cast", codes, to=TensorProto.INT32)
+    places = graph.add("Reshape", real, np.array([-1, n_places, n_channels]))
+    windows = graph.add("Gather", places, layer.windows, axis=1)
+    if layer.kind == "max":
+        pooled = graph.add("ReduceMax", windows, axes=[2], keepdims=0)
+    else:
+        pooled = graph.add("ReduceSum", windows, np.array([2]), keepdims=0)
+        if layer.shift:
+            pooled = graph.add("Div", pooled, np.int32(2**layer.shift))
+    pooled = graph.add("Cast", pooled, to=TensorProto.UINT8)
+    return graph.add("Reshape", pooled, np.array([-1, layer.n_outputs]))
+
+
+def _neurons(graph: _Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:
+    """Add neurons that see the last axis of the codes."""
     from onnx import TensorProto
 
     # Products of codes with +-1 cannot saturate in pairs, as larger weights do in
@@ -282,7 +334,11 @@ def _dense(graph: _Graph, codes: str, layer: Dense, weights: TernaryWeights) -> 
 
 
 #: What adds a layer of each kind.
-_LAYERS = {Dense: _dense}
+_LAYERS: dict[type[Any], Callable[..., str]] = {
+    Dense: _dense,
+    Convolution: _convolution,
+    Pooling: _pooling,
+}
 
 
 def _in_int32(thresholds: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

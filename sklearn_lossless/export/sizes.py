@@ -102,8 +102,9 @@ def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
     readout = getattr(estimator, "_readout", None)
     n_targets = 0 if readout is None else readout.n_targets
     sizes = network_sizes(network, n_targets, READOUT_DTYPES[readout_dtype])
-    widths = [network.n_features_in, *(spec.n_outputs for spec in network.layers)]
-    shape = "-".join(map(str, [*widths, n_targets] if n_targets else widths))
+    shapes = [network.layers[0].shape_in, *(each.shape_out for each in network.layers)]
+    widths = ["x".join(map(str, shape)) for shape in shapes]
+    shape = "-".join([*widths, str(n_targets)] if n_targets else widths)
     return SizeReport({**sizes, "file": len(file)}, shape, readout_dtype)
 
 

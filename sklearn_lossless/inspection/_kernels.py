@@ -71,6 +71,10 @@ class KernelDistance:
 
 def check_kernel_is_known(compressor: Any) -> None:
     """Raise ValueError if theory does not tell the kernel of the network."""
+    if not compressor.network_.is_dense:
+        raise ValueError(
+            "there are layers of pictures; theory tells the kernel of dense layers."
+        )
     if not compressor.network_.has_stored_weights:
         return
     origin = "not random ones"

@@ -72,7 +72,8 @@ def keep_report_rows(compressor: Any, data: Data) -> None:
     data : Data
         Rows of weight zero are left out.
     """
-    if compressor.network_.has_stored_weights:  # no kernel to compare them on
+    network = compressor.network_
+    if network.has_stored_weights or not network.is_dense:  # no kernel is known
         compressor._report_rows = (compressor.network_, None, {})
         return
     usable = rows_with_weight(data)

@@ -316,8 +316,10 @@ def _layers(
         kernel, _ = compare()
         return None if kernel is None else getattr(kernel, name)[index]
 
-    matching, layers = compressor.matching_, compressor.network_.layers
-    known = not compressor.network_.has_stored_weights
+    matching, network = compressor.matching_, compressor.network_
+    neurons = [layer.neurons for layer in network.layers]
+    layers = [each for each in neurons if each is not None]
+    known = network.is_dense and not network.has_stored_weights
     reference, compressed = matching.alphas if known else (None, None)
     for index, (match, layer) in enumerate(zip(matching.layers, layers, strict=True)):
         yield LayerReport(

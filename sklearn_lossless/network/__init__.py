@@ -1,6 +1,7 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
 from .build import build_network
+from .convolution import Convolution, Pooling
 from .from_weights import layer_from_weights, network_from_weights, ternarise
 from .layers import Dense, n_nonzeros
 from .network import CompressedNetwork, LazyCodes
@@ -21,8 +22,10 @@ __all__ = [
     "CodeStatistics",
     "Column",
     "CompressedNetwork",
+    "Convolution",
     "Dense",
     "LazyCodes",
+    "Pooling",
     "Quantizer",
     "TernaryWeights",
     "ThresholdQuantizer",

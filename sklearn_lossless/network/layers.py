@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ class Dense:
         The weights, where they are not drawn from the seed.
     offset, step_size : float, default=0.0, 1.0
         A code stands for the feature ``offset + step_size * code``.
+    balanced : bool, default=False
+        Whether neurons whose weights are drawn have as many +1 as -1.
     """
 
     n_inputs: int
@@ -69,6 +71,25 @@ class Dense:
     weights: TernaryWeights | None = None
     offset: float = 0.0
     step_size: float = 1.0
+    balanced: bool = False
+
+    @property
+    def neurons(self) -> Dense:
+        """The layer's neurons as a dense layer."""
+        return self
+
+    def with_line(self, offset: float, step_size: float) -> Dense:
+        """Return the layer with another value of code 0 and step size.
+
+        Parameters
+        ----------
+        offset, step_size : float
+
+        Returns
+        -------
+        Dense
+        """
+        return replace(self, offset=offset, step_size=step_size)
 
     @property
     def shape_in(self) -> tuple[int, ...]:

@@ -15,11 +15,12 @@ from joblib import effective_n_jobs
 
 from . import _engine
 from ._checks import check_features, check_shape
+from .convolution import Convolution, Layer, Pooling
 from .layers import Dense, integer_thresholds
 from .quantizer import AnyQuantizer
 from .ternary import TernaryWeights, ternary_weights
 
-__all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows"]
+__all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows", "kept_between"]
 
 #: Rows that a thread takes at once: a block of the engine, or so many codes.
 _CHUNK_ROWS = 512
@@ -38,8 +39,8 @@ class CompressedNetwork:
     ----------
     quantizer : Quantizer or ThresholdQuantizer
         From real inputs to the first codes.
-    layers : tuple of Dense
-        First to last.
+    layers : tuple of Dense, Convolution or Pooling
+        First to last; dense ones after those of pictures.
     seed : int
         64-bit seed of the weights.
     readout_layers : {"last", "all"}, default="last"
@@ -47,7 +48,7 @@ class CompressedNetwork:
     """
 
     quantizer: AnyQuantizer
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     seed: int
     readout_layers: str = "last"
 
@@ -62,14 +63,22 @@ class CompressedNetwork:
         return sum(math.prod(layer.shape_out) for layer in self.output_layers)
 
     @property
-    def output_layers(self) -> tuple[Dense, ...]:
+    def output_layers(self) -> tuple[Layer, ...]:
         """The layers whose codes are put out."""
         return self.layers if self.readout_layers == "all" else self.layers[-1:]
 
     @property
     def has_stored_weights(self) -> bool:
         """Whether a layer has weights of its own, not drawn from the seed."""
-        return any(layer.weights is not None for layer in self.layers)
+        return any(
+            layer.neurons is not None and layer.neurons.weights is not None
+            for layer in self.layers
+        )
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether all layers are dense."""
+        return all(isinstance(layer, Dense) for layer in self.layers)
 
     @property
     def n_weights(self) -> int:
@@ -219,21 +228,27 @@ class CompressedNetwork:
                 other.result()
 
     @cached_property
-    def _prepared(self) -> list[_engine.PreparedLayer]:
-        prepared = []
+    def _prepared(self) -> list[_engine.Prepared]:
+        prepared: list[_engine.Prepared] = []
         input_bits = self.quantizer.n_bits
         for number, layer in enumerate(self.layers):
-            weights = self.weights(number)
-            prepared.append(
-                _engine.prepare_layer(
+            if isinstance(layer, Pooling):
+                prepared.append(layer.prepared(input_bits))
+            else:
+                neurons = layer.neurons
+                weights = self.weights(number)
+                ready = _engine.prepare_layer(
                     weights.indices,
                     weights.n_plus,
-                    integer_thresholds(layer, weights),
-                    layer.levels,
-                    layer.n_inputs,
+                    integer_thresholds(neurons, weights),
+                    neurons.levels,
+                    neurons.n_inputs,
                     input_bits,
                 )
-            )
+                if isinstance(layer, Convolution):
+                    prepared.append(layer.prepared(ready))
+                else:
+                    prepared.append(ready)
             input_bits = layer.n_bits
         return prepared
 
@@ -243,18 +258,25 @@ class CompressedNetwork:
         Parameters
         ----------
         number : int
-            The layer, from 0.
+            The layer, from 0, counting layers of every kind.
 
         Returns
         -------
         TernaryWeights
             Indices, signs and biases of its neurons.
         """
-        layer = self.layers[number]
+        layer = self.layers[number].neurons
+        if layer is None:
+            raise ValueError(f"Layer {number} is a pooling, which has no weights.")
         if layer.weights is not None:
             return layer.weights
         return ternary_weights(
-            self.seed, number, layer.n_inputs, layer.n_outputs, layer.n_nonzeros
+            self.seed,
+            number,
+            layer.n_inputs,
+            layer.n_outputs,
+            layer.n_nonzeros,
+            layer.balanced,
         )
 
     def with_readout_layers(self, readout_layers: str) -> CompressedNetwork:
@@ -290,9 +312,27 @@ def chunk_rows(network: CompressedNetwork) -> int:
     -------
     int
     """
-    widths = [layer.n_outputs for layer in network.layers]
-    widest = max(network.quantizer.n_codes, network.n_features_out, *widths)
+    widest = max(
+        network.quantizer.n_codes,
+        network.n_features_out,
+        *(layer.n_outputs for layer in kept_between(network)),
+    )
     return max(1, min(_CHUNK_ROWS, _CHUNK_CODES // widest))
+
+
+def kept_between(network: CompressedNetwork) -> list[Layer]:
+    """Return the layers whose codes are there for a block of rows at once.
+
+    Those of a convolution are pooled a few filters at a time.
+    """
+    layers = network.layers
+    if network.readout_layers == "all":
+        return list(layers)
+    return [
+        layer
+        for layer, following in zip(layers, (*layers[1:], None), strict=True)
+        if not (isinstance(layer, Convolution) and isinstance(following, Pooling))
+    ]
 
 
 class LazyCodes:

@@ -59,15 +59,17 @@ def network_sizes(
     (400000, 20000, 21250, 8)
     """
     n_readout = network.n_features_out * n_targets
-    entropies = [_entropy_bits(layer) for layer in network.layers]
+    neurons = [layer.neurons for layer in network.layers]
+    layers = [each for each in neurons if each is not None]
+    entropies = [_entropy_bits(layer) for layer in layers]
     stored = [
         bits
-        for layer, bits in zip(network.layers, entropies, strict=True)
+        for layer, bits in zip(layers, entropies, strict=True)
         if layer.weights is not None
     ]
     csr_bits = sum(
         layer.n_nonzero_weights * (17 if layer.n_inputs <= 2**16 else 33)
-        for layer in network.layers
+        for layer in layers
     )
     return {
         "dense_float32": 4 * (network.n_weights + n_readout),

@@ -134,7 +134,12 @@ def splitmix64(key: npt.ArrayLike, counter: npt.ArrayLike) -> npt.NDArray[np.uin
 
 
 def ternary_weights(
-    seed: int, layer: int, n_inputs: int, n_outputs: int, n_nonzeros: int
+    seed: int,
+    layer: int,
+    n_inputs: int,
+    n_outputs: int,
+    n_nonzeros: int,
+    balanced: bool = False,
 ) -> TernaryWeights:
     """Draw the weights of one layer.
 
@@ -153,6 +158,9 @@ def ternary_weights(
         Shape of the layer.
     n_nonzeros : int
         Nonzero weights of each neuron, 1 to `n_inputs`.
+    balanced : bool, default=False
+        Whether there are as many +1 as -1: those of the smaller lower halves of their
+        words are +1. Of an odd number one more is +1 where the bias's word is odd.
 
     Returns
     -------
@@ -178,6 +186,9 @@ def ternary_weights(
     for start in range(0, n_outputs, n_at_once):
         rows = slice(start, start + n_at_once)
         words = splitmix64(keys[rows, np.newaxis], np.arange(n_nonzeros))
+        if balanced:
+            extra = splitmix64(keys[rows], n_nonzeros) & np.uint64(1)
+            words = _with_balanced_signs(words, extra)
         places = indices[rows]
         _engine.draw_places(words, n_inputs, places)
         places.sort(axis=1)
@@ -189,3 +200,14 @@ def ternary_weights(
     for shift in (0, 16, 32, 48):
         bias += ((word >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.int64)
     return TernaryWeights(indices, n_plus, bias)
+
+
+def _with_balanced_signs(
+    words: npt.NDArray[np.uint64], extra: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
+    """Return the words with the lowest bit, the sign, 0 for half of each row."""
+    n = words.shape[1]
+    ranks = np.argsort(np.argsort(words << np.uint64(32), kind="stable"), kind="stable")
+    n_plus = (n + extra.astype(np.int64)) // 2
+    is_minus = (ranks >= n_plus[:, np.newaxis]).astype(np.uint64)
+    return words & ~np.uint64(1) | is_minus

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Part, Report
+from ..data import Part, Report, row_blocks
 from ..data.base import join_rows, take_rows
 from ..network import CompressedNetwork
 from .classes import SignTargets
 
-__all__ = ["Samples", "samples_of"]
+__all__ = ["Samples", "feature_squares", "samples_of"]
 
 Array = npt.NDArray[Any]
 
@@ -92,3 +92,16 @@ def samples_of(part: Part, network: CompressedNetwork, targets: Targets) -> Samp
     """Return what a readout of `network` is trained on."""
     Y, labels, weight = targets(part)
     return Samples(part.codes(network), Y, labels, weight, part.report)
+
+
+def feature_squares(samples: Samples, offset: Array, step_size: Array) -> Array:
+    """Return the weighted sum of the features' squared norms, and of the weights."""
+    sums = np.zeros(2)
+    for rows in row_blocks(samples.codes):
+        features = offset + step_size * samples.codes[rows]
+        norms = np.square(features).sum(axis=1)
+        weight = np.ones(len(norms))
+        if samples.weight is not None:
+            weight = samples.weight[rows]
+        sums += weight @ norms, weight.sum()
+    return sums

@@ -8,6 +8,7 @@ from .activations import (
     get_activation,
     leaky_relu,
 )
+from .convolution import convolution_kernel
 from .dynamics import equivalent_dynamics, kernel_dynamics, readout_dynamics
 from .empirical import empirical_ck, empirical_ntk
 from .equivalents import (
@@ -53,6 +54,7 @@ __all__ = [
     "class_targets",
     "compare_spectra",
     "conjugate_kernel",
+    "convolution_kernel",
     "empirical_ck",
     "empirical_ntk",
     "equivalent_ck",

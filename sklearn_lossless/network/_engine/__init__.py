@@ -16,19 +16,39 @@ import numpy as np
 import numpy.typing as npt
 
 from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
-from .memory import LayerShape, forward_bytes
+from .memory import (
+    ConvolutionShape,
+    LayerShape,
+    convolution_bytes,
+    forward_bytes,
+)
+from .pictures import (
+    OnPlanes,
+    Prepared,
+    PreparedConvolution,
+    PreparedPooling,
+    run_pictures,
+)
 
 if numba.config.DISABLE_JIT:
     from .fallback import decode, draw_places, quantize, read_out, run, threshold_bits
+
+    convolve_on_planes: OnPlanes | None = None
 else:
     from .blocks import run
     from .drawing import draw_places
     from .ends import decode, quantize, read_out, threshold_bits
+    from .pooled import convolve_on_planes
 
 __all__ = [
+    "ConvolutionShape",
     "LayerShape",
+    "Prepared",
+    "PreparedConvolution",
     "PreparedLayer",
+    "PreparedPooling",
     "Scratch",
+    "convolution_bytes",
     "decode",
     "draw_places",
     "forward",
@@ -43,7 +63,7 @@ __all__ = [
 
 def forward(
     codes: npt.NDArray[np.uint8],
-    layers: Sequence[PreparedLayer],
+    layers: Sequence[Prepared],
     out: npt.NDArray[Any] | None = None,
     *,
     all_layers: bool = False,
@@ -55,8 +75,8 @@ def forward(
     ----------
     codes : ndarray of shape (n_samples, n_inputs), dtype uint8
         Each below ``2**input_bits`` of the first layer.
-    layers : sequence of PreparedLayer
-        The first one first.
+    layers : sequence of PreparedLayer, PreparedConvolution or PreparedPooling
+        The first one first; dense ones come last.
     out : ndarray of shape (n_samples, n_outputs), optional
         Where to put the result. Any type: the codes are converted block by block,
         while they are in cache. By default a new array of uint8.
@@ -92,5 +112,10 @@ def forward(
     if out is None:
         out = np.empty((len(codes), ends[-1]), dtype=np.uint8)
     outs = [out[:, start:stop] for start, stop in pairwise(ends)]
-    run(codes, layers, outs, scratch or Scratch())
+    scratch = scratch or Scratch()
+    dense = [layer for layer in layers if isinstance(layer, PreparedLayer)]
+    if len(dense) == len(layers):
+        run(codes, dense, outs, scratch)
+    else:
+        run_pictures(codes, layers, outs, scratch, run, convolve_on_planes)
     return out

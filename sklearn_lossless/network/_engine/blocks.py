@@ -13,7 +13,7 @@ from .counter import COUNTER_WORDS
 from .lanes import layer_on_lanes, layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
 from .memory import planes_pay
-from .packing import BLOCK, TILE, TILE_FEATURES, pack, spread, spread_pairs, unpack
+from .packing import BLOCK, TILE, pack, padded, spread, spread_pairs, unpack
 from .sample import SAMPLE_WORDS, layer_on_sample
 
 __all__ = ["run"]
@@ -23,6 +23,9 @@ _MAX_SINGLE = 8
 
 #: First layers of codes longer than this are faster on lanes than on planes.
 _MAX_PLANES = 4
+
+#: Dense layers are where they are.
+_ONE_POSITION = np.zeros(1, dtype=np.int64)
 
 #: Adding one vector of lanes takes about 1/4 of the time of one block on one plane.
 _LANES_PER_PLANE = 4
@@ -62,11 +65,6 @@ def _has_planes(layers: Sequence[PreparedLayer]) -> bool:
     return planes_pay(planes, sum(layer.tap_offsets.nbytes for layer in layers))
 
 
-def _padded(n_features: int) -> int:
-    """Round up to whole tiles, with room for the input that is always zero."""
-    return -(-(n_features + 1) // TILE_FEATURES) * TILE_FEATURES
-
-
 def _lane_type(layers: Sequence[PreparedLayer]) -> np.dtype[Any]:
     """Return the smallest type that holds all sums."""
     sum_bits = max(layer.sum_bits for layer in layers)
@@ -81,7 +79,7 @@ def _run_blocks(
 ) -> None:
     first, last = layers[0], layers[-1]
     n_bits = [layer.input_bits for layer in layers] + [last.output_bits]
-    n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
+    n_rows = [padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
     planes = [
         scratch.zeros(("planes", i), bits * rows * N_WORDS, np.uint64)
         for i, (bits, rows) in enumerate(zip(n_bits, n_rows, strict=True))
@@ -131,6 +129,7 @@ def _run_blocks(
                 counter,
                 n_bits[i + 1],
                 planes[i + 1],
+                _ONE_POSITION,
             )
         for i, out in enumerate(outs, start=1):
             if out.shape[1]:
@@ -149,7 +148,7 @@ def _run_lanes(
 ) -> None:
     first = layers[0]
     n_lanes = 8 * N_WORDS // lanes.itemsize
-    n_rows = [_padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
+    n_rows = [padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
     values = [
         scratch.zeros(("lanes", i), rows * n_lanes, lanes)
         for i, rows in enumerate(n_rows)

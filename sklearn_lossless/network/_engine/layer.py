@@ -54,6 +54,11 @@ class Scratch:
 
     def __init__(self) -> None:
         self._arrays: dict[Any, npt.NDArray[Any]] = {}
+        self._others: dict[Any, Scratch] = {}
+
+    def part(self, name: Any) -> Scratch:
+        """Return the scratch `name`, with arrays of its own."""
+        return self._others.setdefault(name, Scratch())
 
     def zeros(self, name: Any, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return the array `name`, which always has the same size and dtype."""

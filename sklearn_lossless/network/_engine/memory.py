@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from .layer import GROUP, N_WORDS
 from .packing import BLOCK
+from .pictures import CHUNK_BYTES, WINDOW_CODES
 
-__all__ = ["LayerShape", "forward_bytes"]
+__all__ = ["ConvolutionShape", "LayerShape", "convolution_bytes", "forward_bytes"]
 
 #: Bytes of a row of inputs.
 _ROW = 8 * N_WORDS
@@ -62,6 +63,49 @@ def forward_bytes(layers: Sequence[LayerShape], n_samples: int) -> int:
         blocks += (BLOCK + _ROW) * padded[0] + BLOCK * max(padded[1:])
         working += blocks
     return prepared + preparing + working
+
+
+class ConvolutionShape(NamedTuple):
+    """Numbers of a convolution, and of a pooling after it, that memory depends on."""
+
+    filters: LayerShape
+    n_padded: int
+    n_positions: int
+    n_windows: int
+    area: int
+
+
+def convolution_bytes(layer: ConvolutionShape) -> int:
+    """Bound the memory of a prepared convolution, and of a thread that runs it.
+
+    Parameters
+    ----------
+    layer : ConvolutionShape
+
+    Returns
+    -------
+    int
+        Bytes, the pooling after it included. Codes that go in and come out are not
+        counted.
+    """
+    filters = layer.filters
+    # Filters on planes: inputs with zeros behind, and what a few filters make of them.
+    n_rows = 2 * (layer.n_padded + BLOCK)
+    planes = _ROW * n_rows * filters.input_bits + BLOCK * n_rows
+    at_once = max(1, CHUNK_BYTES // (layer.n_positions * filters.output_bits * _ROW))
+    at_once = min(at_once, filters.n_outputs)
+    n_made = layer.n_positions * at_once + BLOCK
+    n_pooled = layer.n_windows * at_once + BLOCK
+    planes += _ROW * (filters.output_bits * n_made + 8 * n_pooled)
+    planes += BLOCK * max(n_made, n_pooled) + 32 * layer.area * n_pooled
+    n_taps = -(-filters.n_nonzeros // GROUP) * GROUP * filters.n_outputs
+    # All sizes twice: those of the last filters are others.
+    planes = 2 * planes + 16 * n_taps + 64 * layer.n_positions
+    # Windows as samples.
+    widest = max(filters.n_inputs, filters.n_outputs)
+    windows = 4 * max(WINDOW_CODES, layer.n_positions * widest) + layer.n_padded
+    dense = forward_bytes([filters], max(layer.n_positions, BLOCK))
+    return planes + windows + dense
 
 
 def plane_bytes(layer: LayerShape) -> int:

@@ -25,7 +25,16 @@ from .vector import (
     store,
 )
 
-__all__ = ["BLOCK", "TILE", "TILE_FEATURES", "pack", "spread", "spread_pairs", "unpack"]
+__all__ = [
+    "BLOCK",
+    "TILE",
+    "TILE_FEATURES",
+    "pack",
+    "padded",
+    "spread",
+    "spread_pairs",
+    "unpack",
+]
 
 #: Samples in a block: a row of a plane is one vector.
 BLOCK = 64 * N_WORDS
@@ -35,6 +44,12 @@ TILE_FEATURES = 8 * N_WORDS
 
 #: Words of the scratch array of `pack` and `unpack`.
 TILE = 8 * N_WORDS
+
+
+def padded(n_features: int) -> int:
+    """Round up to whole tiles, with room for the input that is always zero."""
+    return -(-(n_features + 1) // TILE_FEATURES) * TILE_FEATURES
+
 
 _LOWEST_BYTE = np.uint64(0xFF)
 _LOWEST_BITS = np.uint64(0x0101010101010101)
@@ -64,9 +79,10 @@ def pack(codes, n_bits, tile, planes):  # type: ignore[no-untyped-def]
     """Fill the `n_bits` planes of a block.
 
     `codes` is flat, `BLOCK` rows of a multiple of `TILE_FEATURES` features; the
-    planes have as many features.
+    planes have as many features, or more, which are left as they are.
     """
     n_features = codes.size // BLOCK
+    n_rows = planes.size // (n_bits * N_WORDS)
     ones = broadcast(_LOWEST_BITS)
     for bit in range(n_bits):
         for feature in range(0, n_features, TILE_FEATURES):
@@ -81,7 +97,7 @@ def pack(codes, n_bits, tile, planes):  # type: ignore[no-untyped-def]
                 _transpose_bytes(tile)
                 for i in range(8):
                     for lane in range(N_WORDS):
-                        row_number = bit * n_features + feature + 8 * lane + i
+                        row_number = bit * n_rows + feature + 8 * lane + i
                         planes[row_number * N_WORDS + word] = tile[i * N_WORDS + lane]
 
 

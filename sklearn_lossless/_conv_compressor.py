@@ -1,0 +1,256 @@
+"""NTKConvCompressor: random features of pictures, by convolution and pooling."""
+
+from __future__ import annotations
+
+from functools import partial
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ._compressor import NTKCompressor
+from ._hidden_layers import draw_seed
+from ._pictures import (
+    Plan,
+    as_rows,
+    draw_sample,
+    fit_shape,
+    on_channels,
+    read_plan,
+    tiled,
+    widest_measured,
+)
+from ._validation import Interval, warn_user
+from .data import Data
+from .export._kinds import Kind, exported_as
+from .inspection._measures import keep_report_rows
+from .layers import Conv2D, Pool2D
+from .network import code_sums
+from .network.build_convolution import build_convolution
+from .network.quantizer_choice import quantizer_and_range
+from .theory import NetworkMatch, match_activation
+from .training import Course, Goal
+
+__all__ = ["HIDDEN_LAYERS", "NTKConvCompressor"]
+
+#: Hidden layers where none are asked for.
+HIDDEN_LAYERS = (Conv2D(100, 6), Pool2D(grid=4))
+
+
+@exported_as(Kind.CONV_COMPRESSOR)
+class NTKConvCompressor(NTKCompressor):
+    """Features of pictures: sparse ternary filters, steps and pooling, all integers.
+
+    Filters have weights in {-1, 0, +1}, about a dozen of them not zero, and activations
+    that are steps with the moments of `activation`. They come from the seed, or in
+    closed form from patches of the training data. Sums of their codes over a grid of
+    windows are features for linear models.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels) of the pictures that the rows of
+        `X` are, channels last. None: square ones of one channel, or of three.
+    hidden_layers : list of Conv2D, Pool2D, Dense or int, \
+            default=(Conv2D(100, 6), Pool2D(grid=4))
+        First to last: see :class:`~sklearn_lossless.layers.Conv2D`,
+        :class:`~sklearn_lossless.layers.Pool2D` and
+        :class:`~sklearn_lossless.layers.Dense`. The first one is a Conv2D, Dense ones
+        come last; a number stands for a Dense of that many neurons.
+    activation : str, callable or list of them, default="relu"
+        Activation that the steps are matched to, for all layers or one per layer but
+        poolings.
+    eps : float, default=None
+        Share of zero weights, in [0, 1), of layers that have none of their own. None:
+        12 nonzero weights in a random filter, 24 in one from a patch; 0.9 in Dense.
+    n_levels : int or array-like of int, one per layer but poolings, default=8
+        Levels of the compressed activations, 2 to 16.
+    input_bits : int, default=8
+        Bits that each input feature is rounded to, 1 to 8.
+    readout_layers : {"last", "all"}, default="last"
+        Whether the features are those of the last layer, or of all layers side by
+        side, the first layer first.
+    random_state : int, RandomState instance or None, default=None
+        Draws the 64-bit seed of the weights.
+    n_jobs : int or None, default=None
+        Threads of the forward pass, as in joblib.
+    verbose : int, default=0
+        Whether to print the matched moments.
+
+    Attributes
+    ----------
+    network_ : CompressedNetwork
+        The integer network; ``network_.forward(X)`` gives codes.
+    matching_ : NetworkMatch
+        Target and achieved moments of each layer that has an activation.
+    report_ : CompressionReport
+        Moments and bytes.
+    image_shape_ : tuple of 3 int
+        Height, width and channels of the pictures.
+    mean_ : ndarray of shape (n_features,), dtype float64
+        Mean of the quantised inputs, the same at all places of a channel.
+    scale_ : float
+        Factor that makes the mean squared norm of the centred inputs 1.
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the input features, where `X` has string names.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the moments of an activation cannot be matched.
+    UserWarning
+        If `image_shape` is None and the number of features is not that of a square
+        picture, or windows are larger than the picture and are cut.
+
+    See Also
+    --------
+    CompressedCNNClassifier : The compressor with a trained readout.
+    NTKCompressor : Dense layers, for input that is no picture.
+
+    Notes
+    -----
+    All places of a channel are quantised alike, as filters meet all of them. Each layer
+    is matched for sums of deviation 1, in the mean over places and training pictures;
+    the deviation is measured, layer by layer, on up to 2048 pictures. Filters from
+    patches have thresholds in units of each filter's own deviation.
+
+    Pictures are more even than the theory's data: filters see few inputs, and some
+    patches are empty. So the kernel is kept less well than that of wide dense layers.
+
+    References
+    ----------
+    Coates, Ng, Lee, "An analysis of single-layer networks in unsupervised feature
+    learning", AISTATS 2011.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_lossless import Conv2D, NTKConvCompressor, Pool2D
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> layers = [Conv2D(30, 4), Pool2D(grid=2)]
+    >>> compressor = NTKConvCompressor((8, 8), layers, random_state=0).fit(X)
+    >>> compressor.transform(X).shape
+    (1797, 120)
+    """
+
+    #: Shared code asks for these: there is no other network, nothing is trained yet.
+    estimator: Any = None
+    hidden_weights: str | None = None
+    warm_start = False
+    input_encoding = "linear"
+    categorical_features = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": ["array-like", None],
+        "hidden_layers": [object],
+        "activation": NTKCompressor._parameter_constraints["activation"],
+        "eps": [Interval(Real, 0, 1, closed="left"), None],
+        **{
+            name: NTKCompressor._parameter_constraints[name]
+            for name in (
+                "n_levels",
+                "input_bits",
+                "readout_layers",
+                "random_state",
+                "n_jobs",
+                "verbose",
+            )
+        },
+    }
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...] | None = None,
+        hidden_layers: Any = HIDDEN_LAYERS,
+        activation: Any = "relu",
+        *,
+        eps: float | None = None,
+        n_levels: Any = 8,
+        input_bits: int = 8,
+        readout_layers: str = "last",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.image_shape = image_shape
+        self.hidden_layers = hidden_layers
+        self.activation = activation
+        self.eps: Any = eps
+        self.n_levels = n_levels
+        self.input_bits = input_bits
+        self.readout_layers = readout_layers
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _read_hidden(self) -> Any:
+        """Return what the parameters say of the hidden layers, or raise."""
+        return read_plan(self)
+
+    def _as_rows(self, X: Any) -> Any:
+        """Return pictures with axes of their own as rows."""
+        return as_rows(X, self.image_shape)
+
+    @property
+    def image_shape_(self) -> tuple[int, int, int]:
+        """Height, width and channels of the pictures."""
+        height, width, channels = self.network_.layers[0].shape_in
+        return height, width, channels
+
+    def _fit_data(
+        self,
+        data: Data,
+        architecture: Any,
+        goal: Goal | None = None,
+        earlier: Course | None = None,
+    ) -> Self:
+        """Fit without another look at the parameters."""
+        plan: Plan = architecture
+        n_features = data.n_features
+        name = type(self).__name__
+        shape, layers = fit_shape(plan, self.image_shape, n_features, name)
+        n_places, n_channels = shape[0] * shape[1], shape[2]
+        total = on_channels(data.total_inputs, n_places, n_channels)
+        of_channels, _ = quantizer_and_range(total, self.input_bits)
+        statistics = total(partial(code_sums, of_channels)).statistics()
+        quantizer = tiled(of_channels, n_places)
+        matching = _match(plan)
+        for message in matching.unmet():
+            warn_user(message, ConvergenceWarning)
+        if self._progress is not None:
+            self._progress(f"matched activations\n{matching}")
+        self.network_ = build_convolution(
+            quantizer,
+            shape,
+            statistics.mean,
+            layers,
+            [(match.step, match.achieved.mean) for match in matching.layers],
+            draw_sample(data, quantizer, widest_measured(shape, layers)),
+            eps=self.eps,
+            seed=draw_seed(self.random_state),
+            readout_layers=self.readout_layers,
+        )
+        self._course = None
+        self.matching_ = matching
+        self.mean_ = quantizer.decode(np.tile(statistics.mean, n_places))
+        norm = np.sqrt(max(n_places * statistics.total_variance, 1e-300))
+        self.scale_ = float(quantizer.inv_step / norm)
+        self.n_features_in_ = n_features
+        self._n_features_out = self.network_.n_features_out
+        keep_report_rows(self, data)
+        return self
+
+
+def _match(plan: Plan) -> NetworkMatch:
+    """Match the activations, each for inputs of deviation 1."""
+    matches, activations = [], zip(plan.activations, plan.n_levels, strict=True)
+    for number, layer in enumerate(plan.layers, start=1):
+        if not isinstance(layer, Pool2D):
+            activation, n_levels = next(activations)
+            matches.append(
+                match_activation(activation, n_levels=n_levels, layer=number)
+            )
+    return NetworkMatch(tuple(matches))

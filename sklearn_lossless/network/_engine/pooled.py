@@ -1,0 +1,202 @@
+"""Convolutions on bit planes, with the pooling after them, a few filters at a time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from .bitsliced import layer_on_planes
+from .counter import (
+    COUNTER_WORDS,
+    FIRST_BASE,
+    MEMORY_LEVEL,
+    ONES,
+    ZEROS,
+    add_carry,
+    add_eight,
+    add_sixteen,
+    double,
+    eight_rows,
+    final_sum,
+)
+from .layer import GROUP, N_WORDS, Scratch
+from .packing import BLOCK, TILE, pack, padded, unpack
+from .pictures import CHUNK_BYTES, PreparedConvolution, PreparedPooling
+from .vector import broadcast, kernel, load, load_row, majority, store
+
+__all__ = ["convolve_on_planes"]
+
+
+def convolve_on_planes(
+    codes: npt.NDArray[np.uint8],
+    layer: PreparedConvolution,
+    pooling: PreparedPooling | None,
+    out: npt.NDArray[np.uint8],
+    scratch: Scratch,
+) -> None:
+    """Fill `out` with the codes of a convolution, or of the pooling after it.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_inputs), dtype uint8
+        At most `BLOCK` samples.
+    layer : PreparedConvolution
+    pooling : PreparedPooling or None
+    out : ndarray of shape (n_samples, n_outputs), dtype uint8
+    scratch : Scratch
+        Always with the same layers.
+    """
+    neurons, n_positions = layer.neurons, math.prod(layer.grid)
+    n_samples, n_filters = len(codes), neurons.n_outputs
+    n_padded = math.prod(layer.shape_padded)
+    n_features = padded(n_padded)
+    # Behind the inputs are zeros, as far as a position moves the first of them.
+    n_rows = n_features + int(layer.positions[-1]) // N_WORDS + 1
+    in_bits, out_bits = neurons.input_bits, neurons.output_bits
+    planes = scratch.zeros("planes in", in_bits * n_rows * N_WORDS, np.uint64)
+    tile = scratch.zeros("tile", TILE, np.uint64)
+    counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
+    codes_in = scratch.zeros("codes in", BLOCK * n_features, np.uint8)
+    pictures = codes_in.reshape(BLOCK, n_features)[:n_samples, :n_padded]
+    pictures = pictures.reshape(n_samples, *layer.shape_padded)
+    pictures[layer.inside] = codes.reshape(-1, *layer.shape_in)
+    pack(codes_in, in_bits, tile, planes)
+    taps = layer.tap_offsets(n_features)
+    at_once = CHUNK_BYTES // (n_positions * out_bits * 8 * N_WORDS)
+    at_once = min(n_filters, max(1, at_once))
+    n_places = n_positions if pooling is None else pooling.n_windows
+    by_place = out.reshape(n_samples, n_places, n_filters)
+    for first in range(0, n_filters, at_once):
+        filters = slice(first, min(first + at_once, n_filters))
+        n_some = filters.stop - first
+        n_some_rows = padded(n_positions * n_some)
+        some = scratch.zeros(
+            ("planes", n_some), out_bits * n_some_rows * N_WORDS, np.uint64
+        )
+        layer_on_planes(
+            planes,
+            in_bits,
+            taps[filters],
+            neurons.n_minus[filters],
+            neurons.thresholds[filters],
+            neurons.level_changes,
+            neurons.first_level,
+            neurons.sum_bits,
+            counter,
+            out_bits,
+            some,
+            layer.positions,
+        )
+        n_bits = out_bits
+        if pooling is not None:
+            some = _pool(some, n_some, n_positions, pooling, counter, scratch)
+            n_bits = pooling.output_bits
+        n_out_rows = padded(n_places * n_some)
+        codes_out = scratch.zeros(("codes", n_some), BLOCK * n_out_rows, np.uint8)
+        unpack(some, n_bits, tile, codes_out)
+        rows = codes_out.reshape(BLOCK, -1)[:n_samples, : n_places * n_some]
+        by_place[:, :, filters] = rows.reshape(n_samples, n_places, n_some)
+
+
+def _pool(
+    planes: npt.NDArray[np.uint64],
+    n_channels: int,
+    n_positions: int,
+    pooling: PreparedPooling,
+    counter: npt.NDArray[np.uint64],
+    scratch: Scratch,
+) -> npt.NDArray[np.uint64]:
+    """Return planes of pooled codes, all channels of the first window first."""
+    channels = np.arange(n_channels)[:, np.newaxis]
+    rows = pooling.places[:, np.newaxis, :] * n_channels + channels
+    rows = rows.reshape(pooling.n_windows * n_channels, -1)
+    n_bits = pooling.output_bits
+    size = n_bits * padded(len(rows)) * N_WORDS
+    out = scratch.zeros(("pooled", n_channels), size, np.uint64)
+    if pooling.kind == "max":
+        tap_offsets = (rows * N_WORDS).astype(np.int32)
+        _largest_on_planes(planes, pooling.input_bits, tap_offsets, out)
+        return out
+    n_taps = -(-rows.shape[1] // GROUP) * GROUP
+    # The row behind the last one is zero.
+    tap_offsets = np.full((len(rows), n_taps), n_positions * n_channels, dtype=np.int32)
+    tap_offsets[:, : rows.shape[1]] = rows
+    sum_bits = n_bits + pooling.shift
+    _sum_on_planes(
+        planes,
+        pooling.input_bits,
+        tap_offsets * np.int32(N_WORDS),
+        sum_bits,
+        pooling.shift,
+        counter,
+        out,
+    )
+    return out
+
+
+@kernel
+def _sum_on_planes(  # type: ignore[no-untyped-def]
+    planes, n_bits, tap_offsets, sum_bits, shift, counter, out
+):
+    """Fill the planes `out` with sums of rows of `planes`, without `shift` bits."""
+    n_outputs, n_taps = tap_offsets.shape
+    taps = tap_offsets.reshape(tap_offsets.size)
+    plane_words = planes.size // n_bits
+    n_out_bits = sum_bits - shift
+    out_words = out.size // n_out_bits
+    zero = broadcast(ZEROS)
+    for o in range(n_outputs):
+        base = FIRST_BASE
+        for level in range(base + MEMORY_LEVEL, base + sum_bits):
+            store(counter, level * N_WORDS, zero)
+        low = zero, zero, zero, zero
+        n_carries = 0
+        for bit in range(n_bits - 1, -1, -1):
+            plane = bit * plane_words
+            position, stop = o * n_taps, (o + 1) * n_taps
+            while position < stop - GROUP:
+                x = eight_rows(planes, plane, taps, position)
+                y = eight_rows(planes, plane, taps, position + GROUP)
+                low, carry = add_sixteen(x, y, low)
+                add_carry(counter, base, n_carries, carry)
+                n_carries += 1
+                position += 2 * GROUP
+            if position < stop:
+                x = eight_rows(planes, plane, taps, position)
+                low, carry = add_eight(x, low)
+                add_carry(counter, base, n_carries, carry)
+                n_carries += 1
+            if bit:
+                low = double(counter, base, low)
+                base -= 1
+                n_carries *= 2
+        final_sum(counter, base, sum_bits, low, n_carries)
+        for b in range(n_out_bits):
+            bits = load(counter, (base + shift + b) * N_WORDS)
+            store(out, b * out_words + o * N_WORDS, bits)
+
+
+@kernel
+def _largest_on_planes(planes, n_bits, tap_offsets, out):  # type: ignore[no-untyped-def]
+    """Fill the planes `out` with the largest codes of rows of `planes`."""
+    n_outputs, n_taps = tap_offsets.shape
+    taps = tap_offsets.reshape(tap_offsets.size)
+    plane_words = planes.size // n_bits
+    out_words = out.size // n_bits
+    for o in range(n_outputs):
+        for b in range(n_bits):
+            first = load_row(planes, b * plane_words, taps, o * n_taps)
+            store(out, b * out_words + o * N_WORDS, first)
+        for position in range(o * n_taps + 1, (o + 1) * n_taps):
+            larger = broadcast(ONES)
+            for b in range(n_bits):
+                new = load_row(planes, b * plane_words, taps, position)
+                old = load(out, b * out_words + o * N_WORDS)
+                larger = majority(new, ~old, larger)
+            for b in range(n_bits):
+                new = load_row(planes, b * plane_words, taps, position)
+                at = b * out_words + o * N_WORDS
+                old = load(out, at)
+                store(out, at, old ^ ((new ^ old) & larger))
