@@ -1,6 +1,6 @@
 """Trained hidden layers: accuracy, bytes of the file, time of an epoch.
 
-    python benchmarks/trained_networks.py --data mnist.npz [--only PART] [--output FILE]
+    python benchmarks/trained_networks.py --data mnist.npz [--only PART]
 
 Networks of MNIST are trained on the 60,000 images and scored on the test images, by
 the file with an int8 readout, read again; their settings were chosen on the last 10,000
@@ -100,11 +100,13 @@ def run(estimator, data, seeds, **more):
     }
 
 
-def mnist(path, seeds):
+def mnist(path, seeds, only=None):
     X_train, y_train, X_test, y_test = load_mnist(path)
     X_train, X_test = (X.astype(np.float32) for X in (X_train, X_test))
     teacher = None
     for name, (parameters, kind) in MNIST.items():
+        if only not in (None, name):
+            continue
         print(f"MNIST {name}", flush=True)
         data, more = (X_train, y_train, X_test, y_test), {}
         epochs = parameters["max_iter"]
@@ -267,6 +269,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--network", choices=MNIST, help="of MNIST, this one alone")
     parser.add_argument("--only", choices=["mnist", "diamonds", "folds", "epochs"])
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/trained_networks")
@@ -274,7 +277,7 @@ def main():
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     parts = {
-        "mnist": lambda: mnist(arguments.data, arguments.seeds),
+        "mnist": lambda: mnist(arguments.data, arguments.seeds, arguments.network),
         "diamonds": lambda: diamonds(arguments.seeds),
         "folds": folds,
         "epochs": lambda: epochs(arguments.data),
@@ -283,9 +286,14 @@ def main():
     known = json.loads(path.read_text()) if path.exists() else {}
     for name, part in parts.items():
         if arguments.only in (None, name):
-            known[name] = []
             for row in part():
-                known[name].append(row)
+                key = row["data"], row["network"]
+                others = [
+                    each
+                    for each in known.get(name, [])
+                    if (each["data"], each["network"]) != key
+                ]
+                known[name] = [*others, row]
                 path.write_text(json.dumps(known, indent=1) + "\n")
     rows = [row for name in parts for row in known.get(name, [])]
     arguments.output.with_suffix(".md").write_text(table(rows))
