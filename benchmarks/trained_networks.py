@@ -145,7 +145,9 @@ def diamonds(seeds):
     )
     X_train, X_test = scaled.fit_transform(train), scaled.transform(test)
     print("diamonds", flush=True)
-    peer = MLPRegressor((128, 64), random_state=0).fit(X_train, y_train)
+    peer = MLPRegressor(hidden_layer_sizes=(128, 64), random_state=0).fit(
+        X_train, y_train
+    )
     parameters = {**TRAINED, "n_iter_no_change": DIAMONDS["max_iter"]} | DIAMONDS
     found = run(
         CompressedMLPRegressor(**parameters),
@@ -181,7 +183,9 @@ def folds():
             target = (y - offset) / scale if numbers else y
             trained = ours((100,), eps=0.8, random_state=0, **TRAINED)
             size, loaded = saved(trained.fit(A, target[train]))
-            peer = theirs((100,), random_state=0).fit(A, target[train])
+            peer = theirs(hidden_layer_sizes=(100,), random_state=0).fit(
+                A, target[train]
+            )
             rows.append(
                 (
                     loaded.score(B, target[test]),
