@@ -274,6 +274,15 @@ def dynamics_convergence(rows: list[Row]) -> str:
     return table(rows, columns)
 
 
+def dynamics_width(rows: list[Row]) -> str:
+    """Networks of finite width against the infinite one."""
+    columns: dict[str, Any] = {"network": "", "difference of": ""}
+    for number, width in enumerate(rows[0]["widths"]):
+        columns[f"{width:,}"] = lambda row, i=number: f"{row['difference'][i]:.4f}"
+    columns["slope"] = "+.2f"
+    return table([{**row, "difference of": row["what"]} for row in rows], columns)
+
+
 def dynamics_cost(rows: list[Row]) -> str:
     """Time and memory of a whole learning curve."""
     rows = sorted(rows, key=lambda row: (row["way"], row["n_samples"]))
