@@ -142,7 +142,12 @@ def prepared(estimator):
 def mlp(is_class, seed):
     kind = MLPClassifier if is_class else MLPRegressor
     return prepared(
-        kind((128, 64), early_stopping=True, max_iter=40, random_state=seed)
+        kind(
+            hidden_layer_sizes=(128, 64),
+            early_stopping=True,
+            max_iter=40,
+            random_state=seed,
+        )
     )
 
 
