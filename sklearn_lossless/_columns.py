@@ -147,12 +147,7 @@ class Columns:
         """Return the numbers of a column's categories."""
         places: dict[Any, float] = {each: i for i, each in enumerate(categories)}
         places[None] = np.nan
-        column = _column(X, number)
-        if hasattr(column, "cat") and hasattr(column.cat, "codes"):
-            values = [*column.cat.categories.tolist(), None]
-            index = column.cat.codes.to_numpy()
-        else:
-            values, index = _values(column), slice(None)
+        values, index = _values(_column(X, number))
         found = np.array([places.get(value, -1.0) for value in values])
         unknown = np.flatnonzero(found < 0)
         if len(unknown) and categories:
@@ -184,15 +179,16 @@ def _column(X: Any, number: int) -> Any:
 
 def distinct_values(X: Any, number: int) -> set[Any]:
     """Return the distinct values of a column; None if some are missing."""
-    return set(_values(_column(X, number)))
+    return set(_values(_column(X, number))[0])
 
 
-def _values(column: Any) -> list[Any]:
-    """Return the values of a column, None where they are missing."""
-    if hasattr(column, "isna"):
-        return column.astype(object).where(~column.isna(), None).tolist()
+def _values(column: Any) -> tuple[list[Any], Any]:
+    """Return values and places in them that make up a column; None is missing."""
+    if hasattr(column, "factorize"):  # of pandas; missing values are at -1
+        index, distinct = column.factorize()
+        return [*distinct.tolist(), None], index
     values = column.to_list() if hasattr(column, "to_list") else column.tolist()
-    return [None if value != value else value for value in values]
+    return [None if value != value else value for value in values], slice(None)
 
 
 def _is_text(column: Any) -> bool:

@@ -361,6 +361,27 @@ def trained_networks(parts: dict[str, list[Row]]) -> str:
     )
 
 
+def raw_tables(results: dict[str, Any]) -> str:
+    """Raw tables, each with the mean over seeds of every model."""
+    text = ""
+    for name, models in results.items():
+        rows = []
+        for model, runs in models.items():
+            keys = next(iter(runs.values()))
+            mean = {key: np.mean([run[key] for run in runs.values()]) for key in keys}
+            rows.append({"model": model, "seeds": len(runs), **mean})
+        columns: dict[str, Any] = {
+            "model": "",
+            "AUC or R²": lambda row: f"{row['score']:.4f}",
+            "seeds": "d",
+            "file, kB": lambda row: kilobytes(row["bytes"]),
+            "fit, s": lambda row: f"{row['fit_seconds']:.1f}",
+            "µs per row": lambda row: f"{row['us_per_row']:.1f}",
+        }
+        text += table(rows, columns, name)
+    return text
+
+
 def c_export_mnist(rows: list[Row]) -> str:
     """Accuracy by the bits of the readout."""
     bits = rows[0]["accuracy_by_bits"]
@@ -436,6 +457,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "peers": ("peers.json", peers),
     "peers-short": ("peers.json", peers_short),
     "forward": ("forward.json", forward),
+    "tables": ("tables.json", raw_tables),
     "given_networks": ("given_networks.json", given_networks),
     "trained_networks": ("trained_networks.json", trained_networks),
     "fit_memory": ("fit_memory.json", fit_memory),
