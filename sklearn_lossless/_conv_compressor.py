@@ -53,9 +53,9 @@ class NTKConvCompressor(NTKCompressor):
         `X` are, channels last. None: square ones of one channel, or of three.
     hidden_layers : list of Conv2D, Pool2D, Dense or int, \
             default=(Conv2D(100, 6), Pool2D(grid=4))
-        First to last: see :class:`~sklearn_lossless.layers.Conv2D`,
-        :class:`~sklearn_lossless.layers.Pool2D` and
-        :class:`~sklearn_lossless.layers.Dense`. The first one is a Conv2D, Dense ones
+        First to last: see :class:`~sklearn_lossless.Conv2D`,
+        :class:`~sklearn_lossless.Pool2D` and
+        :class:`~sklearn_lossless.Dense`. The first one is a Conv2D, Dense ones
         come last; a number stands for a Dense of that many neurons.
     activation : str, callable or list of them, default="relu"
         Activation that the steps are matched to, for all layers or one per layer but

@@ -19,6 +19,7 @@ from .layer import N_WORDS, PreparedLayer, Scratch
 
 __all__ = [
     "CHUNK_BYTES",
+    "MAX_PLANES",
     "WINDOW_CODES",
     "OnPlanes",
     "Prepared",
@@ -34,7 +35,10 @@ Codes: TypeAlias = npt.NDArray[np.uint8]
 _BLOCK = 64 * N_WORDS
 
 #: Fewer samples than this are faster with their windows as samples than on planes.
-_FEW = 96
+_FEW = 40
+
+#: Layers of longer codes are faster on lanes of integers than on planes of bits.
+MAX_PLANES = 4
 
 #: Bytes of the planes that a few filters make, before they are pooled.
 CHUNK_BYTES = 2**19
