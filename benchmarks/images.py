@@ -44,11 +44,16 @@ NETWORKS = {
         ),
         ("int8", "int4"),
     ),
-    "MNIST, small": (
+    "MNIST, 60 patches 7x7": (
         "mnist",
         CompressedCNNClassifier(
             (28, 28), [Conv2D(60, 7, weights="patches"), Pool2D(grid=4)]
         ),
+        ("int8", "int4"),
+    ),
+    "MNIST, small": (
+        "mnist",
+        CompressedCNNClassifier((28, 28), [Conv2D(48, 7), Pool2D(grid=3)]),
         ("int8", "int4"),
     ),
     "MNIST, 400 patches 7x7": (
@@ -77,7 +82,7 @@ NETWORKS = {
         ),
         ("int8", "int4"),
     ),
-    "digits, defaults": ("digits", CompressedCNNClassifier((8, 8)), ("int8",)),
+    "digits, defaults": ("digits", CompressedCNNClassifier(), ("int8",)),
     "digits, dense defaults": ("digits", CompressedMLPClassifier(), ("int8",)),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ._classifier import CompressedMLPClassifier
-from ._conv_compressor import HIDDEN_LAYERS, NTKConvCompressor
+from ._conv_compressor import NTKConvCompressor
 from ._pictures import as_rows, read_plan
 from ._regressor import CompressedMLPRegressor
 from .export._kinds import Kind, exported_as
@@ -58,9 +58,9 @@ class CompressedCNNClassifier(_OfPictures, CompressedMLPClassifier):
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels) of the pictures that the rows of
         `X` are, channels last. None: square ones of one channel, or of three.
-    hidden_layers : list of Conv2D, Pool2D, Dense or int, \
-            default=(Conv2D(100, 6), Pool2D(grid=4))
-        First to last, see :class:`NTKConvCompressor`.
+    hidden_layers : list of Conv2D, Pool2D, Dense or int, default=None
+        First to last, see :class:`NTKConvCompressor`. None: ``Conv2D(100, 6),
+        Pool2D(grid=4)``, with filters of at most half the picture.
     activation : str, callable or list of them, default="relu"
         Activation that the steps are matched to, for all layers or one per layer but
         poolings.
@@ -145,7 +145,7 @@ class CompressedCNNClassifier(_OfPictures, CompressedMLPClassifier):
     def __init__(
         self,
         image_shape: tuple[int, ...] | None = None,
-        hidden_layers: Any = HIDDEN_LAYERS,
+        hidden_layers: Any = None,
         activation: Any = "relu",
         *,
         eps: float | None = None,
@@ -186,9 +186,9 @@ class CompressedCNNRegressor(_OfPictures, CompressedMLPRegressor):
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels) of the pictures that the rows of
         `X` are, channels last. None: square ones of one channel, or of three.
-    hidden_layers : list of Conv2D, Pool2D, Dense or int, \
-            default=(Conv2D(100, 6), Pool2D(grid=4))
-        First to last, see :class:`NTKConvCompressor`.
+    hidden_layers : list of Conv2D, Pool2D, Dense or int, default=None
+        First to last, see :class:`NTKConvCompressor`. None: ``Conv2D(100, 6),
+        Pool2D(grid=4)``, with filters of at most half the picture.
     activation : str, callable or list of them, default="relu"
         Activation that the steps are matched to, for all layers or one per layer but
         poolings.
@@ -261,7 +261,7 @@ class CompressedCNNRegressor(_OfPictures, CompressedMLPRegressor):
     def __init__(
         self,
         image_shape: tuple[int, ...] | None = None,
-        hidden_layers: Any = HIDDEN_LAYERS,
+        hidden_layers: Any = None,
         activation: Any = "relu",
         *,
         eps: float | None = None,

@@ -25,17 +25,14 @@ from ._validation import Interval, warn_user
 from .data import Data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
-from .layers import Conv2D, Pool2D
+from .layers import Pool2D
 from .network import code_sums
 from .network.build_convolution import build_convolution
 from .network.quantizer_choice import quantizer_and_range
 from .theory import NetworkMatch, match_activation
 from .training import Course, Goal
 
-__all__ = ["HIDDEN_LAYERS", "NTKConvCompressor"]
-
-#: Hidden layers where none are asked for.
-HIDDEN_LAYERS = (Conv2D(100, 6), Pool2D(grid=4))
+__all__ = ["NTKConvCompressor"]
 
 
 @exported_as(Kind.CONV_COMPRESSOR)
@@ -52,11 +49,11 @@ class NTKConvCompressor(NTKCompressor):
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels) of the pictures that the rows of
         `X` are, channels last. None: square ones of one channel, or of three.
-    hidden_layers : list of Conv2D, Pool2D, Dense or int, \
-            default=(Conv2D(100, 6), Pool2D(grid=4))
-        First to last: see :class:`~sklearn_lossless.layers.Conv2D`,
-        :class:`~sklearn_lossless.layers.Pool2D` and
-        :class:`~sklearn_lossless.layers.Dense`. The first one is a Conv2D, Dense ones
+    hidden_layers : list of Conv2D, Pool2D, Dense or int, default=None
+        First to last; None: ``Conv2D(100, 6), Pool2D(grid=4)``, with filters of at most
+        half the picture's height and width. See :class:`~sklearn_lossless.Conv2D`,
+        :class:`~sklearn_lossless.Pool2D` and
+        :class:`~sklearn_lossless.Dense`. The first one is a Conv2D, Dense ones
         come last; a number stands for a Dense of that many neurons.
     activation : str, callable or list of them, default="relu"
         Activation that the steps are matched to, for all layers or one per layer but
@@ -164,7 +161,7 @@ class NTKConvCompressor(NTKCompressor):
     def __init__(
         self,
         image_shape: tuple[int, ...] | None = None,
-        hidden_layers: Any = HIDDEN_LAYERS,
+        hidden_layers: Any = None,
         activation: Any = "relu",
         *,
         eps: float | None = None,

@@ -33,6 +33,12 @@ __all__ = [
     "widest_measured",
 ]
 
+#: Hidden layers where none are asked for, and pictures are large enough.
+DEFAULT = (Conv2D(100, 6), Pool2D(grid=4))
+
+#: Smaller pictures are hardly any.
+_LEAST_SIDE = 4
+
 #: Rows that thresholds are measured on, and codes of the widest layer of theirs.
 _SAMPLE_ROWS = 2048
 _SAMPLE_CODES = 2**27
@@ -51,16 +57,20 @@ class Plan(NamedTuple):
         Of each layer but poolings.
     n_levels : list of int
         Likewise.
+    is_default : bool
+        Whether none were asked for, and windows are to suit the pictures.
     """
 
     layers: list[Any]
     activations: list[Activation]
     n_levels: list[int]
+    is_default: bool
 
 
 def read_plan(estimator: Any) -> Plan:
     """Return the hidden layers that an estimator's parameters ask for, or raise."""
-    layers = check_layers(estimator.hidden_layers)
+    is_default = estimator.hidden_layers is None
+    layers = check_layers(DEFAULT if is_default else estimator.hidden_layers)
     n_steps = sum(not isinstance(layer, Pool2D) for layer in layers)
     activation = estimator.activation
     if not isinstance(activation, (list, tuple)):
@@ -75,9 +85,10 @@ def read_plan(estimator: Any) -> Plan:
         if not N_LEVELS.is_satisfied_by(each):
             raise ValueError(f"n_levels must be {N_LEVELS}, got {each!r}.")
     shape = check_shape_parameter(estimator.image_shape)
-    if shape is not None:
+    if shape is not None and not is_default:
         output_shapes(shape, layers)
-    return Plan(layers, [get_activation(each) for each in activation], n_levels)
+    activations = [get_activation(each) for each in activation]
+    return Plan(layers, activations, n_levels, is_default)
 
 
 def check_shape_parameter(image_shape: Any) -> tuple[int, int, int] | None:
@@ -151,10 +162,13 @@ def fit_shape(
                 f"{math.prod(shape)} features as input: pictures of {product}, "
                 f"image_shape={image_shape!r}."
             )
-        return shape, plan.layers
+        layers = _cut(plan.layers, shape, 2) if plan.is_default else plan.layers
+        return shape, layers
     guessed = _guessed_shape(n_features)
     shape = guessed or (1, n_features, 1)
-    layers = _cut(plan.layers, shape)
+    layers = _cut(plan.layers, shape, 2 if plan.is_default else 1)
+    if plan.is_default and guessed is not None and min(shape[:2]) >= _LEAST_SIDE:
+        return shape, layers
     if guessed is None or layers != plan.layers:
         what = "no square pictures" if guessed is None else f"{shape[0]} x {shape[1]}"
         warn_user(
@@ -165,8 +179,13 @@ def fit_shape(
     return shape, layers
 
 
-def _cut(layers: Sequence[Any], shape: tuple[int, int, int]) -> list[Any]:
-    """Return the layers with windows and grids no larger than what they see."""
+def _cut(
+    layers: Sequence[Any], shape: tuple[int, int, int], part: int = 1
+) -> list[Any]:
+    """Return the layers with windows and grids no larger than what they see.
+
+    Filters no larger than a `part` of it, in each direction.
+    """
     cut: list[Any] = []
     seen: tuple[int, ...] = shape
     for layer in layers:
@@ -174,7 +193,11 @@ def _cut(layers: Sequence[Any], shape: tuple[int, int, int]) -> list[Any]:
             value = getattr(layer, name, None)
             if value is not None:
                 height, width = sides(value)
-                smaller = min(height, seen[0]), min(width, seen[1])
+                most = part if name == "kernel_size" else 1
+                smaller = (
+                    min(height, -(-seen[0] // most)),
+                    min(width, -(-seen[1] // most)),
+                )
                 if smaller != (height, width):
                     layer = replace(layer, **{name: smaller})
         cut.append(layer)

@@ -391,3 +391,16 @@ def test_displays_say_what_is_not_known(digits):
     assert report.layers[0].n_nonzeros == 12
     assert report.kernel is None
     assert report.to_dict()["zeros"] == 0.25
+
+
+def test_default_layers_suit_the_picture(digits):
+    X, y = digits
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = CompressedCNNClassifier(random_state=0).fit(X[::2], y[::2])
+        given = CompressedCNNClassifier((8, 8), random_state=0).fit(X[::2], y[::2])
+    first, second = clf.network_.layers
+    assert first.size == (4, 4)
+    assert second.shape_out == (4, 4, 100)
+    np.testing.assert_array_equal(clf.predict(X), given.predict(X))
+    assert clf.score(X[1::2], y[1::2]) > 0.975

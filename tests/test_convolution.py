@@ -84,7 +84,7 @@ def check(net, X):
     kind=st.sampled_from(["sum", "max", None]),
     share=st.floats(0, 1),
     input_bits=st.sampled_from([1, 3, 8]),
-    n_samples=st.sampled_from([0, 1, 3, 95, 96, 130, 513, 620]),
+    n_samples=st.sampled_from([0, 1, 3, 39, 40, 130, 513, 620]),
 )
 def test_equals_numpy(
     seed,

@@ -14,15 +14,13 @@ from .lanes import layer_on_lanes, layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
 from .memory import planes_pay
 from .packing import BLOCK, TILE, pack, padded, spread, spread_pairs, unpack
+from .pictures import MAX_PLANES
 from .sample import SAMPLE_WORDS, layer_on_sample
 
 __all__ = ["run"]
 
 #: Up to this many samples are faster one by one than side by side in lanes.
 _MAX_SINGLE = 8
-
-#: First layers of codes longer than this are faster on lanes than on planes.
-_MAX_PLANES = 4
 
 #: Dense layers are where they are.
 _ONE_POSITION = np.zeros(1, dtype=np.int64)
@@ -89,7 +87,7 @@ def _run_blocks(
     codes_in = scratch.zeros("codes in", BLOCK * n_rows[0], np.uint8)
     codes_out = scratch.zeros("codes out", BLOCK * max(n_rows[1:]), np.uint8)
     lanes = np.dtype(np.int16)
-    first_on_lanes = first.input_bits > _MAX_PLANES and _lane_type([first]) == lanes
+    first_on_lanes = first.input_bits > MAX_PLANES and _lane_type([first]) == lanes
     if first_on_lanes:
         words = scratch.zeros("pairs", n_rows[0] * N_WORDS, np.uint64)
         pairs = words.view(lanes)
@@ -115,6 +113,7 @@ def _run_blocks(
                         n_bits[1],
                         sample // 32,
                         parts,
+                        _ONE_POSITION,
                     )
                 continue
             layer_on_planes(

@@ -84,37 +84,41 @@ def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
     n_out_bits,
     part,
     out,
+    positions,
 ):
     """Fill two parts of the planes `out`: those of the 64 samples in `values`.
 
     `values` has two codes in each 16-bit lane, as by `spread_pairs`. Sums of whole
     lanes are ``low + 256 * high`` modulo 2**16, so the sums of the high bytes alone
-    give both. `out` has 32-bit integers. The other parameters are those of
+    give both. `out` has 32-bit integers. `positions` are the words that inputs are
+    moved by; all outputs of the first one come first. The other parameters are those of
     `PreparedLayer`.
     """
     n_outputs, n_taps = tap_offsets.shape
     taps = tap_offsets.reshape(tap_offsets.size)
     plane_size = out.size // n_out_bits
     zero = broadcast_lanes(values, np.int64(0))
-    for o in range(n_outputs):
-        start = o * n_taps
-        both = high = zero
-        for position in range(start, start + n_minus[o]):
-            pair = load_row(values, 0, taps, position)
-            both = sub_lanes(values, both, pair)
-            high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
-        for position in range(start + n_minus[o], start + n_taps):
-            pair = load_row(values, 0, taps, position)
-            both = add_lanes(values, both, pair)
-            high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
-        low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
-        offset = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
-        low = add_lanes(values, low, offset)
-        high = add_lanes(values, high, offset)
-        low = _code(values, low, thresholds, o, level_changes, first_level)
-        high = _code(values, high, thresholds, o, level_changes, first_level)
-        for b in range(n_out_bits):
-            # Bit b becomes the sign; sixteen parts of 32 samples make a row.
-            at = b * plane_size + 16 * o + part
-            out[at] = lane_mask(values, shift_left(low, 15 - b))
-            out[at + 1] = lane_mask(values, shift_left(high, 15 - b))
+    for p in range(positions.size):
+        moved = 4 * positions[p]
+        for o in range(n_outputs):
+            start = o * n_taps
+            both = high = zero
+            for position in range(start, start + n_minus[o]):
+                pair = load_row(values, moved, taps, position)
+                both = sub_lanes(values, both, pair)
+                high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
+            for position in range(start + n_minus[o], start + n_taps):
+                pair = load_row(values, moved, taps, position)
+                both = add_lanes(values, both, pair)
+                high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
+            low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
+            offset = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
+            low = add_lanes(values, low, offset)
+            high = add_lanes(values, high, offset)
+            low = _code(values, low, thresholds, o, level_changes, first_level)
+            high = _code(values, high, thresholds, o, level_changes, first_level)
+            for b in range(n_out_bits):
+                # Bit b becomes the sign; sixteen parts of 32 samples make a row.
+                at = b * plane_size + 16 * (p * n_outputs + o) + part
+                out[at] = lane_mask(values, shift_left(low, 15 - b))
+                out[at + 1] = lane_mask(values, shift_left(high, 15 - b))

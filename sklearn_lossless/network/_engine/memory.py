@@ -103,7 +103,7 @@ def convolution_bytes(layer: ConvolutionShape) -> int:
     planes = 2 * planes + 16 * n_taps + 64 * layer.n_positions
     # Windows as samples.
     widest = max(filters.n_inputs, filters.n_outputs)
-    windows = 4 * max(WINDOW_CODES, layer.n_positions * widest) + layer.n_padded
+    windows = 8 * max(WINDOW_CODES, layer.n_positions * widest) + layer.n_padded
     dense = forward_bytes([filters], max(layer.n_positions, BLOCK))
     return planes + windows + dense
 

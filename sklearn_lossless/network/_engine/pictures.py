@@ -19,6 +19,7 @@ from .layer import N_WORDS, PreparedLayer, Scratch
 
 __all__ = [
     "CHUNK_BYTES",
+    "MAX_PLANES",
     "WINDOW_CODES",
     "OnPlanes",
     "Prepared",
@@ -34,7 +35,14 @@ Codes: TypeAlias = npt.NDArray[np.uint8]
 _BLOCK = 64 * N_WORDS
 
 #: Fewer samples than this are faster with their windows as samples than on planes.
-_FEW = 96
+_FEW = 40
+
+#: Windows times places up to which sums are products with a matrix; below 2**16
+#: places, sums of bytes are exact in float32.
+_MATRIX_SIZE = 2**16
+
+#: Layers of longer codes are faster on lanes of integers than on planes of bits.
+MAX_PLANES = 4
 
 #: Bytes of the planes that a few filters make, before they are pooled.
 CHUNK_BYTES = 2**19
@@ -190,6 +198,21 @@ class PreparedPooling:
         places = rows * self.shape_in[1] + columns[np.newaxis, :, np.newaxis, :]
         return places.reshape(self.n_windows, -1)
 
+    @property
+    def has_matrix(self) -> bool:
+        """Whether sums are exact products with a small matrix, the fastest way."""
+        n_places = self.shape_in[0] * self.shape_in[1]
+        is_small = self.n_windows * n_places <= _MATRIX_SIZE
+        return self.kind == "sum" and is_small
+
+    @cached_property
+    def matrix(self) -> npt.NDArray[np.float32]:
+        """Mark the places of each window, (n_windows, n_places)."""
+        n_places = self.shape_in[0] * self.shape_in[1]
+        marks = np.zeros((self.n_windows, n_places), dtype=np.float32)
+        np.put_along_axis(marks, self.places, 1, axis=1)
+        return marks
+
 
 #: Layers of any kind.
 Prepared: TypeAlias = PreparedLayer | PreparedConvolution | PreparedPooling
@@ -252,7 +275,13 @@ def pool(codes: Codes, layer: PreparedPooling) -> Codes:
     """Return the codes of a pooling, from rows of codes."""
     pictures = codes.reshape(-1, *layer.shape_in)
     out = np.empty((len(codes), layer.n_outputs), dtype=np.uint8)
-    by_window = out.reshape(len(codes), layer.n_windows, -1)
+    by_window = out.reshape(len(codes), layer.n_windows, layer.shape_in[2])
+    if layer.has_matrix:
+        height, width, n_channels = layer.shape_in
+        places = codes.reshape(len(codes), height * width, n_channels)
+        sums = layer.matrix @ places.astype(np.float32)
+        by_window[:] = sums.astype(np.uint32) >> np.uint32(layer.shift)
+        return out
     height, width = layer.size
     number = 0
     for row in layer.row_starts:

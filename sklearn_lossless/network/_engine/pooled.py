@@ -21,9 +21,10 @@ from .counter import (
     eight_rows,
     final_sum,
 )
+from .lanes import layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, Scratch
-from .packing import BLOCK, TILE, pack, padded, unpack
-from .pictures import CHUNK_BYTES, PreparedConvolution, PreparedPooling
+from .packing import BLOCK, TILE, pack, padded, spread_pairs, unpack
+from .pictures import CHUNK_BYTES, MAX_PLANES, PreparedConvolution, PreparedPooling
 from .vector import broadcast, kernel, load, load_row, majority, store
 
 __all__ = ["convolve_on_planes"]
@@ -52,18 +53,17 @@ def convolve_on_planes(
     n_samples, n_filters = len(codes), neurons.n_outputs
     n_padded = math.prod(layer.shape_padded)
     n_features = padded(n_padded)
-    # Behind the inputs are zeros, as far as a position moves the first of them.
-    n_rows = n_features + int(layer.positions[-1]) // N_WORDS + 1
-    in_bits, out_bits = neurons.input_bits, neurons.output_bits
-    planes = scratch.zeros("planes in", in_bits * n_rows * N_WORDS, np.uint64)
-    tile = scratch.zeros("tile", TILE, np.uint64)
-    counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
     codes_in = scratch.zeros("codes in", BLOCK * n_features, np.uint8)
     pictures = codes_in.reshape(BLOCK, n_features)[:n_samples, :n_padded]
     pictures = pictures.reshape(n_samples, *layer.shape_padded)
     pictures[layer.inside] = codes.reshape(-1, *layer.shape_in)
-    pack(codes_in, in_bits, tile, planes)
-    taps = layer.tap_offsets(n_features)
+    # Behind the inputs are zeros, as far as a position moves the first of them.
+    n_rows = n_features + int(layer.positions[-1]) // N_WORDS + 1
+    in_lanes = neurons.input_bits > MAX_PLANES and neurons.sum_bits < 16
+    arrange = _Lanes if in_lanes else _Planes
+    inputs = arrange(layer, codes_in, n_samples, n_features, n_rows, scratch)
+    tile = scratch.zeros("tile", TILE, np.uint64)
+    out_bits = neurons.output_bits
     at_once = CHUNK_BYTES // (n_positions * out_bits * 8 * N_WORDS)
     at_once = min(n_filters, max(1, at_once))
     n_places = n_positions if pooling is None else pooling.n_windows
@@ -71,27 +71,12 @@ def convolve_on_planes(
     for first in range(0, n_filters, at_once):
         filters = slice(first, min(first + at_once, n_filters))
         n_some = filters.stop - first
-        n_some_rows = padded(n_positions * n_some)
-        some = scratch.zeros(
-            ("planes", n_some), out_bits * n_some_rows * N_WORDS, np.uint64
-        )
-        layer_on_planes(
-            planes,
-            in_bits,
-            taps[filters],
-            neurons.n_minus[filters],
-            neurons.thresholds[filters],
-            neurons.level_changes,
-            neurons.first_level,
-            neurons.sum_bits,
-            counter,
-            out_bits,
-            some,
-            layer.positions,
-        )
+        size = out_bits * padded(n_positions * n_some) * N_WORDS
+        some = scratch.zeros(("planes", n_some), size, np.uint64)
+        inputs.filter(filters, some)
         n_bits = out_bits
         if pooling is not None:
-            some = _pool(some, n_some, n_positions, pooling, counter, scratch)
+            some = _pool(some, n_some, n_positions, pooling, scratch)
             n_bits = pooling.output_bits
         n_out_rows = padded(n_places * n_some)
         codes_out = scratch.zeros(("codes", n_some), BLOCK * n_out_rows, np.uint8)
@@ -100,12 +85,93 @@ def convolve_on_planes(
         by_place[:, :, filters] = rows.reshape(n_samples, n_places, n_some)
 
 
+class _Planes:
+    """Inputs of a convolution in bit planes: for short codes."""
+
+    def __init__(
+        self,
+        layer: PreparedConvolution,
+        codes: npt.NDArray[np.uint8],
+        n_samples: int,
+        n_features: int,
+        n_rows: int,
+        scratch: Scratch,
+    ) -> None:
+        self._layer = layer
+        n_bits = layer.neurons.input_bits
+        self._planes = scratch.zeros("planes in", n_bits * n_rows * N_WORDS, np.uint64)
+        self._counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
+        tile = scratch.zeros("tile", TILE, np.uint64)
+        pack(codes, n_bits, tile, self._planes)
+        self._taps = layer.tap_offsets(n_features)
+
+    def filter(self, filters: slice, out: npt.NDArray[np.uint64]) -> None:
+        """Fill the planes `out` with the codes of some filters at all positions."""
+        neurons = self._layer.neurons
+        layer_on_planes(
+            self._planes,
+            neurons.input_bits,
+            self._taps[filters],
+            neurons.n_minus[filters],
+            neurons.thresholds[filters],
+            neurons.level_changes,
+            neurons.first_level,
+            neurons.sum_bits,
+            self._counter,
+            neurons.output_bits,
+            out,
+            self._layer.positions,
+        )
+
+
+class _Lanes:
+    """Inputs of a convolution as integers, 64 samples in a row: for long codes."""
+
+    def __init__(
+        self,
+        layer: PreparedConvolution,
+        codes: npt.NDArray[np.uint8],
+        n_samples: int,
+        n_features: int,
+        n_rows: int,
+        scratch: Scratch,
+    ) -> None:
+        self._layer = layer
+        tile = scratch.zeros("tile", TILE, np.uint64)
+        self._groups = []
+        for sample in range(0, n_samples, 64):
+            words = scratch.zeros(("pairs", sample), n_rows * N_WORDS, np.uint64)
+            spread_pairs(codes, n_features, sample, tile, words)
+            self._groups.append((sample // 32, words.view(np.int16)))
+        taps = layer.tap_offsets(n_features)
+        # Without what fills the taps up to a multiple.
+        n_taps = int(np.count_nonzero(taps[0] != n_features * N_WORDS))
+        self._taps = np.ascontiguousarray(taps[:, :n_taps])
+
+    def filter(self, filters: slice, out: npt.NDArray[np.uint64]) -> None:
+        """Fill the planes `out` with the codes of some filters at all positions."""
+        neurons = self._layer.neurons
+        for part, values in self._groups:
+            layer_on_pairs_to_planes(
+                values,
+                neurons.largest_code,
+                self._taps[filters],
+                neurons.n_minus[filters],
+                neurons.thresholds[filters],
+                neurons.level_changes,
+                neurons.first_level,
+                neurons.output_bits,
+                part,
+                out.view(np.uint32),
+                self._layer.positions,
+            )
+
+
 def _pool(
     planes: npt.NDArray[np.uint64],
     n_channels: int,
     n_positions: int,
     pooling: PreparedPooling,
-    counter: npt.NDArray[np.uint64],
     scratch: Scratch,
 ) -> npt.NDArray[np.uint64]:
     """Return planes of pooled codes, all channels of the first window first."""
@@ -124,6 +190,7 @@ def _pool(
     tap_offsets = np.full((len(rows), n_taps), n_positions * n_channels, dtype=np.int32)
     tap_offsets[:, : rows.shape[1]] = rows
     sum_bits = n_bits + pooling.shift
+    counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
     _sum_on_planes(
         planes,
         pooling.input_bits,
