@@ -125,3 +125,10 @@ def test_examples_of_the_page_are_right(path):
 def test_example_asks_a_question(path):
     title = path.read_text().split('"""')[1].splitlines()[0]
     assert title.endswith("?")
+
+
+def test_the_gallery_has_a_place_for_every_example():
+    order = re.findall(r'"(plot_\w+\.py)"', (DOCS / "_ext/gallery.py").read_text())
+    examples = {path.name for path in (ROOT / "examples").glob("plot_*.py")}
+    assert len(order) == len(examples)
+    assert set(order) == examples

@@ -10,6 +10,7 @@ ORDER = (
     "plot_accuracy_by_bytes.py",
     "plot_model_in_c.py",
     "plot_table_in_c.py",
+    "plot_images.py",
     "plot_compress_fitted_mlp.py",
     "plot_fit_larger_than_memory.py",
     "plot_experiment1_gaussian_mixture.py",
