@@ -32,8 +32,9 @@ TINY = 1e-5
 #: Columns that are gone through together: their sums stay in the cache.
 _COLUMNS = 64
 
-#: Training is not the same to the last bit on every machine anyway: BLAS is not.
-_fast = partial(kernel, fastmath={"contract", "nsz", "arcp"})
+#: Training is not the same to the last bit on every machine anyway: BLAS is not. Loops
+#: with quotients become vectors only where a zero below raises nothing.
+_fast = partial(kernel, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
 
 
 @_fast
@@ -133,39 +134,37 @@ def ternarise(weights: Array, n_nonzeros: int, least: Array, signs: Array) -> No
     first the next time.
     """
     n_rows, n_columns = weights.shape
-    near = np.empty(n_columns, dtype=np.float32)
+    near = np.empty(n_columns + 1, dtype=np.float32)
     for row in range(n_rows):
         low, high = least[row] * np.float32(0.97), least[row] * np.float32(1.03)
-        n_near, wanted = 0, n_nonzeros
-        for i in range(n_columns):
+        n_near, n_above = 0, 0
+        for i in range(n_columns):  # without branches, which could not be foreseen
             size = abs(weights[row, i])
-            if size >= low:
-                if size > high:
-                    wanted -= 1
-                else:
-                    near[n_near] = size
-                    n_near += 1
+            near[n_near] = size
+            n_near += (size >= low) & (size <= high)
+            n_above += size > high
+        wanted = n_nonzeros - n_above
         if not 0 < wanted <= n_near:
-            near[:] = np.abs(weights[row])
+            near[:n_columns] = np.abs(weights[row])
             n_near, wanted = n_columns, n_nonzeros
         of_near = near[:n_near]
         smallest = np.partition(of_near, n_near - wanted)[n_near - wanted]
         least[row] = smallest
+        for i in range(n_columns):
+            weight = weights[row, i]
+            sign = np.float32(weight >= smallest) - np.float32(weight <= -smallest)
+            signs[row, i] = sign
         n_equal, n_not_less = wanted, 0
         for i in range(n_near):
             n_equal -= of_near[i] > smallest
             n_not_less += of_near[i] >= smallest
-        for i in range(n_columns):
-            sign = np.float32(1) if weights[row, i] >= 0 else np.float32(-1)
-            signs[row, i] = sign if abs(weights[row, i]) >= smallest else np.float32(0)
+        if n_not_less == wanted and smallest > 0:
+            continue
         for i in range(n_columns):  # of equal ones, the first
-            if n_not_less == wanted:
-                break
             if abs(weights[row, i]) == smallest:
                 n_equal -= 1
-                if n_equal < 0:
-                    signs[row, i] = 0
-                    n_not_less -= 1
+                sign = np.float32(1) if weights[row, i] >= 0 else np.float32(-1)
+                signs[row, i] = sign if n_equal >= 0 else np.float32(0)
 
 
 @_fast
