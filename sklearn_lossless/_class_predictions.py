@@ -155,12 +155,11 @@ class ClassPredictions(CompressedMLP):
     def _fit_estimator(self, samples: Data, data: Data) -> None:
         """Fit a readout that is an estimator of scikit-learn."""
         if self.readout == "logistic":
-            taus = self.matching_.tau_compressed[-len(self.network_.output_layers) :]
             readout, own = logistic_readout(
                 samples,
                 len(self.classes_),
                 *self.network_.code_line,
-                sum_of_squares=float(np.square(taus).sum()),
+                sum_of_squares=self._squared_norm(samples),
                 alpha=self.alpha,
                 report=self._progress,
             )

@@ -22,10 +22,12 @@ from sklearn_lossless import (
     Dense,
     NTKConvCompressor,
     Pool2D,
+    _class_predictions,
 )
 from sklearn_lossless.export import integer_readout, to_c
 from sklearn_lossless.network.build_convolution import _sum_variance
 from sklearn_lossless.network.patches import filters_from_patches
+from sklearn_lossless.readout.logistic import logistic_readout
 
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
@@ -212,6 +214,23 @@ def test_dask(digits):
     np.testing.assert_array_equal(
         chunked.decision_function(X), clf.decision_function(X)
     )
+
+
+def test_logistic_readout_knows_the_size_of_the_features(digits, monkeypatch):
+    X, y = digits[0], digits[1]
+    told = {}
+
+    def fit(*arguments, sum_of_squares, **options):
+        told["squares"] = sum_of_squares
+        return logistic_readout(*arguments, sum_of_squares=sum_of_squares, **options)
+
+    monkeypatch.setattr(_class_predictions, "logistic_readout", fit)
+    clf = CompressedCNNClassifier(
+        (8, 8), SHALLOW, readout="logistic", alpha=1.0, random_state=0
+    ).fit(X, y)
+    features = clf.compressor_.transform(X).astype(float)
+    squares = np.square(features).sum(axis=1).mean()
+    np.testing.assert_allclose(told["squares"], squares, rtol=1e-5)
 
 
 def test_logistic_readout_pipeline_and_search(digits):

@@ -20,7 +20,13 @@ from sklearn_lossless import (
     NTKCompressor,
 )
 from sklearn_lossless.inspection import LearningDynamicsDisplay
-from sklearn_lossless.theory import class_targets, kernel_dynamics, readout_dynamics
+from sklearn_lossless.theory import (
+    class_targets,
+    conjugate_kernel,
+    equivalent_dynamics,
+    kernel_dynamics,
+    readout_dynamics,
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +125,30 @@ def test_theory_and_practice_in_one_picture(digits):
     size = curves["exact"].max()
     assert np.abs(curves[None] - curves["exact"]).max() < 0.05 * size
     assert np.abs(curves["equivalent"] - curves["exact"]).max() < 0.15 * size
+
+
+@pytest.mark.parametrize("theory", ["exact", "equivalent"])
+def test_theory_of_tables_is_that_of_their_bits(digits, theory):
+    X, y = digits[:2]
+    table = NTKCompressor((300,), input_encoding="thresholds", random_state=0).fit(X)
+    centred = table.network_.quantizer.codes(X).astype(float)
+    centred -= centred.mean(axis=0)
+    inputs = centred / np.sqrt(np.square(centred).sum(axis=1).mean())
+    tau0 = table.matching_.tau[0]
+    inputs = np.column_stack([inputs, np.full(len(X), np.sqrt(tau0**2 - 1))])
+    Y = class_targets(y)
+    if theory == "exact":
+        K = conjugate_kernel(inputs, ["relu"], tau0=tau0)
+        middle = np.eye(len(X)) - 1 / len(X)
+        dynamics = kernel_dynamics(middle @ K @ middle, Y)
+    else:
+        dynamics = equivalent_dynamics(inputs, Y, ["relu"], kernel="ck")
+    times = np.logspace(0, 5, 20)
+    display = LearningDynamicsDisplay.from_estimator(
+        table, X, y, theory=theory, times=times
+    )
+    expected = dynamics.curve(times).train
+    np.testing.assert_allclose(display.curve.train, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_numbers_are_learned(digits):

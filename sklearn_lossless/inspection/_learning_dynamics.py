@@ -332,7 +332,8 @@ def _dynamics(
 
 def _inputs(compressor: Any, X: Any, tau0: float) -> npt.NDArray[np.float64]:
     """Return what the first layer sees: centred, scaled, with the bias."""
-    inputs = (_dense(X) - compressor.mean_) * compressor.scale_
+    seen = _dense(compressor.network_.quantizer.inputs(X))
+    inputs = (seen - compressor.mean_) * compressor.scale_
     bias = math.sqrt(max(tau0**2 - 1, 0.0))
     return np.column_stack([inputs, np.full(len(inputs), bias)])
 
