@@ -9,45 +9,26 @@ import numpy as np
 
 from ._classifier import CompressedMLPClassifier
 from ._conv_compressor import NTKConvCompressor
-from ._pictures import as_rows, read_plan
+from ._pictures import OfPictures, read_plan
 from ._regressor import CompressedMLPRegressor
 from .export._kinds import Kind, exported_as
 
 __all__ = ["CompressedCNNClassifier", "CompressedCNNRegressor"]
 
 
-class _OfPictures:
+class _WithReadout(OfPictures):
     """What classifier and regressor of pictures share."""
 
-    image_shape: tuple[int, ...] | None
-
     _compressor_class = NTKConvCompressor
-
-    #: Shared code asks for these: there is no other network, nothing is trained yet.
-    estimator: Any = None
-    hidden_weights: str | None = None
-    warm_start = False
-    input_encoding = "linear"
-    categorical_features = None
-    target = "labels"
+    target = "labels"  # there is no teacher
 
     def _hidden(self) -> Any:
         """Read from the parameters what the hidden layers are, or raise."""
         return read_plan(self)
 
-    def _as_rows(self, X: Any) -> Any:
-        """Return pictures with axes of their own as rows."""
-        return as_rows(X, self.image_shape)
-
-    @property
-    def image_shape_(self) -> tuple[int, int, int]:
-        """Height, width and channels of the pictures."""
-        compressor: NTKConvCompressor = self.compressor_  # type: ignore[attr-defined]
-        return compressor.image_shape_
-
 
 @exported_as(Kind.CNN_CLASSIFIER)
-class CompressedCNNClassifier(_OfPictures, CompressedMLPClassifier):
+class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
     """Classifier of pictures: ternary filters, pooling and a trained linear readout.
 
     The hidden layers are those of :class:`NTKConvCompressor`: filters from the seed, or
@@ -175,7 +156,7 @@ class CompressedCNNClassifier(_OfPictures, CompressedMLPClassifier):
 
 
 @exported_as(Kind.CNN_REGRESSOR)
-class CompressedCNNRegressor(_OfPictures, CompressedMLPRegressor):
+class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
     """Regressor of pictures: ternary filters, pooling and a ridge readout.
 
     The hidden layers are those of :class:`NTKConvCompressor`: filters from the seed, or

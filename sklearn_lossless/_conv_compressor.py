@@ -7,13 +7,12 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ._compressor import NTKCompressor
-from ._hidden_layers import draw_seed
+from ._hidden_layers import draw_seed, tell_matching
 from ._pictures import (
+    OfPictures,
     Plan,
-    as_rows,
     draw_sample,
     fit_shape,
     on_channels,
@@ -21,7 +20,7 @@ from ._pictures import (
     tiled,
     widest_measured,
 )
-from ._validation import Interval, warn_user
+from ._validation import Interval
 from .data import Data
 from .export._kinds import Kind, exported_as
 from .inspection._measures import keep_report_rows
@@ -36,7 +35,7 @@ __all__ = ["NTKConvCompressor"]
 
 
 @exported_as(Kind.CONV_COMPRESSOR)
-class NTKConvCompressor(NTKCompressor):
+class NTKConvCompressor(OfPictures, NTKCompressor):
     """Features of pictures: sparse ternary filters, steps and pooling, all integers.
 
     Filters have weights in {-1, 0, +1}, about a dozen of them not zero, and activations
@@ -133,13 +132,6 @@ class NTKConvCompressor(NTKCompressor):
     (1797, 120)
     """
 
-    #: Shared code asks for these: there is no other network, nothing is trained yet.
-    estimator: Any = None
-    hidden_weights: str | None = None
-    warm_start = False
-    input_encoding = "linear"
-    categorical_features = None
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "image_shape": ["array-like", None],
         "hidden_layers": [object],
@@ -187,16 +179,6 @@ class NTKConvCompressor(NTKCompressor):
         """Return what the parameters say of the hidden layers, or raise."""
         return read_plan(self)
 
-    def _as_rows(self, X: Any) -> Any:
-        """Return pictures with axes of their own as rows."""
-        return as_rows(X, self.image_shape)
-
-    @property
-    def image_shape_(self) -> tuple[int, int, int]:
-        """Height, width and channels of the pictures."""
-        height, width, channels = self.network_.layers[0].shape_in
-        return height, width, channels
-
     def _fit_data(
         self,
         data: Data,
@@ -215,10 +197,7 @@ class NTKConvCompressor(NTKCompressor):
         statistics = total(partial(code_sums, of_channels)).statistics()
         quantizer = tiled(of_channels, n_places)
         matching = _match(plan)
-        for message in matching.unmet():
-            warn_user(message, ConvergenceWarning)
-        if self._progress is not None:
-            self._progress(f"matched activations\n{matching}")
+        tell_matching(self, matching)
         self.network_ = build_convolution(
             quantizer,
             shape,

@@ -41,6 +41,7 @@ __all__ = [
     "kind_of_targets",
     "make_network",
     "match_activations",
+    "tell_matching",
     "warn_of_few_inputs",
 ]
 
@@ -116,11 +117,16 @@ def match_activations(
         architecture.n_levels,
         tau0=math.sqrt(1 + bias_std**2),
     )
+    tell_matching(estimator, matching)
+    return matching
+
+
+def tell_matching(estimator: Any, matching: NetworkMatch) -> None:
+    """Warn of moments that are not met, and report what was matched."""
     for message in matching.unmet():
         warn_user(message, ConvergenceWarning)
     if estimator._progress is not None:
         estimator._progress(f"matched activations\n{matching}")
-    return matching
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

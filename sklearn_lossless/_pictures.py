@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ._validation import warn_user
-from .data import Data, rows_with_weight
+from .data import Data, evenly_spread, rows_with_weight, weight_of
 from .layers import Conv2D, Dense, Pool2D, sides
-from .network import Quantizer, code_sums, value_range
+from .network import CompressedNetwork, Quantizer, code_sums, value_range
 from .network.build_convolution import Sample, check_layers, output_shapes
 from .network.layers import per_layer
 from .network.quantizer import CodeSums, ValueRange
@@ -22,6 +21,7 @@ from .reference.architecture import N_LEVELS
 from .theory import Activation, get_activation
 
 __all__ = [
+    "OfPictures",
     "Plan",
     "as_rows",
     "check_shape_parameter",
@@ -65,6 +65,33 @@ class Plan(NamedTuple):
     activations: list[Activation]
     n_levels: list[int]
     is_default: bool
+
+
+class OfPictures:
+    """What all estimators of pictures have in place of parameters, and of dense layers.
+
+    Shared code asks for the attributes: there is no other network, nothing is trained
+    yet, and no column is a category.
+    """
+
+    image_shape: tuple[int, ...] | None
+    network_: CompressedNetwork
+
+    estimator: Any = None
+    hidden_weights: str | None = None
+    warm_start = False
+    input_encoding = "linear"
+    categorical_features = None
+
+    def _as_rows(self, X: Any) -> Any:
+        """Return pictures with axes of their own as rows."""
+        return as_rows(X, self.image_shape)
+
+    @property
+    def image_shape_(self) -> tuple[int, int, int]:
+        """Height, width and channels of the pictures."""
+        height, width, channels = self.network_.layers[0].shape_in
+        return height, width, channels
 
 
 def read_plan(estimator: Any) -> Plan:
@@ -271,12 +298,9 @@ def draw_sample(data: Data, quantizer: Quantizer, widest: int) -> Sample:
         Codes of a picture in the widest layer that is made of the sample.
     """
     usable = rows_with_weight(data)
-    n_rows = min(len(usable), _SAMPLE_ROWS, max(64, _SAMPLE_CODES // widest))
-    rows = usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]
-    part = data.take(rows)
-    codes: npt.NDArray[Any] = quantizer.codes(part.X)
-    weight = np.ones(len(codes)) if part.weight is None else part.weight
-    return Sample(codes, weight)
+    n_rows = min(_SAMPLE_ROWS, max(64, _SAMPLE_CODES // widest))
+    part = data.take(evenly_spread(usable, n_rows))
+    return Sample(quantizer.codes(part.X), weight_of(part))
 
 
 def widest_measured(

@@ -20,6 +20,7 @@ __all__ = [
     "Data",
     "Part",
     "Report",
+    "evenly_spread",
     "has_weight",
     "is_dask",
     "join_rows",
@@ -206,14 +207,19 @@ def uniform_rows(data: Data, n_rows: int) -> Any:
     return data.take_all() if len(usable) == data.n_samples else data.take(usable)
 
 
+def evenly_spread(rows: npt.NDArray[np.intp], n_rows: int) -> npt.NDArray[np.intp]:
+    """Return at most `n_rows` of some row numbers, at equal distances."""
+    n_rows = min(len(rows), n_rows)
+    return rows[np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)]
+
+
 def spread_rows(data: Data, n_rows: int) -> Array:
     """Return at most `n_rows` rows of X that have weight, at equal distances, dense.
 
     Of wide ones fewer, so that they take no more than 256 MB, but 100 at least.
     """
-    usable = rows_with_weight(data)
-    n_rows = min(len(usable), n_rows, max(100, _SPREAD_SIZE // data.n_features))
-    X = data.take(usable[np.linspace(0, len(usable) - 1, n_rows).astype(np.intp)]).X
+    n_rows = min(n_rows, max(100, _SPREAD_SIZE // data.n_features))
+    X = data.take(evenly_spread(rows_with_weight(data), n_rows)).X
     return np.asarray(X.toarray() if sparse.issparse(X) else X)
 
 

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from .._columns import Columns, distinct_values
 from .._validation import takes_tables, validate_input, validate_weight
+from ..network._checks import check_width
 from .base import Data, Part, Report, is_dask
 from .memory import MemoryData
 
@@ -68,11 +69,8 @@ def read_data(
         if like is not None:
             is_table = like._columns is not None
         data = DaskData.of(X, y, sample_weight, targets=targets, allow_missing=is_table)
-        if not reset and data.n_features != estimator.n_features_in_:
-            raise ValueError(
-                f"X has {data.n_features} features, but {type(estimator).__name__} is "
-                f"expecting {estimator.n_features_in_} features as input."
-            )
+        if not reset:
+            check_width(X, estimator.n_features_in_, type(estimator).__name__)
         estimator.n_features_in_ = data.n_features
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_

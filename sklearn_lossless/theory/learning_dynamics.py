@@ -133,9 +133,7 @@ class LearningDynamics:
         place of the exponential for k steps of size eta. Generalised cross-validation:
         Golub, Heath, Wahba, Technometrics 1979, equation 1.4.
         """
-        times = self._times(times)
-        if step_size is not None:
-            times = np.rint(times / self._step_size(step_size)) * step_size
+        times = self._times(times, step_size)
         return self._curve(times, lambda t: self._filter(t, step_size), noise)
 
     def ridge(self, alphas: npt.ArrayLike, *, noise: float = 0.0) -> LearningCurve:
@@ -195,9 +193,7 @@ class LearningDynamics:
         ValueError
             As :meth:`curve`.
         """
-        times = self._times(times)
-        if step_size is not None:
-            times = np.rint(times / self._step_size(step_size)) * step_size
+        times = self._times(times, step_size)
         filters = [self._filter(t, step_size)[1] for t in times]
         return np.stack(
             [self.basis @ (each[:, np.newaxis] * self.projections) for each in filters]
@@ -291,11 +287,14 @@ class LearningDynamics:
         last = math.log10(self.n_samples / least) + _AFTER
         return np.logspace(first, last, math.ceil(_PER_DECADE * (last - first)) + 1)
 
-    def _times(self, times: npt.ArrayLike) -> FloatArray:
+    def _times(self, times: npt.ArrayLike, step_size: Any) -> FloatArray:
+        """Return times as a vector, those of whole steps if there are steps."""
         found = np.atleast_1d(real_array(times, "times"))
         if found.ndim != 1 or np.any(found < 0):
             raise ValueError("times must be a vector of numbers, 0 or more.")
-        return found
+        if step_size is None:
+            return found
+        return np.rint(found / self._step_size(step_size)) * step_size
 
     def _step_size(self, step_size: Any) -> float:
         check_number("step_size", step_size)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import Data, Report
+from ..data import Data, Report, evenly_spread
 from ..network._engine import gradient as kernels
 from ..network.quantizer import AnyQuantizer
 from ..readout import LinearReadout
@@ -285,9 +285,7 @@ def _normalising_codes(
     data: Data, quantizer: AnyQuantizer, rows: npt.NDArray[np.intp]
 ) -> Array:
     """Return the input codes of some rows that are trained on, as bytes."""
-    n_rows = min(len(rows), _NORMALISING_ROWS)
-    places = np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)
-    return quantizer.codes(data.take(rows[places]).X)
+    return quantizer.codes(data.take(evenly_spread(rows, _NORMALISING_ROWS)).X)
 
 
 def _score(
