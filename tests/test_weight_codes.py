@@ -115,7 +115,7 @@ def test_layers_that_are_too_large_have_no_contexts(monkeypatch):
     monkeypatch.setattr(_weights, "MAX_IN_CONTEXTS", 11)
     weights = TernaryWeights.of_signs(np.ones((3, 4), dtype=np.int8))
     assert _weights.pack_in_contexts(weights, 4) is None
-    reader = Reader(b"\0\0\1\0\0\0\0", "weights")
+    reader = Reader(b"\0\1\0", "weights")
     with pytest.raises(ValueError, match="4 x 3 weights in arithmetic code"):
         _weights.unpack_in_contexts(reader, 4, 3, 4)
 

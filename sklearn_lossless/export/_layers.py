@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from ..network import Convolution, Dense, Pooling
 from ..network.convolution import Layer
-from ._coding import Reader, pack_integers, unpack_integers
+from ._coding import Reader, pack_integers, pack_numbers, unpack_integers
 from ._weights import (
     pack_in_contexts,
     pack_lines,
@@ -24,7 +23,7 @@ from ._weights import (
 
 __all__ = ["check_range", "decode_layer", "encode_layer"]
 
-# Bounds of version 1, so that a forged size costs nothing.
+# Bounds of the format, so that a forged size costs nothing.
 _MAX_WIDTH = 2**20
 _MAX_LEVEL = 15
 _MAX_SIDE = 2**12
@@ -61,7 +60,7 @@ def encode_layer(layer: Layer) -> bytes:
     for number, kind in _KINDS.items():
         if type(layer) is kind.layer:
             flags, content = kind.encode(layer)
-            return struct.pack("<B", flags | number << _KIND_SHIFT) + content
+            return pack_numbers("B", flags | number << _KIND_SHIFT) + content
     raise ValueError(f"A file holds no layer of type {type(layer).__name__}.")
 
 
@@ -150,7 +149,7 @@ def _encode_dense(layer: Dense) -> tuple[int, bytes]:
         flags |= _THRESHOLDS_IN_LINES
     sizes = layer.n_outputs, layer.n_nonzeros, layer.bias_scale, len(layer.levels)
     parts = [
-        struct.pack("<IIqB", *sizes),
+        pack_numbers("IIqB", *sizes),
         layer.levels.astype(np.uint8).tobytes(),
         thresholds,
         pack_integers(layer.centre),
@@ -215,9 +214,8 @@ def _decode_dense(before: _Before, flags: int) -> Dense:
 def _encode_convolution(layer: Convolution) -> tuple[int, bytes]:
     flags, filters = _encode_dense(layer.filters)
     numbers = *layer.shape_in[:2], *layer.size, layer.stride
-    return flags, struct.pack(
-        "<HHHHHB", *numbers, _PADDINGS.index(layer.padding)
-    ) + filters
+    head = pack_numbers("HHHHHB", *numbers, _PADDINGS.index(layer.padding))
+    return flags, head + filters
 
 
 def _decode_convolution(before: _Before, flags: int) -> Convolution:
@@ -243,8 +241,9 @@ def _decode_convolution(before: _Before, flags: int) -> Convolution:
 def _encode_pooling(layer: Pooling) -> tuple[int, bytes]:
     starts = layer.row_starts, layer.column_starts
     numbers = *layer.shape_in[:2], *layer.size, *map(len, starts)
-    head = struct.pack("<HHHHHHB", *numbers, _POOLINGS.index(layer.kind))
-    return 0, head + np.concatenate(starts).astype("<u2").tobytes()
+    head = pack_numbers("HHHHHHB", *numbers, _POOLINGS.index(layer.kind))
+    places = [*layer.row_starts, *layer.column_starts]
+    return 0, head + pack_numbers(f"{len(places)}H", *places)
 
 
 def _decode_pooling(before: _Before, flags: int) -> Pooling:
@@ -255,7 +254,7 @@ def _decode_pooling(before: _Before, flags: int) -> Pooling:
         raise reader.fail(
             f"layer {number} is an unknown pooling {kind}, or an empty one"
         )
-    starts = [reader.array("u2", n).tolist() for n in (n_rows, n_columns)]
+    starts = [reader.numbers(f"{n}H") for n in (n_rows, n_columns)]
     if max(starts[0]) + height > shape[0] or max(starts[1]) + width > shape[1]:
         raise reader.fail(f"layer {number} has windows outside of the picture")
     if n_rows * n_columns * max(shape[2], height * width) > _MAX_OUTPUTS:
@@ -263,8 +262,8 @@ def _decode_pooling(before: _Before, flags: int) -> Pooling:
     return Pooling(
         shape,
         (height, width),
-        tuple(starts[0]),
-        tuple(starts[1]),
+        starts[0],
+        starts[1],
         before.largest_in,
         _POOLINGS[kind],
     )

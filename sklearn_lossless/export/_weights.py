@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 import numpy.typing as npt
 
 from ..network import TernaryWeights
 from ..network._engine.context_code import best_lag, decode_signs, encode_signs
-from ._coding import Reader
+from ._coding import Reader, pack_numbers
 
 __all__ = [
     "pack_in_contexts",
@@ -46,7 +44,7 @@ def pack_in_contexts(weights: TernaryWeights, n_inputs: int) -> bytes | None:
     np.put_along_axis(signs, weights.indices, weights.signs(), axis=1)
     lag = best_lag(signs)
     code = encode_signs(signs, n_nonzeros, lag)
-    return struct.pack("<HI", lag, len(code)) + code
+    return pack_numbers("HI", lag, len(code)) + code
 
 
 def unpack_in_contexts(
@@ -131,7 +129,7 @@ def pack_lines(thresholds: Integers) -> bytes | None:
         return None
     if np.any(width[:, np.newaxis] * shares >> _SHARE_BITS != between):
         return None
-    head = struct.pack("<BB", unit_bits, bits) + shares.astype("<u2").tobytes()
+    head = pack_numbers("BB", unit_bits, bits) + shares.astype("<u2").tobytes()
     return head + _numbers(first >> bits) + _numbers(width >> bits)
 
 
@@ -165,7 +163,7 @@ def _numbers(values: Integers) -> bytes:
     """Return integers in Golomb-Rice code, as distances from their median."""
     centre = int(np.median(values))
     distances = values - centre
-    return struct.pack("<q", centre) + _rice(distances << 1 ^ distances >> 63)
+    return pack_numbers("q", centre) + _rice(distances << 1 ^ distances >> 63)
 
 
 def _from_numbers(reader: Reader, count: int) -> Integers:
@@ -197,7 +195,7 @@ def _rice(values: Integers) -> bytes:
     unary[ends] = True
     remainders = (values.reshape(-1, 1) >> np.arange(shift)[::-1]) & 1
     streams = [np.packbits(each).tobytes() for each in (unary, remainders)]
-    return struct.pack("<BI", shift, len(streams[0])) + b"".join(streams)
+    return pack_numbers("BI", shift, len(streams[0])) + b"".join(streams)
 
 
 def _from_rice(reader: Reader, count: int) -> Integers:

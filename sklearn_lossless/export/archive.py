@@ -19,9 +19,10 @@ from ..network.convolution import centre_of_inputs
 from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
+from ._container import MAGIC
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
-from ._sections import MAGIC, FileContent, decode, encode
+from ._sections import FileContent, decode, encode
 
 __all__ = [
     "check_readout_dtype",
