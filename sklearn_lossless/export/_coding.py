@@ -312,10 +312,10 @@ def unpack_readout(
         return coef.astype(np.float64)
     if deflated:
         halves = reader.array("u2", n_targets).astype(np.uint32) << 16
-        scales = halves.view(np.float32)
+        singles = halves.view(np.float32)
     else:
-        scales = reader.array("f4", n_targets)
-    scales = scales.astype(np.float64)[:, np.newaxis]
+        singles = reader.array("f4", n_targets)
+    scales = singles.astype(np.float64)[:, np.newaxis]
     if dtype == "float16":
         return reader.array("f2", count).reshape(shape) * scales
     if deflated:

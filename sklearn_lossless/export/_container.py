@@ -17,7 +17,7 @@ MAGIC = b"\x89LNN\r\n\x1a\n"
 _VERSIONS = (1, 2)
 
 #: Sections that this version knows; unknown ones in small letters are skipped.
-_SECTIONS = (b"META", b"NETW", b"TABL", b"MTCH", b"READ", b"name", b"mean")
+_SECTIONS = (b"META", b"NETW", b"SIGN", b"TABL", b"MTCH", b"READ", b"name", b"mean")
 _NEEDED = (b"META", b"NETW", b"MTCH")
 
 #: Sections that are deflated where that is shorter, up to a size beyond which little
@@ -50,6 +50,14 @@ _DICTIONARY = (
     b'"fitted":{"scale_":0.02,"temperature_":1.0},"classes":'
     b'{"dtype":"int64","values":[0,1,2,3,4,5,6,7,8,9]}}'
 ) + bytes.fromhex(
+    # Layers of section NETW: first rows of windows, trained layers of 8 levels.
+    "100808020204040100020406000204061c1c02020e0e010002040608"
+    "0a0c0e10121416181a1c1e0002040608"
+    "0a0c0e10121416181a1c1e10020202020101000000"
+    "cd011c1c050501001008000800010203040506070007"
+    "60380165168d53b340d94d060484a50105032685"
+    "ed010c0c030301000c12000800010203040506070005"
+    "60380165168d53b340d94d060484a50105032685"
     # A layer of section MTCH: ReLU in 8 levels, for sums of deviation 1.
     "0472656c750800010203040506073802ea91b7f7bf3f71792949ecbbe33fed2c5e83a818f03fcbd1"
     "a022f3b0f53feaf86dd25907fb3f1715e5a143290040a9f730f096dd0240074eb91cbc98a8d83f00"

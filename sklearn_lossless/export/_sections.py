@@ -111,13 +111,16 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
     -------
     bytes
     """
+    codes: list[bytes] = []
     sections = {
         b"META": encode_meta(
             content.params, content.scale, content.readout, content.classes
         ),
-        b"NETW": encode_network(content.network),
+        b"NETW": encode_network(content.network, codes),
         b"MTCH": encode_matching(content.matching),
     }
+    if codes:
+        sections[b"SIGN"] = b"".join(codes)
     table = content.network.quantizer
     if isinstance(table, ThresholdQuantizer):
         sections[b"TABL"] = encode_table(table, content.columns)
@@ -145,7 +148,7 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     FileContent
     """
     kind, sections = unpack_sections(data)
-    network = _decode_network(sections[b"NETW"])
+    network = _decode_network(sections[b"NETW"], sections.get(b"SIGN"))
     columns = None
     if b"TABL" in sections:
         network, columns = with_table(sections[b"TABL"], network)
@@ -193,8 +196,10 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     return replace(content, readout=readout, classes=classes)
 
 
-def encode_network(network: CompressedNetwork) -> bytes:
-    """Return section NETW."""
+def encode_network(
+    network: CompressedNetwork, codes: list[bytes] | None = None
+) -> bytes:
+    """Return section NETW; the arithmetic code of weights is put into `codes`."""
     quantizer = network.quantizer
     if isinstance(quantizer, ThresholdQuantizer):  # its bits are inputs; see TABL
         quantizer = Quantizer(1.0, np.zeros(quantizer.n_codes, np.int64), 1)
@@ -207,12 +212,12 @@ def encode_network(network: CompressedNetwork) -> bytes:
         _READOUT_LAYERS.index(network.readout_layers),
         len(network.layers),
     )
-    layers = [encode_layer(layer) for layer in network.layers]
+    layers = [encode_layer(layer, codes) for layer in network.layers]
     return b"".join([head, pack_integers(quantizer.shift), *layers])
 
 
-def _decode_network(reader: Reader) -> CompressedNetwork:
-    """Return the network of section NETW, safe to run."""
+def _decode_network(reader: Reader, codes: Reader | None = None) -> CompressedNetwork:
+    """Return the network of section NETW, and SIGN, safe to run."""
     n_bits, inv_step, n_features, seed, which, n_layers = reader.numbers("BdIQBB")
     if not 1 <= n_bits <= 8:
         raise reader.fail(f"input codes of {n_bits} bits, not 1 to 8")
@@ -228,9 +233,11 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
     shape: tuple[int, ...] = (n_features,)
     largest = 2**n_bits - 1
     for number in range(n_layers):
-        layers.append(decode_layer(reader, number, shape, largest))
+        layers.append(decode_layer(reader, number, shape, largest, codes))
         shape, largest = layers[-1].shape_out, layers[-1].largest_code
     reader.finish()
+    if codes is not None:
+        codes.finish()
     total = sum(layer.n_nonzero_weights for layer in layers)
     if total > _MAX_NONZEROS:
         raise reader.fail(f"{total} weights that are not 0, over {_MAX_NONZEROS}")
