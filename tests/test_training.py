@@ -419,6 +419,15 @@ def test_readout_that_was_trained_is_that_of_the_training(digits, n_classes):
     assert log_loss(y % n_classes, proba) == pytest.approx(clf.loss_curve_[-1], abs=0.1)
 
 
+def test_every_layer_of_a_deep_network_is_put_out(digits):
+    X, _, y, _ = digits
+    deep = CompressedMLPClassifier((12, 10, 8), **{**TRAINED, "max_iter": 3})
+    every = clone(deep).set_params(readout_layers="all").fit(X, y)
+    codes = every.compressor_.codes(X)
+    assert codes.shape == (len(X), 30)
+    np.testing.assert_array_equal(codes[:, -8:], deep.fit(X, y).compressor_.codes(X))
+
+
 def test_trained_layers_are_saved(trained, digits):
     X = digits[1]
     loaded = from_bytes(to_bytes(trained))

@@ -151,7 +151,9 @@ def _totals(part: Any, network: CompressedNetwork, layer: Neurons) -> Sums:
     """Return number, sum and sum of squares of what a layer sums up, of a part."""
     weighted = has_weight(part)
     found = Sums(0, 0.0, 0.0)
-    source = part.codes(network) if network.layers else None
+    source = None
+    if network.layers:
+        source = part.codes(network.with_readout_layers("last"))
     for rows in row_blocks(part.X):
         codes = (
             network.quantizer.codes(part.X[rows]) if source is None else source[rows]
