@@ -49,7 +49,11 @@ PICTURES = [
     {"hidden_layers": [Conv2D(20, 3, weights="patches"), Pool2D(grid=2)]},
 ]
 TRAINED_PICTURES = {
-    "hidden_layers": [Conv2D(8, 3, padding="same"), Pool2D(2, kind="max"), Dense(20)],
+    "hidden_layers": [
+        Conv2D(16, 3, padding="same"),
+        Pool2D(grid=2, kind="max"),
+        Dense(30, eps=0.5),
+    ],
     "hidden_weights": "trained",
     "learning_rate_init": 0.01,
 }
