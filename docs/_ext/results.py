@@ -30,7 +30,13 @@ COMMANDS = {
     "c_export_device": "benchmarks/c_export/device.py --data mnist.npz",
     **{
         name: f"benchmarks/{name}.py --data mnist.npz"
-        for name in ("accuracy", "fit_memory", "given_networks", "trained_networks")
+        for name in (
+            "accuracy",
+            "fit_memory",
+            "given_networks",
+            "trained_images",
+            "trained_networks",
+        )
     },
     "peers": "benchmarks/peers.py --data mnist.npz",
     "paper_figure2": "benchmarks/paper_figure2.py --data mnist.npz",
@@ -361,6 +367,31 @@ def trained_networks(parts: dict[str, list[Row]]) -> str:
     )
 
 
+def trained_images(parts: dict[str, list[Row]]) -> str:
+    """Scores of trained networks of pictures by bytes, and the time of an epoch."""
+    return table(
+        parts.get("accuracy", []),
+        {
+            "trained network": lambda row: row["network"],
+            "epochs": "d",
+            "seeds": lambda row: str(len(row["scores"])),
+            "accuracy, %": lambda row: f"{100 * row['score']:.2f}",
+            "file, bytes": lambda row: f"{row['bytes']:,}",
+        },
+    ) + table(
+        parts.get("epochs", []),
+        {
+            "network": "",
+            "threads": "d",
+            "epoch, s": lambda row: f"{row['ours_s']:.1f}",
+            "epoch of PyTorch, s": lambda row: f"{row['torch_s']:.1f}",
+            "ratio of CPU time": lambda row: (
+                f"{row['ours_cpu_s'] / row['torch_cpu_s']:.2f}"
+            ),
+        },
+    )
+
+
 def raw_tables(results: dict[str, Any]) -> str:
     """Raw tables, each with the mean over seeds of every model."""
     text = ""
@@ -459,6 +490,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "forward": ("forward.json", forward),
     "tables": ("tables.json", raw_tables),
     "given_networks": ("given_networks.json", given_networks),
+    "trained_images": ("trained_images.json", trained_images),
     "trained_networks": ("trained_networks.json", trained_networks),
     "fit_memory": ("fit_memory.json", fit_memory),
     "convergence": ("convergence.json", convergence),

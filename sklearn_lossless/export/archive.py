@@ -210,10 +210,11 @@ def content_of(estimator: Any) -> FileContent:
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
+    newer = _NEWER if kind < Kind.CONV_COMPRESSOR else (*_NEWER, "hidden_weights")
     params = {
         name: value
         for name, value in estimator.get_params(deep=False).items()
-        if name not in _NEWER or not _same(value, defaults[name].default)
+        if name not in newer or not _same(value, defaults[name].default)
     }
     content = FileContent(
         kind,
@@ -291,7 +292,9 @@ def _estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    if content.mean is None and is_stored:
+    if content.mean is None and (
+        is_stored or params.get("hidden_weights") == "trained"
+    ):
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
@@ -300,7 +303,7 @@ def _estimator_of(content: FileContent) -> Any:
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
         each._columns = content.columns
-        how = params.get("hidden_weights", "fitted")  # pictures have no other
+        how = params.get("hidden_weights", "fitted")  # of pictures, from patches
         if not network.has_stored_weights or how == "fitted":
             each._course = None  # there was no training; else it is not known
         if content.feature_names is not None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..network._engine import gradient as kernels
 
-__all__ = ["Output", "TrainedLayer", "slope_table"]
+__all__ = ["Neurons", "Output", "TrainedLayer", "slope_table"]
 
 Array = npt.NDArray[Any]
 
@@ -21,10 +21,10 @@ _JUMP_WIDTH = 0.5
 _STEEP = 32.0
 
 
-class TrainedLayer:
-    """A ternary layer with normalised sums and a step, and what its gradient needs.
+class Neurons:
+    """Ternary neurons while they are trained: weights, gains and shifts.
 
-    The forward pass is that of the integer layer: signs of the `n_nonzeros` largest
+    What they put out is that of the integer layer: signs of the `n_nonzeros` largest
     weights of each neuron, sums of codes, thresholds. The gradient passes the choice of
     signs as if it were the identity, and the step as if it were the activation that it
     is matched to.
@@ -45,6 +45,8 @@ class TrainedLayer:
     ----------
     gain, shift : ndarray of shape (n_outputs,), dtype float32
         The step's input is ``gain * normalised sum + shift``.
+    mean, rate : ndarray of shape (n_outputs,), dtype float32
+        What is subtracted from sums, then multiplied, to normalise them.
     signs : ndarray of shape (n_outputs, n_inputs), dtype float32
 
     References
@@ -59,9 +61,10 @@ class TrainedLayer:
     ) -> None:
         n_outputs = len(weights)
         self.weights = np.ascontiguousarray(weights, dtype=np.float32)
-        self.n_nonzeros = n_nonzeros
+        self.n_nonzeros, self.tau, self.step = n_nonzeros, tau, step
         self.gain = np.full(n_outputs, tau, dtype=np.float32)
         self.shift = np.zeros(n_outputs, dtype=np.float32)
+        self.mean, self.rate = np.empty_like(self.gain), np.empty_like(self.gain)
         self.thresholds = step.thresholds.astype(np.float32)
         self.levels = step.levels
         levels = step.levels.astype(np.float32)
@@ -80,6 +83,10 @@ class TrainedLayer:
         """What is trained, as matrices."""
         return [self.weights, self.gain[np.newaxis], self.shift[np.newaxis]]
 
+
+class TrainedLayer(Neurons):
+    """Neurons that see all inputs, normalised over the batch."""
+
     def forward(self, codes: Array) -> Array:
         """Return the codes for a batch of input codes, both in float32.
 
@@ -89,7 +96,6 @@ class TrainedLayer:
         # Sums of integers below 2**24 are exact.
         self._normalised = codes @ self.signs.T
         out = np.empty_like(self._normalised)
-        self.mean, self.rate = np.empty_like(self.gain), np.empty_like(self.gain)
         kernels.forward(
             self._normalised,
             self.gain,
@@ -102,6 +108,10 @@ class TrainedLayer:
             self.rate,
         )
         return out
+
+    def normalise(self, codes: Array) -> Array:
+        """Return the codes, with the means and deviations of these rows from now on."""
+        return self.forward(codes)
 
     def predict(self, codes: Array) -> Array:
         """Return the codes, normalised as the last batch of `forward` was."""
@@ -144,11 +154,19 @@ class Output:
         Typical distance of two codes in units of the activation's output.
     rng : numpy.random.Generator
         Draws the first coefficients, as by Glorot and Bengio.
+    unit : float, default=1.0
+        Factor of the codes: of sums over windows that which makes them means.
     """
 
     def __init__(
-        self, n_inputs: int, n_outputs: int, scale: float, rng: np.random.Generator
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        scale: float,
+        rng: np.random.Generator,
+        unit: float = 1.0,
     ) -> None:
+        self.unit = np.float32(unit)
         bound = scale * np.sqrt(6.0 / (n_inputs + n_outputs))
         coef = rng.uniform(-bound, bound, (n_outputs, n_inputs))
         self.coef = coef.astype(np.float32)
@@ -166,12 +184,13 @@ class Output:
 
     def predict(self, codes: Array) -> Array:
         """Return the scores."""
-        return np.asarray(codes @ self.coef.T + self.intercept)
+        return np.asarray((codes @ self.coef.T) * self.unit + self.intercept)
 
     def backward(self, delta: Array) -> tuple[list[Array], Array]:
         """Return the gradients of `parameters`, and that of the codes."""
-        gradients = [delta.T @ self._inputs, delta.sum(axis=0)[np.newaxis]]
-        return gradients, delta @ self.coef
+        of_codes = delta * self.unit
+        gradients = [of_codes.T @ self._inputs, delta.sum(axis=0)[np.newaxis]]
+        return gradients, of_codes @ self.coef
 
 
 def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:

@@ -17,6 +17,7 @@ from ..readout import LinearReadout
 from .checkpoint import Checkpoint
 from .goals import Goal
 from .layers import Output, TrainedLayer
+from .pictures import PictureLayers
 
 __all__ = ["Course", "Options", "train"]
 
@@ -163,7 +164,7 @@ class _Schedule:
 
 
 def train(
-    layers: Sequence[TrainedLayer],
+    layers: Sequence[TrainedLayer | PictureLayers],
     output: Output,
     data: Data,
     quantizer: AnyQuantizer,
@@ -178,7 +179,7 @@ def train(
 
     Parameters
     ----------
-    layers : sequence of TrainedLayer
+    layers : sequence of TrainedLayer or PictureLayers
     output : Output
     data : Data
         Its parts are `Part`.
@@ -207,7 +208,7 @@ def train(
         If the loss is not finite.
     """
     course, schedule = Course(), _Schedule(options)
-    trained: list[TrainedLayer | Output] = [*layers, output]
+    trained: list[TrainedLayer | PictureLayers | Output] = [*layers, output]
     parameters = [p for each in trained for p in each.parameters]
     adam = _Adam(parameters)
     size = 200 if options.batch_size == "auto" else options.batch_size
@@ -289,7 +290,7 @@ def _normalising_codes(
 
 
 def _score(
-    layers: Sequence[TrainedLayer],
+    layers: Sequence[TrainedLayer | PictureLayers],
     output: Output,
     data: Data,
     quantizer: AnyQuantizer,
@@ -301,7 +302,7 @@ def _score(
     codes = normalising.astype(np.float32)
     for layer in layers:
         layer.choose_signs()
-        codes = layer.forward(codes)
+        codes = layer.normalise(codes)
     total, weights = 0.0, 0.0
     for start in range(0, len(held_out), _NORMALISING_ROWS):
         part = data.take(held_out[start : start + _NORMALISING_ROWS])
