@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from sklearn_lossless.data import MemoryData
-from sklearn_lossless.readout import Samples, fit_ridge
+from sklearn_lossless.readout import Samples, fit_ridge, gcv, ridge
 
 
 def ridge_of(codes, Y, sample_weight=None, *, scale=None, alphas=None, **options):
@@ -36,3 +36,9 @@ def with_readout(fitted, **changes):
     values = {name: change(getattr(readout, name)) for name, change in changes.items()}
     fitted._keep_readout(replace(readout, **values))
     return fitted
+
+
+def without_decompositions(patch):
+    """Let every fit of more samples than features go by factorisations."""
+    for module in (ridge, gcv):
+        patch.setattr(module, "MOST_DECOMPOSED", 0)

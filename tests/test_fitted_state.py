@@ -15,7 +15,7 @@ from sklearn_lossless import (
     CompressedMLPRegressor,
     NTKCompressor,
 )
-from sklearn_lossless.readout.statistics import Decomposition
+from sklearn_lossless.readout.decomposition import Decomposition
 
 ESTIMATORS = [NTKCompressor, CompressedMLPClassifier, CompressedMLPRegressor]
 READOUTS = [CompressedMLPClassifier, CompressedMLPRegressor]

@@ -28,7 +28,8 @@ from sklearn_lossless.data import MemoryData
 from sklearn_lossless.network import LazyCodes
 from sklearn_lossless.readout import Samples, SignTargets, zero_one_loss
 from sklearn_lossless.readout.calibration import RowSample, sample_rows
-from sklearn_lossless.readout.statistics import Decomposition, RidgeStatistics
+from sklearn_lossless.readout.decomposition import Decomposition
+from sklearn_lossless.readout.statistics import RidgeStatistics
 
 SPLITS = [[1797], [1, 1000, 796], [600, 600, 597]]
 

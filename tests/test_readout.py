@@ -2,11 +2,19 @@
 
 import numpy as np
 import pytest
-from ridge import ridge_of
+from ridge import ridge_of, without_decompositions
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
 from sklearn_lossless.readout.calibration import fit_temperature
+
+
+@pytest.fixture(params=[False, True], ids=["decomposed", "factored"], autouse=True)
+def factored(request, monkeypatch):
+    """Both ways to fit; with few features both are exact."""
+    if request.param:
+        without_decompositions(monkeypatch)
+    return request.param
 
 
 def make_data(n_samples, n_features, weighted, seed=0):
@@ -123,7 +131,9 @@ def test_loss_chooses_alpha():
     def wrong(Y, scores):
         return (Y * scores < 0).any(axis=1)
 
-    squared, chosen = ridge_of(codes, Y), ridge_of(codes, Y, loss=wrong)
+    alphas = np.logspace(-3, 5, 17)
+    squared = ridge_of(codes, Y, alphas=alphas)
+    chosen = ridge_of(codes, Y, alphas=alphas, loss=wrong)
     shares = [
         wrong(Y, ridge_of(codes, Y, alphas=np.array([a])).loo_prediction).mean()
         for a in chosen.alphas

@@ -37,9 +37,9 @@ __all__ = [
 Array = npt.NDArray[Any]
 Report = Callable[[str], None]
 
-#: Rows and entries of a block; the entries take 2 to 8 MB in float32.
+#: Rows and entries of a block; the entries take 2 to 32 MB in float32.
 _BLOCK_ROWS = 8192
-_BLOCK_SIZES = 2**19, 2**21
+_BLOCK_SIZES = 2**19, 2**23
 
 #: Doubles of rows that are spread over the data.
 _SPREAD_SIZE = 2**25
@@ -245,7 +245,7 @@ def row_blocks(
     """
     n_rows, n_features = rows.shape
     # Small beside the d x d matrices, but for small d.
-    size = np.clip(n_features**2, *_BLOCK_SIZES) / max(n_features, n_targets)
+    size = np.clip(n_features**2 / 4, *_BLOCK_SIZES) / max(n_features, n_targets)
     block = min(_BLOCK_ROWS, max(256, 2 ** round(np.log2(size))))
     for start in range(0, n_rows, block):
         stop = min(start + block, n_rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,8 +11,11 @@ import numpy.typing as npt
 from scipy import linalg
 
 from ..data import row_blocks, weight_of
+from ..data.base import take_rows
+from .decomposition import RidgePath
+from .factorisation import FactoredRidge
+from .moments import LEAST_SLACK, default_alphas
 from .samples import Samples
-from .statistics import LEAST_SLACK, RELATIVE_ALPHAS, RidgePath
 
 __all__ = [
     "Loss",
@@ -84,17 +87,17 @@ def best_alpha(sums: LossSums) -> tuple[int, Array]:
 
 def sum_left_out_losses(
     samples: Samples,
-    path: RidgePath,
+    ridge: RidgePath | FactoredRidge,
     loss: Loss | None = None,
     units: Array | None = None,
 ) -> LossSums:
-    """Leave out each of the samples that `path` was fitted on.
+    """Leave out each of the samples that `ridge` was fitted on.
 
     Parameters
     ----------
     samples : Samples
         Any part of them.
-    path : RidgePath
+    ridge : RidgePath or FactoredRidge
     loss : callable or None, default=None
         Maps targets and leave-one-out predictions to the loss of each sample. None:
         squared error.
@@ -105,66 +108,40 @@ def sum_left_out_losses(
     -------
     LossSums
     """
-    codes, Y, n_alphas = samples.codes, samples.Y, len(path.alphas)
-    weight = weight_of(samples)
-    sums = LossSums.zeros(n_alphas)
+    codes, Y, weight = samples.codes, samples.Y, weight_of(samples)
+    sums = LossSums.zeros(len(ridge.alphas))
     total = 0.0
-    for rows in row_blocks(codes, "leave-one-out", samples.report, Y.shape[1]):
+    for rows in row_blocks(codes, ridge.title, samples.report, Y.shape[1]):
         Y_block = np.asarray(Y[rows], dtype=np.float64)
-        rotated_rows = path.features(codes[rows]) @ path.vectors
-        parts: Iterable[tuple[slice, Array]] = path.predictions(rotated_rows)
-        if n_alphas * Y.shape[1] <= codes.shape[1]:
-            parts = list(parts)  # smaller than a copy
-        else:
-            rotated_rows = rotated_rows.copy()
-        one_minus_leverage = _one_minus_leverage(path, rotated_rows, samples, rows)
-        centred = Y_block - path.y_mean
-        for some, part in parts:
-            for number in range(n_alphas)[some]:
-                residuals = centred - part[:, number - some.start] * path.y_scale
-                residuals /= one_minus_leverage[:, [number]]
-                sums.add(number, residuals, Y_block, weight[rows], loss, units)
+        own = take_rows(samples.weight, rows)
+        for number, residuals in ridge.left_out(codes[rows], Y_block, own):
+            sums.add(number, residuals, Y_block, weight[rows], loss, units)
         total += weight[rows].sum()
     return replace(sums, weight=total)
 
 
-def predict_left_out(samples: Samples, path: RidgePath, number: int) -> Array:
+def predict_left_out(samples: Samples, ridge: RidgePath | FactoredRidge) -> Array:
     """Return the prediction for samples by the regression without each.
 
     Parameters
     ----------
     samples : Samples
-        Any part of those that `path` was fitted on.
-    path : RidgePath
-    number : int
-        Which of its regressions.
+        Any part of those that `ridge` was fitted on.
+    ridge : RidgePath or FactoredRidge
+        For one alpha.
 
     Returns
     -------
     ndarray of shape (n_samples, n_targets), dtype float64
     """
-    path = path.of(number)
     codes, Y = samples.codes, samples.Y
     prediction = np.empty((samples.n_samples, Y.shape[1]))
-    coef = path.vectors @ (path.rotated * path.inverse)
     for rows in row_blocks(codes, "left-out scores", samples.report, Y.shape[1]):
         Y_block = np.asarray(Y[rows], dtype=np.float64)
-        features = path.features(codes[rows])
-        residuals = Y_block - path.y_mean - (features @ coef) * path.y_scale
-        rotated_rows = features @ path.vectors
-        residuals /= _one_minus_leverage(path, rotated_rows, samples, rows)
+        own = take_rows(samples.weight, rows)
+        ((_, residuals),) = ridge.left_out(codes[rows], Y_block, own)
         prediction[rows] = Y_block - residuals
     return prediction
-
-
-def _one_minus_leverage(
-    path: RidgePath, rotated_rows: Array, samples: Samples, rows: slice
-) -> Array:
-    """Return ``1 - H_ii`` of rows; `rotated_rows` is overwritten."""
-    leverage = path.leverages(rotated_rows)
-    if samples.weight is not None:
-        leverage *= samples.weight[rows, np.newaxis] / path.mean_weight
-    return np.maximum(1 - leverage, LEAST_SLACK)
 
 
 class RidgeSolution(NamedTuple):
@@ -223,7 +200,7 @@ def fit_by_kernel(
     kernel = features @ features.T
     if alphas is None:
         mean_eigenvalue = float(np.trace(kernel)) / codes.shape[1]
-        alphas = RELATIVE_ALPHAS * (mean_eigenvalue or 1.0)
+        alphas = default_alphas(mean_eigenvalue)
     values, vectors = linalg.eigh(
         kernel, overwrite_a=True, check_finite=False, driver="evr"
     )

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from ..data import Report
 from ..network import CompressedNetwork
 from .calibration import SAMPLE_SIZE, LeftOut, RowSample
+from .gcv import fit_by_gcv
 from .leave_one_out import predict_left_out
 from .linear import LinearReadout
 from .samples import Samples
-from .statistics import Decomposition, RidgeStatistics
+from .statistics import RidgeStatistics
 from .target_line import TargetLine
 
 __all__ = ["OnlineRidge"]
@@ -104,32 +105,28 @@ class OnlineRidge:
         """The readout of all batches so far."""
         assert self.statistics is not None
         offset, step_size = self.network.code_line
-        decomposition = Decomposition.of(self.statistics, step_size)
-        alphas = decomposition.default_alphas()
-        if self.alpha is not None:
-            alphas = np.array([self.alpha])
         line = self.line
-        losses = decomposition.gcv_losses(alphas, 1.0 if line is None else line.units)
-        best = int(losses.argmin())
-        coef = decomposition.coef(alphas[best])
+        units = 1.0 if line is None else line.units
+        given = None if self.alpha is None else np.array([self.alpha])
+        solution, ridge = fit_by_gcv(self.statistics, step_size, given, units)
+        losses = solution.losses
         temperature = None
         if self.sample is not None:
             samples = self.sample.samples
-            path = decomposition.path(alphas[[best]])
-            scores = predict_left_out(samples, path, 0)
+            scores = predict_left_out(samples, ridge)
             temperature = LeftOut.of(samples, scores).temperature()
         if line is not None:
             losses = line.losses(losses)
         if self.report is not None:
             self.report(
-                f"ridge readout: alpha={alphas[best]:.3g}, generalised "
+                f"ridge readout: alpha={solution.alpha:.3g}, generalised "
                 f"cross-validation {losses.min():.4g}"
             )
         readout = LinearReadout(
-            coef=coef,
-            intercept=decomposition.intercept(coef) - coef @ offset,
-            alpha=float(alphas[best]),
-            alphas=alphas,
+            coef=solution.coef,
+            intercept=solution.intercept - solution.coef @ offset,
+            alpha=solution.alpha,
+            alphas=solution.alphas,
             losses=losses,
             criterion="gcv",
             temperature=temperature,
