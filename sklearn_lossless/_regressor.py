@@ -100,7 +100,8 @@ class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
     alpha_ : float
         Regularisation used.
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
-        Regularisations tried, and the mean squared leave-one-out error of each.
+        Regularisations tried, and the mean squared leave-one-out error of each, as of
+        :class:`CompressedMLPClassifier`.
     gcv_losses_ : ndarray of shape (n_alphas,)
         In place of `loo_losses_` after :meth:`partial_fit`: the generalised
         cross-validation of each.

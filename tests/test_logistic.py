@@ -86,7 +86,7 @@ def test_rows_without_weight_do_not_choose_alpha(digits, monkeypatch, dense_byte
     weight[::2] = 0
     y = np.where(weight > 0, y, 9 - y)  # would mislead
     parameters = {"readout": "logistic", "random_state": 0}
-    compressor = NTKCompressor((60,), random_state=0).fit(X)
+    compressor = NTKCompressor((30,), random_state=0).fit(X)
     weighted, kept = (
         CompressedMLPClassifier(estimator=compressor, **parameters).fit(*arrays)
         for arrays in ((X, y, weight), (X[1::2], y[1::2]))
