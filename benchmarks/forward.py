@@ -31,7 +31,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn_lossless import CompressedMLPClassifier, NTKCompressor
 from sklearn_lossless.network import _engine, ternary_weights
 from sklearn_lossless.network._engine import bitsliced, blocks, counter, packing
-from sklearn_lossless.network._engine.counter import eight_rows
+from sklearn_lossless.network._engine.adders import eight_rows
 from sklearn_lossless.network._engine.layer import aligned_zeros
 from sklearn_lossless.network._engine.vector import broadcast, kernel, store
 

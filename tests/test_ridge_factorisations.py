@@ -104,6 +104,16 @@ def test_alpha_is_one_step_from_that_of_the_path(monkeypatch):
         assert found.alpha == found.alphas[found.loo_losses.argmin()]
 
 
+def test_equal_error_rates_go_by_the_squared_error(monkeypatch):
+    without_decompositions(monkeypatch)
+    codes, Y = make_data(1000, 40, 1)
+    signs = SignTargets((Y[:, 0] > np.median(Y)).astype(np.intp), 2)
+    readout = ridge_of(codes, signs, loss=lambda Y, scores: np.ones(len(Y)))
+    squared = ridge_of(codes, signs, alphas=readout.alphas).loo_losses
+    assert readout.alpha == readout.alphas[squared.argmin()]
+    assert np.all(readout.loo_losses == 1)
+
+
 @pytest.mark.parametrize("alpha", [1e-300, 1e-12])
 def test_a_tiny_alpha_with_repeated_features(monkeypatch, alpha):
     without_decompositions(monkeypatch)
@@ -202,3 +212,11 @@ def test_search_finds_the_least_of_what_falls_and_rises(least):
 
 def test_search_of_one_place():
     assert find_least(lambda place: 0.0, 1) == 0
+
+
+def test_search_stays_where_nothing_is_lower_by_enough():
+    def is_less(first, second):
+        return first < 0.99 * second
+
+    assert find_least(lambda place: 1 + 1e-3 * place, 21, is_less) == 10
+    assert find_least(lambda place: 1 + place, 21, is_less) == 0

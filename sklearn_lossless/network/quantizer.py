@@ -135,7 +135,7 @@ class Quantizer:
         dtype = np.uint8 if self.n_bits <= 8 else np.uint16
         codes = np.empty(x.shape, dtype=dtype)
         _engine.quantize(
-            np.atleast_2d(x),
+            np.ascontiguousarray(np.atleast_2d(x)),  # kernels for one order
             self.inv_step,
             shift / SHIFT_UNIT,
             2.0**self.n_bits - 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,11 @@ __all__ = ["find_least"]
 _STRIDES = 3, 1
 
 
-def find_least(loss: Callable[[int], Any], n_places: int) -> int:
+def find_least(
+    loss: Callable[[int], Any],
+    n_places: int,
+    is_less: Callable[[Any, Any], bool] = operator.lt,
+) -> int:
     """Return the place of the least loss on a grid, of one that falls and rises.
 
     From the middle downhill, in steps of three places, then of one: of 21 places 5 to 7
@@ -22,6 +27,8 @@ def find_least(loss: Callable[[int], Any], n_places: int) -> int:
     loss : callable
         Maps a place, from 0 on, to what can be compared. It is asked once for each.
     n_places : int
+    is_less : callable, default=operator.lt
+        Whether the first of two losses is the lower one.
 
     Returns
     -------
@@ -43,6 +50,6 @@ def find_least(loss: Callable[[int], Any], n_places: int) -> int:
     best = n_places // 2
     for stride in _STRIDES:
         for step in (-stride, stride):
-            while 0 <= best + step < n_places and at(best + step) < at(best):
+            while 0 <= best + step < n_places and is_less(at(best + step), at(best)):
                 best += step
     return best

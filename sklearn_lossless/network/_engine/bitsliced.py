@@ -7,6 +7,15 @@ constant goes into the thresholds.
 
 from __future__ import annotations
 
+import numpy as np
+
+from .adders import (
+    add_eight,
+    add_sixteen,
+    complement,
+    complement_first,
+    eight_rows,
+)
 from .counter import (
     FIRST_BASE,
     MASKS,
@@ -14,37 +23,13 @@ from .counter import (
     ONES,
     ZEROS,
     add_carry,
-    add_eight,
-    add_sixteen,
     double,
-    eight_rows,
     final_sum,
 )
 from .layer import GROUP, N_WORDS
 from .vector import broadcast, inlined, kernel, load, majority, store
 
 __all__ = ["layer_on_planes"]
-
-
-@inlined
-def _complement(x):  # type: ignore[no-untyped-def]
-    """Complement eight vectors."""
-    return ~x[0], ~x[1], ~x[2], ~x[3], ~x[4], ~x[5], ~x[6], ~x[7]
-
-
-@inlined
-def _complement_first(x, n_minus):  # type: ignore[no-untyped-def]
-    """Complement the first `n_minus` of eight vectors."""
-    return (
-        x[0] ^ broadcast(MASKS[int(n_minus <= 0)]),
-        x[1] ^ broadcast(MASKS[int(n_minus <= 1)]),
-        x[2] ^ broadcast(MASKS[int(n_minus <= 2)]),
-        x[3] ^ broadcast(MASKS[int(n_minus <= 3)]),
-        x[4] ^ broadcast(MASKS[int(n_minus <= 4)]),
-        x[5] ^ broadcast(MASKS[int(n_minus <= 5)]),
-        x[6] ^ broadcast(MASKS[int(n_minus <= 6)]),
-        x[7] ^ broadcast(MASKS[int(n_minus <= 7)]),
-    )
 
 
 @inlined
@@ -99,11 +84,11 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
             row = (p * n_outputs + o) * N_WORDS
             stop = (o + 1) * n_taps
             minus_stop = o * n_taps + n_minus[o]
-            base = FIRST_BASE
+            base = np.int64(FIRST_BASE)
             for level in range(base + MEMORY_LEVEL, base + sum_bits):
                 store(counter, level * N_WORDS, zero)
             low = zero, zero, zero, zero
-            n_carries = 0
+            n_carries = np.int64(0)
             for bit in range(n_bits - 1, -1, -1):
                 plane = bit * plane_words + positions[p]
                 position = o * n_taps
@@ -118,19 +103,19 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
                     elif n_left >= 2 * GROUP:
                         x = eight_rows(planes, plane, taps, position)
                         y = eight_rows(planes, plane, taps, position + GROUP)
-                        low, carry = add_sixteen(_complement(x), _complement(y), low)
+                        low, carry = add_sixteen(complement(x), complement(y), low)
                     else:
                         x = eight_rows(planes, plane, taps, position)
                         y = eight_rows(planes, plane, taps, position + GROUP)
-                        x = _complement_first(x, n_left)
-                        y = _complement_first(y, n_left - GROUP)
+                        x = complement_first(x, n_left)
+                        y = complement_first(y, n_left - GROUP)
                         low, carry = add_sixteen(x, y, low)
                     add_carry(counter, base, n_carries, carry)
                     n_carries += 1
                     position += 2 * GROUP
                 if position < stop:
                     x = eight_rows(planes, plane, taps, position)
-                    x = _complement_first(x, minus_stop - position)
+                    x = complement_first(x, minus_stop - position)
                     low, carry = add_eight(x, low)
                     add_carry(counter, base, n_carries, carry)
                     n_carries += 1

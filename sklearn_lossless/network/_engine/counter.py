@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .vector import N_WORDS, broadcast, inlined, load, load_row, majority, store
+from .vector import N_WORDS, broadcast, inlined, load, majority, store
 
 __all__ = [
     "COUNTER_WORDS",
@@ -26,10 +26,7 @@ __all__ = [
     "ONES",
     "ZEROS",
     "add_carry",
-    "add_eight",
-    "add_sixteen",
     "double",
-    "eight_rows",
     "final_sum",
 ]
 
@@ -48,60 +45,6 @@ ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 #: The complement of a bit, in all 64 places.
 MASKS = np.array([ONES, ZEROS])
-
-
-@inlined
-def _add_eight(x, ones, twos, fours):  # type: ignore[no-untyped-def]
-    """Add eight bits to three levels; return them and the carry of weight 8.
-
-    The inputs are added to each other first, so that only the last adder of the ones
-    has to wait for the group before.
-    """
-    one, two_a = x[0] ^ x[1] ^ x[2], majority(x[0], x[1], x[2])
-    one, two_b = one ^ x[3] ^ x[4], majority(one, x[3], x[4])
-    four_a = majority(two_a, two_b, twos)
-    twos = two_a ^ two_b ^ twos
-    one, two_a = one ^ x[5] ^ x[6], majority(one, x[5], x[6])
-    two_b = majority(one, x[7], ones)
-    ones = one ^ x[7] ^ ones
-    four_b = majority(two_a, two_b, twos)
-    twos = two_a ^ two_b ^ twos
-    eight = majority(four_a, four_b, fours)
-    fours = four_a ^ four_b ^ fours
-    return ones, twos, fours, eight
-
-
-@inlined
-def add_eight(x, low):  # type: ignore[no-untyped-def]
-    """Add eight bits to the levels in registers; return them and the carry."""
-    ones, twos, fours, eights = low
-    ones, twos, fours, eight = _add_eight(x, ones, twos, fours)
-    return (ones, twos, fours, eights ^ eight), eights & eight
-
-
-@inlined
-def add_sixteen(x, y, low):  # type: ignore[no-untyped-def]
-    """Add twice eight bits to the levels in registers; return them and the carry."""
-    ones, twos, fours, eights = low
-    ones, twos, fours, eight_a = _add_eight(x, ones, twos, fours)
-    ones, twos, fours, eight_b = _add_eight(y, ones, twos, fours)
-    carry = majority(eight_a, eight_b, eights)
-    return (ones, twos, fours, eight_a ^ eight_b ^ eights), carry
-
-
-@inlined
-def eight_rows(planes, first, rows, position):  # type: ignore[no-untyped-def]
-    """Read the vectors of eight rows, numbered by `rows` from `position` on."""
-    return (
-        load_row(planes, first, rows, position),
-        load_row(planes, first, rows, position + 1),
-        load_row(planes, first, rows, position + 2),
-        load_row(planes, first, rows, position + 3),
-        load_row(planes, first, rows, position + 4),
-        load_row(planes, first, rows, position + 5),
-        load_row(planes, first, rows, position + 6),
-        load_row(planes, first, rows, position + 7),
-    )
 
 
 @inlined

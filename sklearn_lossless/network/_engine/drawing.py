@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .vector import kernel
 
@@ -12,8 +13,9 @@ _HALF = np.uint64(32)
 _LOWEST = np.uint64(1)
 
 
-@kernel
-def draw_places(words, n_inputs, places):  # type: ignore[no-untyped-def]
+def draw_places(
+    words: npt.NDArray[np.uint64], n_inputs: int, places: npt.NDArray[np.int32]
+) -> None:
     """Fill `places` with the inputs that the words of each neuron choose.
 
     Parameters
@@ -25,8 +27,12 @@ def draw_places(words, n_inputs, places):  # type: ignore[no-untyped-def]
     places : ndarray of shape (n_neurons, n_nonzeros), dtype int32
         Inputs without repeats; `n_inputs` more where the weight is -1.
     """
+    _draw(words, n_inputs, np.zeros(n_inputs, dtype=np.bool_), places)
+
+
+@kernel
+def _draw(words, n_inputs, taken, places):  # type: ignore[no-untyped-def]
     n_neurons, n_nonzeros = words.shape
-    taken = np.zeros(n_inputs, dtype=np.bool_)
     for o in range(n_neurons):
         for i in range(n_nonzeros):
             last = n_inputs - n_nonzeros + i

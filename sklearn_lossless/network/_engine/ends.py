@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from .layer import aligned_zeros
 from .vector import exact_sums, kernel
 
 __all__ = ["decode", "quantize", "read_out", "threshold_bits"]
@@ -83,8 +85,11 @@ def decode(codes, offset, step_size, out):  # type: ignore[no-untyped-def]
             out[i, j] = offset[j] + step_size[j] * codes[i, j]
 
 
-@exact_sums
-def read_out(codes, weights, out):  # type: ignore[no-untyped-def]
+def read_out(
+    codes: npt.NDArray[np.uint8],
+    weights: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float64],
+) -> None:
     """Fill `out` with the products of codes and weights.
 
     Parameters
@@ -94,13 +99,15 @@ def read_out(codes, weights, out):  # type: ignore[no-untyped-def]
         Whole numbers, such that no sum reaches 2**53, as by `prepare_readout`.
     out : ndarray of shape (n_samples, n_targets), dtype float64
     """
+    _read_out(codes, weights, aligned_zeros(2 * weights.shape[1], np.float64), out)
+
+
+@exact_sums
+def _read_out(codes, weights, rows, out):  # type: ignore[no-untyped-def]
     n_samples, n_features = codes.shape
     n_targets, n_padded = weights.shape
     # Two samples share each weight that is loaded; an odd last one goes twice.
-    buffer = np.zeros(2 * n_padded + 8)
-    start = (-buffer.ctypes.data % 64) // 8
-    first_row = buffer[start : start + n_padded]
-    second_row = buffer[start + n_padded : start + 2 * n_padded]
+    first_row, second_row = rows[:n_padded], rows[n_padded:]
     for i in range(0, n_samples, 2):
         last = min(i + 1, n_samples - 1)
         for j in range(n_features):

@@ -41,7 +41,7 @@ def aligned_zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """
     n_bytes = size * np.dtype(dtype).itemsize
     buffer = np.zeros(n_bytes + 64, dtype=np.uint8)
-    start = -buffer.ctypes.data % 64
+    start = -buffer.__array_interface__["data"][0] % 64  # quicker than `ctypes`
     return buffer[start : start + n_bytes].view(dtype)
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from .adders import add_eight, add_sixteen, eight_rows
 from .bitsliced import layer_on_planes
 from .counter import (
     COUNTER_WORDS,
@@ -15,10 +16,7 @@ from .counter import (
     ONES,
     ZEROS,
     add_carry,
-    add_eight,
-    add_sixteen,
     double,
-    eight_rows,
     final_sum,
 )
 from .lanes import layer_on_pairs_to_planes

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .adders import add_eight, add_sixteen, eight_rows
 from .counter import (
     COUNTER_WORDS,
     FIRST_BASE,
@@ -23,10 +24,7 @@ from .counter import (
     ONES,
     ZEROS,
     add_carry,
-    add_eight,
-    add_sixteen,
     double,
-    eight_rows,
     final_sum,
 )
 from .layer import GROUP, N_WORDS
@@ -49,11 +47,10 @@ def _list_rows(codes, n_bits, rows, ends):  # type: ignore[no-untyped-def]
     Padded to a multiple of `GROUP` with the row after the last, which is zero.
     """
     not_zero = rows[n_bits * (codes.size + GROUP) :]
-    n_not_zero = 0
+    n_not_zero = position = np.int64(0)
     for i in range(codes.size):
         not_zero[n_not_zero] = i
         n_not_zero += codes[i] != 0
-    position = 0
     for bit in range(n_bits - 1, -1, -1):
         for i in not_zero[:n_not_zero]:
             rows[position] = N_WORDS * i
@@ -68,12 +65,11 @@ def _list_rows(codes, n_bits, rows, ends):  # type: ignore[no-untyped-def]
 def _count(planes, first_row, rows, ends, width, counter):  # type: ignore[no-untyped-def]
     """Sum the listed rows, times the values of their bits; return the lowest level."""
     zero = broadcast(ZEROS)
-    base = FIRST_BASE
+    base = np.int64(FIRST_BASE)
     for level in range(base + MEMORY_LEVEL, LEVELS):
         store(counter, level * N_WORDS, zero)
     low = zero, zero, zero, zero
-    n_carries = 0
-    position = 0
+    n_carries = position = np.int64(0)
     for bit in range(ends.size - 1, -1, -1):
         while position < ends[bit] - GROUP:
             x = eight_rows(planes, first_row, rows, position)
@@ -160,19 +156,19 @@ def layer_on_sample(  # type: ignore[no-untyped-def]
     out : ndarray of uint64
         Eight codes each; a multiple of `8 * N_WORDS` words.
     """
-    plus = scratch[:COUNTER_WORDS]
-    minus = scratch[COUNTER_WORDS : 2 * COUNTER_WORDS]
+    plus, minus = scratch[:COUNTER_WORDS], scratch[COUNTER_WORDS:]
     code_planes = scratch[2 * COUNTER_WORDS :]
-    ends = np.empty(n_bits, dtype=np.int64)
+    ends = rows[rows.size - n_bits :]
     _list_rows(codes, n_bits, rows, ends)
     row_words = (codes.size + 1) * N_WORDS
     threshold_words = (sum_bits + 1) * N_WORDS
-    start = 0
+    start = base = np.int64(0)
     for first in range(0, out.size, 8 * N_WORDS):
-        base = _count(planes, start, rows, ends, sum_bits, plus)
-        _count(planes, start + row_words, rows, ends, sum_bits, minus)
+        for part in range(2):  # added, subtracted
+            counter = scratch[part * COUNTER_WORDS :]
+            base = _count(planes, start, rows, ends, sum_bits, counter)
+            start += row_words
         _subtract(plus, minus, base, sum_bits)
-        start += 2 * row_words
         for b in range(n_out_bits):
             store(
                 code_planes, b * N_WORDS, broadcast(MASKS[1 - ((first_level >> b) & 1)])

@@ -25,10 +25,14 @@ from .layer import N_WORDS
 
 __all__ = [
     "N_WORDS",
+    "VECTOR",
     "add_lanes",
     "at_least_lanes",
     "broadcast",
     "broadcast_lanes",
+    "emit_load_row",
+    "emit_majority",
+    "emit_splat",
     "exact_sums",
     "inlined",
     "kernel",
@@ -84,7 +88,7 @@ class _Vector(types.Type):
         super().__init__(name=f"Vector{64 * N_WORDS}")
 
 
-_vector = _Vector()
+VECTOR = _Vector()
 
 
 @register_model(_Vector)
@@ -94,11 +98,11 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def _register_operator(op: Callable[..., Any], n_operands: int, method: str) -> None:
-    operands = [_vector] * n_operands
+    operands = [VECTOR] * n_operands
 
     @infer_global(op)
     class Template(ConcreteTemplate):
-        cases = [signature(_vector, *operands)]  # noqa: RUF012
+        cases = [signature(VECTOR, *operands)]  # noqa: RUF012
 
     @lower_builtin(op, *operands)
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -111,29 +115,33 @@ _register_operator(operator.xor, 2, "xor")
 _register_operator(operator.invert, 1, "not_")
 
 
+def emit_majority(context: Any, builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return the bits that at least two of three vectors have set, in LLVM."""
+    _, _, features = context.codegen().magic_tuple()
+    if "+avx512f" in features.split(","):
+        # One instruction for any function of three bits, which LLVM does not
+        # find by itself; 0xE8 is the majority's table.
+        table = ir.IntType(32)(0xE8)
+        function_type = ir.FunctionType(_WORDS, [_WORDS] * 3 + [table.type])
+        function = cgutils.get_or_insert_function(
+            builder.module, function_type, "llvm.x86.avx512.pternlog.q.512"
+        )
+        return builder.call(function, [a, b, c, table])
+    differ = builder.xor(a, b)
+    return builder.or_(builder.and_(a, b), builder.and_(differ, c))
+
+
 @intrinsic
 def majority(typingctx, a, b, c):  # type: ignore[no-untyped-def]
     """Return the bits that at least two of three vectors have set."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        _, _, features = context.codegen().magic_tuple()
-        if "+avx512f" in features.split(","):
-            # One instruction for any function of three bits, which LLVM does not
-            # find by itself; 0xE8 is the majority's table.
-            table = ir.IntType(32)(0xE8)
-            function_type = ir.FunctionType(_WORDS, [_WORDS] * 3 + [table.type])
-            function = cgutils.get_or_insert_function(
-                builder.module, function_type, "llvm.x86.avx512.pternlog.q.512"
-            )
-            return builder.call(function, [*args, table])
-        a, b, c = args
-        differ = builder.xor(a, b)
-        return builder.or_(builder.and_(a, b), builder.and_(differ, c))
+        return emit_majority(context, builder, *args)
 
-    return _vector(a, b, c), codegen
+    return VECTOR(a, b, c), codegen
 
 
-def _splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
+def emit_splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
     """Copy a scalar into every element of a vector."""
     undefined = ir.Constant(vector_type, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.IntType(32)(0))
@@ -156,7 +164,7 @@ def load(typingctx, array, offset):  # type: ignore[no-untyped-def]
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         return builder.load(_address(context, builder, sig.args[0], *args), align=1)
 
-    return _vector(array, types.intp), codegen
+    return VECTOR(array, types.intp), codegen
 
 
 @intrinsic
@@ -168,7 +176,18 @@ def store(typingctx, array, offset, value):  # type: ignore[no-untyped-def]
         builder.store(args[2], address, align=1)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, _vector), codegen
+    return types.void(array, types.intp, VECTOR), codegen
+
+
+def emit_load_row(context: Any, builder: Any, types_: Any, args: Any) -> Any:
+    """Read the vector of a row in LLVM, for `load_row` and its arguments' types."""
+    array, base, rows, position = args
+    data = context.make_array(types_[2])(context, builder, rows).data
+    row = builder.load(builder.gep(data, [position]), align=4)
+    start = _address(context, builder, types_[0], array, base)
+    words = builder.bitcast(start, ir.IntType(64).as_pointer())
+    address = builder.gep(words, [builder.sext(row, ir.IntType(64))])
+    return builder.load(builder.bitcast(address, _WORDS.as_pointer()), align=1)
 
 
 @intrinsic
@@ -176,15 +195,9 @@ def load_row(typingctx, array, base, rows, position):  # type: ignore[no-untyped
     """Read the vector `rows[position]` 64-bit words after element `base`."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        array, base, rows, position = args
-        data = context.make_array(sig.args[2])(context, builder, rows).data
-        row = builder.load(builder.gep(data, [position]), align=4)
-        start = _address(context, builder, sig.args[0], array, base)
-        words = builder.bitcast(start, ir.IntType(64).as_pointer())
-        address = builder.gep(words, [builder.sext(row, ir.IntType(64))])
-        return builder.load(builder.bitcast(address, _WORDS.as_pointer()), align=1)
+        return emit_load_row(context, builder, sig.args, args)
 
-    return _vector(array, types.intp, rows, types.intp), codegen
+    return VECTOR(array, types.intp, rows, types.intp), codegen
 
 
 @intrinsic
@@ -192,19 +205,19 @@ def broadcast(typingctx, word):  # type: ignore[no-untyped-def]
     """Fill a vector with copies of one 64-bit word."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return _splat(builder, args[0], _WORDS)
+        return emit_splat(builder, args[0], _WORDS)
 
-    return _vector(types.uint64), codegen
+    return VECTOR(types.uint64), codegen
 
 
 def _shift(method: str) -> Any:
     @intrinsic
     def shift(typingctx, words, count):  # type: ignore[no-untyped-def]
         def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-            counts = _splat(builder, args[1], _WORDS)
+            counts = emit_splat(builder, args[1], _WORDS)
             return getattr(builder, method)(args[0], counts)
 
-        return _vector(_vector, types.intp), codegen
+        return VECTOR(VECTOR, types.intp), codegen
 
     return shift
 
@@ -233,7 +246,7 @@ def _on_lanes(emit: Callable[..., Any]) -> Any:
             a, b = (builder.bitcast(arg, lanes) for arg in args[1:])
             return builder.bitcast(emit(builder, a, b, lanes), _WORDS)
 
-        return _vector(like, _vector, _vector), codegen
+        return VECTOR(like, VECTOR, VECTOR), codegen
 
     return operation
 
@@ -251,11 +264,11 @@ def _shift_in_lanes(method: str) -> Any:
     def shift(typingctx, like, value, count):  # type: ignore[no-untyped-def]
         def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
             lanes = _lanes(sig.args[0])
-            counts = _splat(builder, builder.trunc(args[2], lanes.element), lanes)
+            counts = emit_splat(builder, builder.trunc(args[2], lanes.element), lanes)
             shifted = getattr(builder, method)(builder.bitcast(args[1], lanes), counts)
             return builder.bitcast(shifted, _WORDS)
 
-        return _vector(like, _vector, types.intp), codegen
+        return VECTOR(like, VECTOR, types.intp), codegen
 
     return shift
 
@@ -272,9 +285,9 @@ def broadcast_lanes(typingctx, like, number):  # type: ignore[no-untyped-def]
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         lanes = _lanes(sig.args[0])
         number = builder.trunc(args[1], lanes.element)
-        return builder.bitcast(_splat(builder, number, lanes), _WORDS)
+        return builder.bitcast(emit_splat(builder, number, lanes), _WORDS)
 
-    return _vector(like, types.int64), codegen
+    return VECTOR(like, types.int64), codegen
 
 
 @intrinsic
@@ -288,4 +301,4 @@ def lane_mask(typingctx, like, value):  # type: ignore[no-untyped-def]
         bits = builder.bitcast(negative, ir.IntType(lanes.count))
         return builder.zext(bits, ir.IntType(64))
 
-    return types.uint64(like, _vector), codegen
+    return types.uint64(like, VECTOR), codegen
