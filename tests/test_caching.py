@@ -170,6 +170,52 @@ def test_another_folder_where_the_first_is_none(folder):
     assert run(folder)[:2] == (0, 2)
 
 
+@pytest.fixture
+def read_only(folder, monkeypatch):
+    """Say that folders whose path begins like one of some others cannot be written."""
+    from numba.core import caching as of_numba
+
+    ensure = of_numba._CacheLocator.ensure_cache_path
+
+    def let(*places):
+        def checked(locator):
+            if any(locator.get_cache_path().startswith(str(each)) for each in places):
+                raise OSError(30, "Read-only file system")
+            ensure(locator)
+
+        monkeypatch.setattr(of_numba._CacheLocator, "ensure_cache_path", checked)
+
+    return let
+
+
+def test_a_read_only_folder_gives_its_kernels(folder, read_only):
+    run(folder)
+    read_only(folder / "cache")
+    assert run(folder)[:2] == (0, 2)
+    assert not list((folder / "__pycache__").glob("*.nb?"))
+
+
+def test_where_no_folder_can_be_written_kernels_are_read(folder, read_only):
+    run(folder)
+    read_only("")
+    assert run(folder)[:2] == (0, 2)
+    *_, last = files(folder, ".nbc")
+    last.unlink()
+    n_warnings, n_hits, message = run(folder)
+    assert (n_warnings, n_hits) == (1, 1)
+    assert "impossible to write" in message
+
+
+def test_kernels_of_an_older_source_are_not_read(folder, read_only):
+    run(folder)
+    read_only(folder / "cache")
+    (folder / "source_of_add.py").write_text(
+        SOURCE.replace("NUMBER = 1", "NUMBER = 10")
+    )
+    assert run(folder, 10)[:2] == (0, 0)
+    assert run(folder, 10)[:2] == (0, 2)
+
+
 def test_two_processes_at_once(folder):
     environment = {
         **os.environ,

@@ -195,6 +195,10 @@ class CompressedNetwork:
         n_samples = X.shape[0]
         prepared = self._prepared  # drawn once, before the threads
         at_once = chunk_rows(self)
+        if at_once < min(_CHUNK_ROWS, n_samples):
+            # Of very many inputs: chunks of one size. A few rows that are left over
+            # would need planes of the weights, which are for single samples.
+            at_once = -(-n_samples // -(-n_samples // at_once))
 
         chunks = range(0, n_samples, at_once)
         n_threads = min(effective_n_jobs(n_jobs), len(chunks)) if n_samples > 1 else 1

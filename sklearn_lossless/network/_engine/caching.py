@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import warnings
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+import numba
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    NullCache,
+)
 from numba.core.serialize import dumps
 
 __all__ = ["cache_of"]
@@ -33,26 +41,71 @@ def cache_of(function: Callable[..., Any]) -> Any:
         return _NoCache(error)
 
 
+#: Folders that may come with an installation or an image: `NUMBA_CACHE_DIR`, and that
+#: of the package.
+_SHIPPED = CompileResultCacheImpl._locator_classes[:2]
+
+
+def _folders_with_kernels(function: Callable[..., Any], source: str) -> list[Any]:
+    """Return the locators of shipped folders that hold kernels, writable or not."""
+    found = []
+    for number, Locator in enumerate(_SHIPPED):
+        if number or numba.config.CACHE_DIR:
+            locator = Locator(function, source)
+            if any(Path(locator.get_cache_path()).glob("*.nbi")):
+                found.append(locator)
+    return found
+
+
+class _ReadOnly:
+    """What Numba asks last for a folder: one that can only be read."""
+
+    @staticmethod
+    def from_function(function: Callable[..., Any], source: str) -> Any:
+        """Return a locator, or None."""
+        return next(iter(_folders_with_kernels(function, source)), None)
+
+
+class _Impl(CompileResultCacheImpl):
+    _locator_classes = [*CompileResultCacheImpl._locator_classes, _ReadOnly]  # noqa: RUF012
+
+
 class TolerantCache(FunctionCache):
     """A cache whose files may be damaged, or impossible to write.
 
     Where a file cannot be read, the kernel is compiled anew and the file replaced;
     where none can be written, the kernel is compiled by each process. A warning says
-    so once.
+    so once. Kernels that were compiled before a folder became read-only are used.
     """
+
+    _impl_class = _Impl
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file = _CheckedFile(
-            self.cache_path,
+        self._cache_file = self._file_in(self._impl.locator)
+        others = _folders_with_kernels(function, inspect.getfile(function))
+        self._read_only = [
+            self._file_in(other)
+            for other in others
+            if other.get_cache_path() != self.cache_path
+        ]
+
+    def _file_in(self, locator: Any) -> _CheckedFile:
+        return _CheckedFile(
+            locator.get_cache_path(),
             self._impl.filename_base,
-            self._impl.locator.get_source_stamp(),
+            locator.get_source_stamp(),
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled kernel, or None where there is none."""
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
+            for file in self._read_only if found is None else []:
+                data = file.load(self._index_key(sig, target_context.codegen()))
+                if data is not None:
+                    return self._impl.rebuild(target_context, data)
+            return found
         except Exception as error:  # whatever unpickling of damaged files raises
             _warn("is damaged", self.cache_path, error)
         try:
