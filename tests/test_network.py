@@ -115,6 +115,25 @@ def test_codes_equal_naive_for_any_network(
     np.testing.assert_array_equal(codes, naive.forward(network, X))
 
 
+@pytest.mark.parametrize("n_samples", [1, 9, 13, 25, 26])
+def test_small_chunks_of_very_wide_input(monkeypatch, n_samples):
+    # Chunks of one size: 12 and 1 rows would need the planes of single samples too.
+    X = make_X(26, 60)
+    network = make_network(X, (40, 30))
+    expected = network.forward(X)[:n_samples]
+    monkeypatch.setattr(network_package.network, "_CHUNK_CODES", 12 * 60)
+    sizes, forward = [], network_package._engine.forward
+
+    def counting(codes, *args, **options):
+        sizes.append(len(codes))
+        return forward(codes, *args, **options)
+
+    monkeypatch.setattr(network_package._engine, "forward", counting)
+    np.testing.assert_array_equal(network.forward(X[:n_samples]), expected)
+    assert max(sizes) <= 12
+    assert max(sizes) - min(sizes) <= len(sizes)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2, 8])
 def test_threads_and_batches_do_not_matter(n_jobs):
     X = make_X(3000, 30)
