@@ -221,8 +221,8 @@ def pack_readout(
         Of each feature, from code to code.
     dtype : {"float64", "float32", "float16", "int8", "int4"}
     deflated : bool, default=False
-        Whether numbers of integer types are a byte each, in a zlib stream, and their
-        scales the upper halves of float32.
+        Whether numbers of integer types are a byte each, deflated, and their scales the
+        upper halves of float32.
     """
     if dtype == "float64":
         return coef.astype("<f8").tobytes()
@@ -250,7 +250,7 @@ def pack_readout(
     numbers = np.concatenate(whole)
     if deflated:
         # Numbers do not repeat each other: Huffman codes alone are shortest.
-        stream = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
+        stream = zlib.compressobj(9, wbits=-15, strategy=zlib.Z_HUFFMAN_ONLY)
         in_bytes = stream.compress(numbers.tobytes()) + stream.flush()
         halves = np.array(scales, dtype="<f4").view("<u4") >> 16
         return halves.astype("<u2").tobytes() + in_bytes
@@ -320,7 +320,8 @@ def unpack_readout(
         return reader.array("f2", count).reshape(shape) * scales
     if deflated:
         reader.spend_integers(count)
-        numbers = np.frombuffer(reader.inflated(len(reader), count), np.int8)
+        stream = reader.inflated(len(reader), count, dictionary=b"")
+        numbers = np.frombuffer(stream, np.int8)
         if len(numbers) != count:
             raise reader.fail(f"{len(numbers)} weights, not {count}")
     elif dtype == "int4":
