@@ -6,7 +6,7 @@
 Networks are trained on the 60,000 images, as they are, and scored on the test images,
 by the file with an int8 readout, read again. Layers, nonzero weights and epochs were
 fixed beforehand; what else was chosen was chosen on the last 10,000 training images.
-An epoch is timed as the difference of two fits, in CPU time and by the clock, and in turn
+An epoch is timed as the difference of two fits, in CPU time and by the clock, in turn
 with the same network in PyTorch, where that is installed (float32, as many threads).
 """
 

@@ -31,6 +31,7 @@ from sklearn_lossless.network import CompressedNetwork, choose_quantizer
 from sklearn_lossless.network.build_convolution import frame_of, pooling_of
 from sklearn_lossless.theory import get_activation, match_network
 from sklearn_lossless.training.fold import folded_network
+from sklearn_lossless.training.layers import slope_table, step_ends
 from sklearn_lossless.training.start import LayerPlan, _layers_of
 
 SHAPE = (9, 8, 2)
@@ -233,6 +234,21 @@ def test_gradients_are_those_of_differences(rows, specs, activation):
             expected = (values[1] - values[0]) / 2e-6
             scale = np.linalg.norm(found) * np.linalg.norm(direction)
             assert abs((found * direction).sum() - expected) < 1e-3 * scale
+
+
+@pytest.mark.parametrize(
+    ("activation", "n_levels"), [("relu", 8), ("tanh", 5), ("sign", 2)]
+)
+def test_no_gradient_where_a_step_has_ended(activation, n_levels):
+    step = match_network([activation], [n_levels]).steps[0]
+    function, (low, high) = get_activation(activation), step_ends(step)
+    slopes = slope_table(function, step.scale, (low, high))
+    everywhere = slope_table(function, step.scale)
+    centres = (np.arange(1024) + 0.5) / 64 - 8
+    inside = (centres > low) & (centres < high)
+    np.testing.assert_array_equal(slopes, np.where(inside, everywhere, 0))
+    assert low < step.thresholds[0] <= step.thresholds[-1] < high
+    assert slopes.max() > 0
 
 
 @pytest.mark.parametrize("specs", NETWORKS.values(), ids=NETWORKS)
@@ -509,7 +525,7 @@ def test_weights_are_relative(digits):
 
 def test_class_weights_count(digits):
     X, _, y, _ = digits
-    clf = CompressedCNNClassifier(**QUICK, class_weight={0: 0.0}).fit(X, y)
+    clf = CompressedCNNClassifier(**TRAINED, class_weight={0: 0.0}).fit(X, y)
     assert not (clf.predict(X) == 0).any()
 
 
