@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tracemalloc
 import warnings
 from copy import deepcopy
 
@@ -581,6 +582,24 @@ def test_default_layers_suit_small_pictures(digits):
     clf = CompressedCNNClassifier(hidden_weights="trained", random_state=0)
     clf.set_params(max_iter=15, learning_rate_init=0.005, batch_size=50)
     assert clf.fit(X, y).score(X_test, y_test) > 0.93
+
+
+def test_memory_does_not_grow_with_the_rows():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (6000, 400)).astype(np.uint8)
+    y = rng.integers(0, 2, len(X))
+    layers = [Conv2D(8, 5), Pool2D(2, kind="max"), Conv2D(4, 3), Pool2D(grid=2)]
+    clf = CompressedCNNClassifier(
+        (20, 20), layers, hidden_weights="trained", max_iter=1, random_state=0
+    )
+    clf.fit(X[:300], y[:300])  # compiles
+    peaks = []
+    for n_rows in (4500, 6000):
+        tracemalloc.start()
+        clf.fit(X[:n_rows], y[:n_rows])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 100 * 1500  # a quarter of what is in X
 
 
 # --- bad input ------------------------------------------------------------------------
