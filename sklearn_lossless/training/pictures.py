@@ -113,7 +113,7 @@ class TrainedFilters(Neurons):
         """Return codes, the sums that they are of, and the places of these."""
         shape, n_samples = self.shape_out, sums.shape[3]
         codes = np.empty((shape[2], *shape[:2], n_samples), dtype=np.float32)
-        best, chosen = np.empty_like(codes), np.empty(codes.shape, dtype=np.int16)
+        best, chosen = np.empty_like(codes), np.empty(codes.shape, dtype=np.int32)
         picture_steps.step_forward(
             self._as_line(sums),
             *self._windows,
@@ -237,7 +237,7 @@ class TrainedPooling:
         if self.pooling.kind == "sum":
             picture_steps.sum_forward(planes, *self._windows, self._unit, codes)
             return codes, None
-        chosen = np.empty(codes.shape, dtype=np.int16)
+        chosen = np.empty(codes.shape, dtype=np.int32)
         picture_steps.max_forward(planes, *self._windows, chosen, codes)
         return codes, chosen
 
