@@ -119,6 +119,7 @@ _PEER_COLUMNS: dict[str, Any] = {
     "log-loss": lambda row: f"{row['log_loss']:.3f}",
     "fit, s": lambda row: f"{row['fit_seconds']:.1f}",
     "µs per prediction": lambda row: f"{row['microseconds_per_prediction']:,.1f}",
+    "float32 weights, kB": lambda row: kilobytes(row["float32_bytes"]),
     "file, kB": lambda row: kilobytes(row["bytes"]),
 }
 
@@ -380,6 +381,12 @@ def raw_tables(results: dict[str, Any]) -> str:
     return text
 
 
+def defaults(rows: list[Row]) -> str:
+    """Scores by one parameter at a time."""
+    columns = {name: ".2f" if "MNIST" in name else ".1f" for name in rows[0]}
+    return table(rows, {**columns, "setting": ""})
+
+
 def c_export_mnist(rows: list[Row]) -> str:
     """Accuracy by the bits of the readout."""
     bits = rows[0]["accuracy_by_bits"]
@@ -460,6 +467,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "trained_networks": ("trained_networks.json", trained_networks),
     "fit_memory": ("fit_memory.json", fit_memory),
     "convergence": ("convergence.json", convergence),
+    "defaults": ("defaults.json", defaults),
     "paper_figure2": ("paper_figure2.json", paper_figure2),
     "paper_figure3": ("paper_figure3.csv", paper_figure3),
     "c_export_device": ("c_export_device.json", c_export_device),

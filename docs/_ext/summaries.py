@@ -348,7 +348,8 @@ def choice(part: str) -> Callable[[Any], str]:
                 {"": own}
                 | {row["setting"]: f"{100 * row['score']:.1f}" for row in members}
             )
-            if all(row["bytes"] for row in members):
+            n_bytes = [row["bytes"] or 0 for row in members]
+            if len(groups) == 1 and min(n_bytes) < 0.9 * max(n_bytes):
                 rows.append(
                     {"": "file, kB" if own == "score, %" else f"{own}: file, kB"}
                     | {row["setting"]: kilobytes(row["bytes"]) for row in members}
