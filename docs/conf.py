@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "svgmath",
     "results",
+    "summaries",
 ]
 exclude_patterns = ["_build", "examples/**/*.ipynb"]
 templates_path = ["_templates"]

@@ -64,10 +64,10 @@ def save(
 ) -> None:
     """Write a fitted estimator to one small file.
 
-    The hidden layers are their seed and a few integers, so that the readout is
-    nearly all of the file. No pickle: :func:`load` runs nothing. The file appears
-    whole or not at all; an old one of that name stays until then, and the new one has
-    its mode. Links are followed; pipes and character devices are written to.
+    Of random hidden layers the file holds a seed and a few integers, so the readout is
+    nearly all of it. It is no pickle: :func:`load` runs no code. The file appears whole
+    or not at all. An old one of that name stays until then, and the new one has its
+    mode. Links are followed; pipes and character devices are written to.
 
     Parameters
     ----------

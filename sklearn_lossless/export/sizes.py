@@ -63,7 +63,7 @@ class SizeReport(dict[str, int]):
 
 
 def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
-    """Return what a fitted estimator takes, by each way of counting.
+    """Return the bytes of a fitted estimator, by each way of counting.
 
     Parameters
     ----------
