@@ -1,4 +1,4 @@
-"""NTKConvCompressor: random features of pictures, by convolution and pooling."""
+"""NTKConvCompressor: features of pictures, by convolution and pooling."""
 
 from __future__ import annotations
 
@@ -115,6 +115,11 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         Number of input features.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
+    n_iter_ : int
+        Epochs of the last training; 1 for layers that are not trained.
+    loss_curve_ : list of float
+        Loss of each epoch, of trained layers; `best_loss_` is the least.
+        `validation_scores_` has the score after each, with `early_stopping`.
 
     Warns
     -----
