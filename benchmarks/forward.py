@@ -4,10 +4,10 @@
 
 Everything in one process with two threads, contenders taking turns, medians; every
 figure is a ratio to a peer timed in the same turns. Writes a Markdown table and JSON.
-PyTorch and ONNX Runtime take part where they are installed. With OMP_NUM_THREADS=1 there
-is one thread for everybody, and its processor time counts, so that other work on the
-machine does little harm. NUMBA_CPU_NAME=znver3 and OPENBLAS_CORETYPE=Haswell stand for a
-processor with AVX2.
+PyTorch and ONNX Runtime take part where they are installed. With OMP_NUM_THREADS=1
+there is one thread for everybody, and its processor time counts: other work on the
+machine then does less harm. NUMBA_CPU_NAME=znver3 and OPENBLAS_CORETYPE=Haswell stand
+for a processor with AVX2.
 """
 
 import argparse

@@ -173,8 +173,8 @@ published = [
 # %%
 # On digits there are a thousand images to learn from. Trained layers are the most
 # accurate below four kilobytes, random ones where there is more room. Pruned MLPs come
-# near the trained layers, but their bytes are counted without a file around them. Taught
-# layers are no better than those that learn from labels alone.
+# near the trained layers, but their bytes are counted without a file around them.
+# Taught layers are no better than those that learn from labels alone.
 
 markers = dict(zip(results, "osD^vx", strict=True))
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
