@@ -116,6 +116,8 @@ def test_docstring_is_numpydoc(name):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_examples_of_the_page_are_right(path):
+    if path.stem == "pytorch":
+        pytest.importorskip("torch")
     text = re.sub(r"^```.*$", "", path.read_text(), flags=re.MULTILINE)
     if '["cc"' in text and not shutil.which("cc"):
         pytest.skip("no C compiler")

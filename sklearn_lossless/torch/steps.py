@@ -22,9 +22,11 @@ class _Step(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, n_levels: int, step_size: float
     ) -> torch.Tensor:
         half = step_size / 2
-        ctx.save_for_backward((x > -half) & (x < step_size * n_levels - half))
-        codes = (x / step_size + 0.5).floor().clamp(0, n_levels - 1)
-        return codes * step_size
+        inside = x > -half
+        ctx.save_for_backward(inside.logical_and_(x < step_size * n_levels - half))
+        # In place: a step takes as long as it moves memory.
+        codes = (x / step_size).add_(0.5).floor_().clamp_(0, n_levels - 1)
+        return codes.mul_(step_size)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
