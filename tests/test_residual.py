@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import struct
+import tracemalloc
 from copy import copy
 from dataclasses import replace
 
@@ -226,6 +228,43 @@ def test_damaged_sums_are_refused():
             _decode_network(Reader(good[:-3] + damaged, "section NETW"))
     with pytest.raises(ValueError, match="unknown flags"):
         _decode_network(Reader(good[:-4] + b"\x19" + good[-3:], "section NETW"))
+
+
+def test_damaged_files_are_refused_or_run():
+    """A byte that was changed makes a network that can run, or none."""
+    rng = np.random.default_rng(8)
+    shape = (6, 6, 2)
+    net = network(rng, shape, residual_layers(rng, shape, width=3, deep=2))
+    data = bytearray(encode_network(net))
+    X = images(rng, 2, shape)
+    n_run = 0
+    for place in rng.integers(30, len(data), 1000):
+        damaged = data.copy()
+        damaged[place] ^= int(rng.integers(1, 256))
+        try:
+            other = _decode_network(Reader(bytes(damaged), "section NETW"))
+            small = prediction_bytes(other) < 2**29
+        except (ValueError, struct.error):
+            continue
+        if small and other.n_features_in == X.shape[1]:
+            n_run += 1
+            assert other.forward(X).shape == (2, other.n_features_out)
+    assert n_run > 5
+
+
+@pytest.mark.parametrize("n_samples", [1, 90, 512])
+def test_memory_is_bounded(n_samples):
+    rng = np.random.default_rng(9)
+    shape = (20, 20, 3)
+    net = network(rng, shape, residual_layers(rng, shape, width=16, deep=2))
+    X = images(rng, n_samples, shape)
+    net.forward(X[:1])
+    vars(net).pop("_prepared")
+    tracemalloc.start()
+    net.forward(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < prediction_bytes(net) - 2**27  # of which 2**27 are for drawing
 
 
 @pytest.fixture(scope="module")
