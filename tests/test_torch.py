@@ -221,8 +221,9 @@ def test_codes_and_scores_are_those_of_the_module(name):
     assert fitted.image_shape_ == (12, 10, 3)
     with torch.no_grad():
         labels = net(X).argmax(1).numpy()
-    pictures = X.permute(0, 2, 3, 1).numpy()
-    np.testing.assert_array_equal(fitted.predict(pictures), labels)
+    pictures = X.permute(0, 2, 3, 1)
+    np.testing.assert_array_equal(fitted.predict(pictures.numpy()), labels)
+    np.testing.assert_array_equal(fitted.predict(pictures), labels)  # a tensor
     np.testing.assert_array_equal(fitted.predict(rows), labels)
 
 
@@ -528,11 +529,16 @@ def residual(*branch, shortcut=None):
 WRONG = {
     "nn.Linear, the readout": lambda: layer(3, 6),
     "no hidden layer": lambda: end(360),
-    r"Conv2d at module\[1\] .* not known. .*TernaryConv2d": lambda: [
+    r"Conv2d at module\[1\] .* not ternary.*work: TernaryConv2d in its": lambda: [
         nn.Conv2d(3, 6, 3),
         *end(480),
     ],
-    r"ReLU at module\[2\] .* not known": lambda: [
+    r"Softshrink at module\[2\] .* not known. .*a module of your own as": lambda: [
+        TernaryConv2d(3, 6, 3),
+        nn.Softshrink(),
+        *end(480),
+    ],
+    r"ReLU at module\[2\] .*work: StepActivation in its": lambda: [
         TernaryConv2d(3, 6, 3),
         nn.ReLU(),
         *end(480),
@@ -602,7 +608,7 @@ WRONG = {
         *[Residual(nn.Sequential(*layer(6, 6, n_levels=16))) for _ in range(17)],
         *end(720),
     ],
-    r"ReLU at module\[5\] .* comes after the readout": lambda: [
+    r"ReLU at module\[5\] .* after an nn.Linear, the readout.*TernaryLin": lambda: [
         nn.Sequential(*layer(3, 6)),
         nn.Dropout(),
         *end(720),

@@ -99,12 +99,18 @@ def _read(reader: Reader, module: Any) -> None:
     if reader.readout is not None:
         if isinstance(module, _ENDINGS):
             return
-        raise reader.wrong("comes after the readout", "an nn.Linear at the end")
+        raise reader.wrong(
+            "comes after an nn.Linear, the readout",
+            "TernaryLinear in hidden layers, and the nn.Linear at the end",
+        )
     for kind, read in _READERS.items():
         if isinstance(module, kind):
             read(reader, module)
             return
-    raise reader.wrong("is not known", _KNOWN)
+    for kinds, instead in _INSTEAD.items():
+        if isinstance(module, kinds):
+            raise reader.wrong("is not ternary or a step", f"{instead} in its place")
+    raise reader.wrong("is not known", f"{_KNOWN}; a module of your own as these")
 
 
 def _read_conv(reader: Reader, module: TernaryConv2d) -> None:
@@ -324,3 +330,11 @@ _READERS: dict[Any, Callable[[Reader, Any], None]] = {
 _KNOWN = ", ".join(
     [*(each.__name__ for each in _READERS), "Sequential", "Dropout", "Identity"]
 )
+
+#: What takes the place of common modules.
+_INSTEAD: dict[Any, str] = {
+    nn.Conv2d: "TernaryConv2d",
+    (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, nn.Tanh, nn.Sigmoid): (
+        "StepActivation"
+    ),
+}
