@@ -495,6 +495,19 @@ def test_whole_numbers_need_no_quantiser():
         from_torch(net, X / 255)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions(dtype):
+    torch.manual_seed(0)
+    X = images((1, 6, 6))
+    net = stirred(nn.Sequential(BYTES, *layer(1, 5), *end(5 * 36)), X).to(dtype)
+    fitted = from_torch(net, X)
+    rounded = dtype == torch.bfloat16
+    exact = net.float() if rounded else net
+    with torch.no_grad():
+        expected = exact(X if rounded else X.double()).argmax(1)
+    np.testing.assert_array_equal(fitted.predict(X[:, 0]), expected)
+
+
 def test_the_module_stays_as_it_is():
     torch.manual_seed(0)
     X = images((1, 6, 6))

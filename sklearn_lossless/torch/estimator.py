@@ -52,9 +52,10 @@ def from_torch(
     The module is an ``nn.Sequential`` of those of this package with normalisation and
     poolings between them, and an ``nn.Linear`` at the end. It is read, not trained: its
     ternary weights, and for each neuron the least integer sum that reaches each level
-    after the normalisation. Codes are those of ``module.eval()`` on a CPU, but for
-    sums that single precision rounds across a threshold; there are none unless windows
-    of means have an area that is no power of two.
+    after the normalisation. Codes are those of ``module.eval()`` on a CPU, in single
+    precision (or double, if the module has it), but for sums that this precision rounds
+    across a threshold; there are none unless windows of means have an area that is no
+    power of two.
 
     Parameters
     ----------
@@ -127,8 +128,11 @@ def from_torch(
         raise ValueError(
             f"task must be 'classification' or 'regression', got {task!r}."
         )
-    module = copy.deepcopy(module).cpu().eval()
-    X = _as_tensor(X_calibration)
+    # Half precision is for training: sums would not be exact.
+    is_double = any(each.dtype == torch.float64 for each in module.parameters())
+    dtype = torch.float64 if is_double else torch.float32
+    module = copy.deepcopy(module).cpu().to(dtype).eval()
+    X = _as_tensor(X_calibration).to(dtype)
     quantizer, rest = _input(module, X)
     shape = tuple(X.shape[2:]) + (X.shape[1],) if X.ndim == 4 else (X.shape[1],)
     n_features = math.prod(shape)
@@ -178,9 +182,9 @@ def _as_tensor(X: Any) -> torch.Tensor:
             "X_calibration must have shape (n_samples, channels, height, width) or "
             f"(n_samples, n_features), and a sample, got {tuple(X.shape)}."
         )
-    if X.is_floating_point() and not X.isfinite().all():
+    if not X.isfinite().all():
         raise ValueError("X_calibration has values that are not finite.")
-    return X if X.is_floating_point() else X.to(torch.get_default_dtype())
+    return X
 
 
 def _input(module: nn.Module, X: torch.Tensor) -> tuple[InputQuantizer, nn.Module]:
