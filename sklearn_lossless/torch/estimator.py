@@ -249,9 +249,12 @@ def _estimator(
     """Return an estimator whose parameters say that they do not describe the layers."""
     if network.is_dense:
         cls: Any = CompressedMLPClassifier if is_classifier else CompressedMLPRegressor
-        return cls(estimator=NotRestored("the torch module"), hidden_weights="trained")
-    cls = CompressedCNNClassifier if is_classifier else CompressedCNNRegressor
-    return cls(shape, NotRestored("the layers of the torch module"))
+        layers: dict[str, Any] = {"estimator": NotRestored("the torch module")}
+    else:
+        cls = CompressedCNNClassifier if is_classifier else CompressedCNNRegressor
+        given = NotRestored("the layers of the torch module")
+        layers = {"image_shape": shape, "hidden_layers": given}
+    return cls(**layers, hidden_weights="trained")
 
 
 def _readout(
