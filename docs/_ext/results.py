@@ -360,10 +360,10 @@ def trained_images(parts: dict[str, list[Row]]) -> str:
     )
 
 
-def cifar_torch(rows: list[Row]) -> str:
+def cifar_torch(result: dict[str, Any]) -> str:
     """Networks that were trained in PyTorch and read."""
     return table(
-        rows,
+        result["rows"],
         {
             "data": "",
             "network": lambda row: f"{row['net']}, {row['widths, blocks, eps'][0]}",
