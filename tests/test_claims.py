@@ -346,7 +346,8 @@ NOT_MEASURED = [
     *("up to 256 MB", "a key of 8 bytes for each row", "fit in 256 MB"),
     *("10,000 rows takes 0.8 GB", "with the readout in 8 bits", "rounded to 20 bits"),
     *("float32 weights are 30 MB", "they are 1.9 MB of planes", "4096 bits of one"),
-    *("The real weights, 4 bytes each",),
+    *("The real weights, 4 bytes each", "rounds inputs to codes of up to 8 bits"),
+    *("Codes have at most 8 bits, so sums",),
 ]
 
 _NUMBER = re.compile(

@@ -13,6 +13,7 @@ from .._version import __version__
 from ..network import Quantizer, ThresholdQuantizer
 from ._c_layers import (
     Layer,
+    has_sums,
     lay_out,
     layers_piece,
     log2_codes_per_byte,
@@ -122,6 +123,8 @@ def _flags(
     return {
         "dense": model.network.is_dense,
         "pictures": not model.network.is_dense,
+        "sums": has_sums(model.network),
+        "no_sums": not has_sums(model.network),
         "last_only": len(model.network.output_layers) == 1,
         "table": has_table,
         "seed": has_seed,
