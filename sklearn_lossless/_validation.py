@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from types import FrameType
 from typing import Any
 
@@ -22,8 +23,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._columns import Columns, is_frame
 from .network._checks import canonical
@@ -175,6 +175,22 @@ def _validate_table(
     return check_X_y(X, y, dtype=INPUT_DTYPES, **of_y, **checks)
 
 
+#: scikit-learn 1.8 lets all weights be zero without being asked to.
+_MAY_BE_ZERO = (
+    {"allow_all_zero_weights": True}
+    if "allow_all_zero_weights" in signature(_check_sample_weight).parameters
+    else {}
+)
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
+    """Validate `sample_weight` as nonnegative float64; all may be zero."""
+    weight: npt.NDArray[np.float64] = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, **_MAY_BE_ZERO
+    )
+    return weight
+
+
 def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:
     """Raise ValueError if sums over weighted rows might be no floats."""
     with np.errstate(over="ignore"):
@@ -188,9 +204,7 @@ def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:
 
 def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
     """Validate `sample_weight` as nonnegative float64, not all of them zero."""
-    weight = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
+    weight = check_sample_weight(sample_weight, X)
     if not weight.any():
         raise ValueError("sample_weight is zero for every sample.")
     check_weight_sum(weight)

@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .._columns import Columns
-from ..network import CompressedNetwork, Quantizer, ThresholdQuantizer
+from ..network import (
+    CompressedNetwork,
+    Quantizer,
+    ScaledQuantizer,
+    ThresholdQuantizer,
+)
 from ..network.convolution import Layer
 from ..network.layers import FIXED_POINT
 from ..network.memory import prediction_bytes
@@ -31,6 +36,7 @@ from ._kinds import Kind
 from ._layers import check_range, decode_layer, encode_layer
 from ._matching import decode_matching, encode_matching, with_lines
 from ._meta import decode_meta, encode_meta
+from ._scaling import encode_scaling, with_scaling
 from ._table import encode_table, with_table
 from ._values import (
     MAX_NAME_BYTES,
@@ -55,7 +61,7 @@ _VERSION = 1
 _READOUT_LAYERS = ("last", "all")
 
 #: Sections that this version knows; unknown ones in small letters are skipped.
-_SECTIONS = (b"META", b"NETW", b"TABL", b"MTCH", b"READ", b"name", b"mean")
+_SECTIONS = (b"META", b"NETW", b"TABL", b"SCAL", b"MTCH", b"READ", b"name", b"mean")
 
 #: Types of readouts whose numbers may be deflated; what is then added to the type.
 _INTEGERS = ("int8", "int4")
@@ -124,9 +130,11 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
         b"NETW": encode_network(content.network),
         b"MTCH": encode_matching(content.matching),
     }
-    table = content.network.quantizer
-    if isinstance(table, ThresholdQuantizer):
-        sections[b"TABL"] = encode_table(table, content.columns)
+    quantizer = content.network.quantizer
+    if isinstance(quantizer, ThresholdQuantizer):
+        sections[b"TABL"] = encode_table(quantizer, content.columns)
+    if isinstance(quantizer, ScaledQuantizer):
+        sections[b"SCAL"] = encode_scaling(quantizer)
     if content.readout is not None:
         sections[b"READ"] = encode_readout(content, readout_dtype)
     if content.feature_names is not None:
@@ -160,6 +168,9 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     if b"TABL" in sections:
         table = Reader(sections[b"TABL"], "section TABL")
         network, columns = with_table(table, network)
+    elif b"SCAL" in sections:
+        scaling = Reader(sections[b"SCAL"], "section SCAL")
+        network = with_scaling(scaling, network)
     needed = prediction_bytes(network)
     if max_memory is not None and needed > max_memory:
         raise ValueError(
@@ -245,6 +256,8 @@ def encode_network(network: CompressedNetwork) -> bytes:
     quantizer = network.quantizer
     if isinstance(quantizer, ThresholdQuantizer):  # its bits are inputs; see TABL
         quantizer = Quantizer(1.0, np.zeros(quantizer.n_codes, np.int64), 1)
+    if isinstance(quantizer, ScaledQuantizer):  # see SCAL
+        quantizer = quantizer.cells
     head = struct.pack(
         "<BdIQBB",
         quantizer.n_bits,

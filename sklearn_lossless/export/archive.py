@@ -22,6 +22,7 @@ from ._coding import READOUT_DTYPES
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
 from ._sections import MAGIC, FileContent, decode, encode
+from .fold import folded
 
 __all__ = [
     "check_readout_dtype",
@@ -71,7 +72,9 @@ def save(
     Parameters
     ----------
     estimator : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
-        Fitted; its readout is "ridge" or "logistic".
+        Fitted; its readout is "ridge" or "logistic". Or a fitted pipeline of scalers
+        and such an estimator, which :func:`load` returns as one estimator that takes
+        raw columns: see :func:`fold`.
     path : str or path-like
         Where to write.
     readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
@@ -206,6 +209,7 @@ def checked_bytes(content: FileContent, readout_dtype: str) -> bytes:
 
 def content_of(estimator: Any) -> FileContent:
     """Take from a fitted estimator what the file holds."""
+    estimator = folded(estimator)
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters

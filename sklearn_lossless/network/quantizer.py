@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from scipy import sparse
 from . import _engine
 from ._checks import check_features, check_weight, check_width
 from .thresholds import ThresholdQuantizer
+
+if TYPE_CHECKING:
+    from .scaled import ScaledQuantizer
 
 __all__ = [
     "AnyQuantizer",
@@ -174,8 +177,8 @@ class Quantizer:
         return values * self.inv_step - 0.5 + self.shift / SHIFT_UNIT
 
 
-#: What turns inputs into codes: cells of one width, or bits of columns.
-AnyQuantizer = Quantizer | ThresholdQuantizer
+#: What turns inputs into codes: cells of one width, of scaled columns or not, or bits.
+AnyQuantizer: TypeAlias = "Quantizer | ScaledQuantizer | ThresholdQuantizer"
 
 
 @dataclass(frozen=True, eq=False)
