@@ -1,6 +1,7 @@
-"""Print the lower bounds of pyproject.toml as pinned requirements.
+"""Print lower bounds of pyproject.toml as pinned requirements.
 
-`make oldest` installs them: python tools/lower_bounds.py test > build/oldest.txt
+Those of the package, and those of optional ones that are named:
+python tools/lower_bounds.py dask pytest > bounds.txt
 """
 
 import re
@@ -11,30 +12,34 @@ from pathlib import Path
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
-def lower_bounds(*extras: str) -> list[str]:
+def lower_bounds(*names: str) -> list[str]:
     """Return ``name==version`` for each requirement ``name>=version``.
 
     Parameters
     ----------
-    *extras : str
-        Optional dependencies to go with those of the package.
+    *names : str
+        Optional packages that are wanted, of any extra.
 
     Returns
     -------
     list of str
     """
     project = tomllib.loads(PYPROJECT.read_text())["project"]
-    wanted = list(project["dependencies"])
-    for extra in extras:
-        wanted += project["optional-dependencies"][extra]
-    pinned = {}
-    for requirement in wanted:
-        found = re.fullmatch(r"([\w.-]+)(\[[\w,]+\])?>=([\w.]+)(,.*)?", requirement)
-        if found is None:
-            raise ValueError(f"{requirement!r} of pyproject.toml has no lower bound")
-        name, of_package, version, _ = found.groups()
-        pinned[name] = f"{name}{of_package or ''}=={version}"
-    return list(pinned.values())
+    needed = [_pinned(each) for each in project["dependencies"]]
+    optional = {}
+    for requirements in project["optional-dependencies"].values():
+        for name, pinned in map(_pinned, requirements):
+            if optional.setdefault(name, pinned) != pinned:
+                raise ValueError(f"{name} has two lower bounds in pyproject.toml")
+    return [pinned for _, pinned in needed] + [optional[name] for name in names]
+
+
+def _pinned(requirement: str) -> tuple[str, str]:
+    found = re.fullmatch(r"([\w.-]+)(\[[\w,]+\])?>=([\w.]+)(,.*)?", requirement)
+    if found is None:
+        raise ValueError(f"{requirement!r} in pyproject.toml has no lower bound")
+    name, extra, version, _ = found.groups()
+    return name, f"{name}{extra or ''}=={version}"
 
 
 if __name__ == "__main__":
