@@ -53,7 +53,7 @@ def test_the_wheel_is_the_package_and_nothing_else(built):
 
 
 def test_the_source_has_tests_documents_and_what_builds_it(built):
-    wheel, source = built
+    _, source = built
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in (

@@ -1,4 +1,7 @@
-"""Check that version, tag, changelog and citation agree: make release-check TAG=v0.2.0."""
+"""Check that tag, version, changelog and citation agree.
+
+python tools/check_release.py v0.2.0
+"""
 
 import re
 import sys
