@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,8 @@ __all__ = [
     "warn_user",
 ]
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
 #: Dtypes of inputs that are taken as they are; others become float64.
 INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
@@ -57,7 +59,7 @@ _LIBRARIES = tuple(
 )
 
 
-def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
     """Validate the parameters before a method; where it fails, undo what it has set.
 
     The first half is scikit-learn's. The second keeps a fitted estimator usable when
@@ -67,7 +69,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
         prefer_skip_nested_validation=prefer_skip_nested_validation
     )
 
-    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(method: _Method) -> _Method:
         validated = validates(method)
 
         @wraps(method)
@@ -80,7 +82,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
                 vars(self).update(before)
                 raise
 
-        return fit
+        return cast(_Method, fit)
 
     return decorate
 

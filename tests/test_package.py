@@ -1,5 +1,6 @@
 """What is released: wheel, source, metadata, versions, and what a user's mypy sees."""
 
+import os
 import re
 import subprocess
 import sys
@@ -128,6 +129,54 @@ def test_versions_for_bug_reports(capsys):
         done = subprocess.run([*module, *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(start)
+
+
+USER = """
+from pathlib import Path
+from sklearn_lossless import CompressedMLPClassifier, CompressedMLPRegressor, load
+from sklearn_lossless import NTKCompressor
+from sklearn_lossless.export import save, to_c
+
+clf = CompressedMLPClassifier((50,), eps=0.5).fit([[0.0], [1.0]], ["a", "b"])
+reveal_type(clf)
+reveal_type(clf.predict([[0.5]]))
+reveal_type(CompressedMLPRegressor().fit([[0.0]], [1.0]).predict([[0.0]]))
+reveal_type(NTKCompressor().fit([[0.0]]).transform([[0.0]]))
+reveal_type(clf.report_.sizes)
+save(clf, Path("model.lnn"))
+with open("model.lnn", "wb") as file:
+    clf.save(file)
+source, header = to_c(clf, "model.c", readout_bits=8)
+reveal_type(header)
+load("model.lnn", max_memory=1e6)
+clf.save(3)
+to_c(clf, "model.c", readout_bits="many")
+NTKCompressor(hidden_layer_size=3)
+"""
+
+
+def test_types_are_seen_by_the_mypy_of_a_user(tmp_path):
+    pytest.importorskip("mypy")
+    script = tmp_path / "user.py"
+    script.write_text(USER)
+    command = [sys.executable, "-m", "mypy", "--config-file", "", "--cache-dir"]
+    command += [ROOT / ".mypy_cache/user", "--no-error-summary", script]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(str(script))]
+    revealed = re.findall(r'Revealed type is "(.*)"', done.stdout)
+    errors = [line for line in lines if " error: " in line]
+    assert [each.rpartition(".")[2] for each in revealed[:1]] == [
+        "CompressedMLPClassifier"
+    ]
+    assert all("ndarray" in each for each in revealed[1:4]), revealed
+    assert [each.rpartition(".")[2] for each in revealed[4:]] == [
+        "dict[str, int]",
+        "Path",
+    ]
+    wrong = ("save", "to_c", "hidden_layer_size")
+    assert len(errors) == len(wrong), errors
+    assert all(name in error for name, error in zip(wrong, errors, strict=True)), errors
 
 
 def test_workflows_call_targets_of_the_makefile():

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._columns import Columns
+from .._printing import short_repr
 from ..network import CompressedNetwork, Convolution, Pooling
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
@@ -47,6 +48,8 @@ class IntegerReadout:
     scale : ndarray of shape (n_scores,), dtype float64
         One number for all scores of a classifier, so that they compare.
     """
+
+    __repr__ = short_repr
 
     weights: npt.NDArray[np.int64]
     factor: npt.NDArray[np.int64]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
 from . import _engine
 from .layers import Dense
 
@@ -49,6 +50,8 @@ class Convolution:
         "valid": windows lie inside the picture. "same": there are as many positions as
         the picture has places, over `stride`; outside of it codes are 0.
     """
+
+    __repr__ = short_repr
 
     filters: Dense
     shape_in: Shape
@@ -199,6 +202,8 @@ class Pooling:
     offset, step_size : float, default=0.0, 1.0
         A code stands for the feature ``offset + step_size * code``.
     """
+
+    __repr__ = short_repr
 
     shape_in: Shape
     size: tuple[int, int]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from .._printing import short_repr
 from . import _engine
 from ._checks import check_features, check_weight, check_width
 from .thresholds import ThresholdQuantizer
@@ -60,6 +61,8 @@ class Quantizer:
     n_bits : int
         Bits of a code, 1 to 16.
     """
+
+    __repr__ = short_repr
 
     inv_step: float
     shift: npt.NDArray[np.int64]
@@ -191,6 +194,8 @@ class CodeStatistics:
         In units of codes and of codes squared.
     """
 
+    __repr__ = short_repr
+
     mean: npt.NDArray[np.float64]
     variance: npt.NDArray[np.float64]
 
@@ -209,6 +214,8 @@ class ValueRange:
     low, high : ndarray of shape (n_features,), dtype float64
         Infinite, and the wrong way round, if there are no rows.
     """
+
+    __repr__ = short_repr
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
@@ -231,6 +238,8 @@ class CodeSums:
     count : float
         Sum of the weights.
     """
+
+    __repr__ = short_repr
 
     total: npt.NDArray[np.float64]
     squares: npt.NDArray[np.float64]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from .._printing import short_repr
 from ._checks import check_features
 from .quantizer import Quantizer
 
@@ -31,6 +32,8 @@ class ScaledQuantizer:
     subtracted, divisor, factor, added : ndarray of shape (n_features,), dtype float64
         Divisors and factors are positive. Those that change nothing are 0, 1, 1, 0.
     """
+
+    __repr__ = short_repr
 
     cells: Quantizer
     subtracted: npt.NDArray[np.float64]

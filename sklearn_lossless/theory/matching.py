@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._printing import short_repr
 from ._step_search import fit_step
 from .activations import (
     FloatArray,
@@ -89,6 +90,8 @@ class LayerMatch:
         m1, m2, f and tau.
     """
 
+    __repr__ = short_repr
+
     layer: int
     activation: str
     step: StepActivation
@@ -133,6 +136,8 @@ class NetworkMatch:
     layers : tuple of LayerMatch
         First to last layer.
     """
+
+    __repr__ = short_repr
 
     layers: tuple[LayerMatch, ...]
 
