@@ -73,19 +73,18 @@ nightly:
 	PYTHONPATH=. .venv-nightly/$(IN_VENV)/python -m pytest $(FAST)
 
 # Wheel and source in dist/, the wheel tried in an environment that has nothing else.
-package: $(VENV)/.installed-package
+PACKAGER := .venv-package/$(IN_VENV)/python
+package:
+	$(PYTHON) -m venv .venv-package
+	$(PACKAGER) $(PIP) build twine
 	rm -rf dist
-	$(BIN)/python -m build --quiet
-	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/python tools/try_wheel.py dist
+	$(PACKAGER) -m build --quiet
+	$(PACKAGER) -m twine check --strict dist/*
+	$(PACKAGER) tools/try_wheel.py dist
 
 # A tag must be the version, and the changelog must have it: make release-check TAG=v0.2.0
 release-check:
 	$(PYTHON) tools/check_release.py $(TAG)
-
-$(VENV)/.installed-package: $(VENV)/.installed
-	$(INSTALL) build twine
-	touch $@
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -101,5 +100,5 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-nightly build docs/_build docs/examples docs/generated dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* build docs/_build docs/examples docs/generated dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find sklearn_lossless -name __pycache__ -prune -exec rm -r {} +

@@ -30,7 +30,7 @@ extensions = [
     "svgmath",
     "results",
 ]
-exclude_patterns = ["_build", "examples/**/*.ipynb"]
+exclude_patterns = ["_build", "examples/**/*.ipynb", "**/sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -74,6 +74,7 @@ html_math_renderer = "svg"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-lossless"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}

@@ -28,6 +28,7 @@ VERSION = sklearn_lossless.__version__
 def built(tmp_path_factory):
     """Wheel and source archive; nothing is downloaded."""
     pytest.importorskip("hatchling")
+    pytest.importorskip("hatch_fancy_pypi_readme")
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -83,7 +84,10 @@ def test_the_metadata_are_those_that_an_index_shows(built):
     labels = {url.partition(",")[0] for url in metadata.get_all("Project-URL")}
     assert {"Documentation", "Source", "Issues", "Changelog"} <= labels
     readme = (ROOT / "README.md").read_text().splitlines()[0]
-    assert readme in metadata.get_payload()
+    text = metadata.get_payload()
+    assert readme in text
+    assert not re.findall(r"\]\((?!https?://|#)[^)]*\)", text)
+    assert re.search(r"\]\(https://raw\.githubusercontent\.com/.*\.png\)", text)
 
 
 def test_dependencies_have_lower_bounds_and_no_upper_ones():
