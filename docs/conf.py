@@ -29,6 +29,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "svgmath",
     "results",
+    "summaries",
 ]
 exclude_patterns = ["_build", "examples/**/*.ipynb", "**/sg_execution_times.rst"]
 templates_path = ["_templates"]

@@ -32,7 +32,8 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
     """Classifier of pictures: ternary filters, pooling and a trained linear readout.
 
     The hidden layers are those of :class:`NTKConvCompressor`: filters from the seed, or
-    in closed form from patches of the data. Only the readout is trained.
+    in closed form from patches of the data, where only the readout is trained; or
+    trained filters.
 
     Parameters
     ----------
@@ -54,13 +55,23 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
+    hidden_weights : {"random", "trained"}, default=None
+        "random" or None: drawn from the seed, or in closed form from patches.
+        "trained": found by gradient, from `y`, see :class:`NTKConvCompressor`.
     readout : {"ridge", "logistic"}, classifier or None, default=None
-        How the readout is trained, see :class:`CompressedMLPClassifier`. None: "ridge".
+        How the readout is trained, see :class:`CompressedMLPClassifier`. None: with the
+        hidden layers, where these are trained, else "ridge".
     alpha : float or None, default=None
         L2 regularisation of the readout. None: chosen by leave-one-out error rate
         ("ridge") or by log-loss on a held-out fifth ("logistic").
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the readout's loss.
+    max_iter, batch_size, n_iter_no_change : int
+        Of training, see :class:`NTKConvCompressor`.
+    early_stopping, warm_start : bool
+        Likewise.
+    learning_rate_init, tol, validation_fraction : float
+        Likewise.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the hidden weights.
     n_jobs : int or None, default=None
@@ -133,9 +144,18 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         n_levels: Any = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        hidden_weights: str | None = None,
         readout: Any = None,
         alpha: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        warm_start: bool = False,
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
+        validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -147,9 +167,18 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.hidden_weights = hidden_weights
         self.readout = readout
         self.alpha = alpha
         self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.warm_start = warm_start
+        self.learning_rate_init = learning_rate_init
+        self.tol = tol
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -160,7 +189,8 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
     """Regressor of pictures: ternary filters, pooling and a ridge readout.
 
     The hidden layers are those of :class:`NTKConvCompressor`: filters from the seed, or
-    in closed form from patches of the data. Only the readout is trained.
+    in closed form from patches of the data, where only the readout is trained; or
+    trained filters.
 
     Parameters
     ----------
@@ -182,8 +212,17 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
+    hidden_weights : {"random", "trained"}, default=None
+        "random" or None: drawn from the seed, or in closed form from patches.
+        "trained": found by gradient, from `y`, see :class:`NTKConvCompressor`.
     alpha : float or None, default=None
         L2 regularisation of the readout. None: chosen by the leave-one-out error.
+    max_iter, batch_size, n_iter_no_change : int
+        Of training, see :class:`NTKConvCompressor`.
+    early_stopping, warm_start : bool
+        Likewise.
+    learning_rate_init, tol, validation_fraction : float
+        Likewise.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the hidden weights.
     n_jobs : int or None, default=None
@@ -249,7 +288,16 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         n_levels: Any = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        hidden_weights: str | None = None,
         alpha: float | None = None,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        warm_start: bool = False,
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
+        validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -261,7 +309,16 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.hidden_weights = hidden_weights
         self.alpha = alpha
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.warm_start = warm_start
+        self.learning_rate_init = learning_rate_init
+        self.tol = tol
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose

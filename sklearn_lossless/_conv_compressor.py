@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -20,12 +21,14 @@ from ._pictures import (
     tiled,
     widest_measured,
 )
-from ._validation import Interval
+from ._trained_pictures import earlier_pictures, train_pictures
+from ._validation import Interval, StrOptions
 from .data import Data
 from .export._kinds import Kind, exported_as
+from .export.archive import TRAINING
 from .inspection._measures import keep_report_rows
 from .layers import Pool2D
-from .network import code_sums
+from .network import Quantizer, code_sums
 from .network.build_convolution import build_convolution
 from .network.quantizer_choice import quantizer_and_range
 from .theory import NetworkMatch, match_activation
@@ -67,6 +70,26 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
     readout_layers : {"last", "all"}, default="last"
         Whether the features are those of the last layer, or of all layers side by
         side, the first layer first.
+    hidden_weights : {"random", "trained"}, default=None
+        "random" or None: as each layer says, from the seed or from patches. "trained":
+        found by gradient, from `y`; first those of the seed. Of a filter a sixth of the
+        weights are then not zero, or `eps` says, and 12 at least.
+    max_iter : int, default=200
+        Epochs of training; this and the rest as in `MLPClassifier`.
+    batch_size : int or "auto", default="auto"
+        Rows of a batch; "auto": 200, or all if there are fewer.
+    n_iter_no_change : int, default=10
+        After so many epochs without improvement, training ends within as many more.
+    early_stopping : bool, default=False
+        Whether the score on held-out rows counts, in place of the loss.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the layers that the last one trained.
+    learning_rate_init : float, default=0.001
+        First learning rate, of Adam.
+    tol : float, default=1e-4
+        Least improvement of an epoch.
+    validation_fraction : float, default=0.1
+        Share of these rows.
     random_state : int, RandomState instance or None, default=None
         Draws the 64-bit seed of the weights.
     n_jobs : int or None, default=None
@@ -143,11 +166,13 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
                 "n_levels",
                 "input_bits",
                 "readout_layers",
+                *TRAINING,
                 "random_state",
                 "n_jobs",
                 "verbose",
             )
         },
+        "hidden_weights": [StrOptions({"random", "trained"}), None],
     }
 
     def __init__(
@@ -160,6 +185,15 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         n_levels: Any = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        hidden_weights: str | None = None,
+        max_iter: int = 200,
+        batch_size: int | str = "auto",
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        warm_start: bool = False,
+        learning_rate_init: float = 0.001,
+        tol: float = 1e-4,
+        validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -171,6 +205,15 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.hidden_weights = hidden_weights
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.warm_start = warm_start
+        self.learning_rate_init = learning_rate_init
+        self.tol = tol
+        self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -193,23 +236,43 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         shape, layers = fit_shape(plan, self.image_shape, n_features, name)
         n_places, n_channels = shape[0] * shape[1], shape[2]
         total = on_channels(data.total_inputs, n_places, n_channels)
-        of_channels, _ = quantizer_and_range(total, self.input_bits)
+        checkpoint = earlier_pictures(earlier, shape, layers, self, goal)
+        if checkpoint is None:
+            of_channels, _ = quantizer_and_range(total, self.input_bits)
+        else:
+            known = checkpoint.quantizer
+            assert isinstance(known, Quantizer)
+            of_channels = replace(known, shift=known.shift[:n_channels])
         statistics = total(partial(code_sums, of_channels)).statistics()
         quantizer = tiled(of_channels, n_places)
         matching = _match(plan)
         tell_matching(self, matching)
-        self.network_ = build_convolution(
-            quantizer,
-            shape,
-            statistics.mean,
-            layers,
-            [(match.step, match.achieved.mean) for match in matching.layers],
-            draw_sample(data, quantizer, widest_measured(shape, layers)),
-            eps=self.eps,
-            seed=draw_seed(self.random_state),
-            readout_layers=self.readout_layers,
-        )
-        self._course = None
+        if self.hidden_weights == "trained":
+            self.network_, self._course = train_pictures(
+                self,
+                data,
+                plan.activations,
+                matching,
+                shape,
+                layers,
+                quantizer,
+                statistics,
+                goal,
+                earlier,
+            )
+        else:
+            self._course = None
+            self.network_ = build_convolution(
+                quantizer,
+                shape,
+                statistics.mean,
+                layers,
+                [(match.step, match.achieved.mean) for match in matching.layers],
+                draw_sample(data, quantizer, widest_measured(shape, layers)),
+                eps=self.eps,
+                seed=draw_seed(self.random_state),
+                readout_layers=self.readout_layers,
+            )
         self.matching_ = matching
         self.mean_ = quantizer.decode(np.tile(statistics.mean, n_places))
         norm = np.sqrt(max(n_places * statistics.total_variance, 1e-300))

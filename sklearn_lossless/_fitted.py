@@ -83,9 +83,9 @@ class FittedMixin:
         network = getattr(self, "network_", None)
         if network is not None and network.has_stored_weights:
             warn_user(
-                "warm_start=True, but the real weights of the last training are not "
-                "known: fits with warm_start=False and model files do not keep them. "
-                "The training starts anew."
+                "warm_start=True cannot go on: the real weights of the last training "
+                "are not known. Fits with warm_start=False and model files do not keep "
+                "them. The training starts anew."
             )
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .data import Data, is_dask, spread_rows
 from .export.archive import TRAINING
 from .network import (
     CompressedNetwork,
+    Pooling,
     build_network,
     n_nonzeros,
     network_from_weights,
@@ -28,6 +30,7 @@ from .training import (
     ClassGoal,
     Course,
     Goal,
+    LayerPlan,
     NumberGoal,
     Options,
     trained_network,
@@ -42,6 +45,7 @@ __all__ = [
     "make_network",
     "match_activations",
     "tell_matching",
+    "train_network",
     "warn_of_few_inputs",
 ]
 
@@ -143,8 +147,8 @@ def warn_of_few_inputs(n_features: int, n_inputs: int, eps: float) -> None:
         warn_user(
             f"X has {n_features} features{coded}: with eps={eps} a neuron of the "
             f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
-            f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
-            "be matched only roughly, or lower eps."
+            f"the high-dimensional theory. {kept} are kept, and the kernel is matched "
+            "only roughly. Choose a lower eps to keep more."
         )
 
 
@@ -187,39 +191,32 @@ def make_network(
     """
     taus = [layer.tau_in_compressed for layer in matching.layers]
     steps, report = matching.steps, estimator._progress
-    checkpoint = None if earlier is None else earlier.checkpoint
-    options: dict[str, Any] = {
-        "seed": checkpoint.seed if checkpoint else draw_seed(estimator.random_state),
-        "readout_layers": estimator.readout_layers,
-    }
     kind, reference = estimator.hidden_weights, architecture.reference
     if reference is not None and reference.weights is None:
         reference = None  # widths and activations alone
     if kind == "trained":
-        assert goal is not None
         inputs = [quantizer.n_codes, *architecture.sizes[:-1]]
-        network, course = trained_network(
+        shapes = zip(inputs, architecture.sizes, architecture.eps, strict=True)
+        plans = [
+            LayerPlan(activation, step, tau, n, size, n_nonzeros(n, eps, MIN_NONZEROS))
+            for (n, size, eps), activation, step, tau in zip(
+                shapes, architecture.activations, steps, taus, strict=True
+            )
+        ]
+        return train_network(
+            estimator,
             data,
+            plans,
             quantizer,
-            statistics.variance,
+            statistics.variance > 0,
             goal,
-            architecture.activations,
-            steps,
-            taus,
-            architecture.sizes,
-            [
-                n_nonzeros(size, eps, MIN_NONZEROS)
-                for size, eps in zip(inputs, architecture.eps, strict=True)
-            ],
+            earlier,
             reference=reference,
-            earlier=earlier,
-            options=Options(**{name: getattr(estimator, name) for name in TRAINING}),
-            report=report,
-            **options,
         )
-        if course.interrupted:
-            warn_user("Training interrupted by user.", ConvergenceWarning)
-        return network, course
+    options: dict[str, Any] = {
+        "seed": draw_seed(estimator.random_state),
+        "readout_layers": estimator.readout_layers,
+    }
     if kind == "fitted":
         assert reference is not None
         assert reference.weights is not None
@@ -254,3 +251,35 @@ def make_network(
         **options,
     )
     return network, None
+
+
+def train_network(
+    estimator: Any,
+    data: Data,
+    plans: Sequence[LayerPlan | Pooling],
+    quantizer: Any,
+    varies: Any,
+    goal: Goal | None,
+    earlier: Course | None,
+    **more: Any,
+) -> tuple[CompressedNetwork, Course]:
+    """Train a network as an estimator's parameters ask; see `trained_network`."""
+    assert goal is not None
+    checkpoint = None if earlier is None else earlier.checkpoint
+    network, course = trained_network(
+        data,
+        quantizer,
+        varies,
+        goal,
+        plans,
+        seed=checkpoint.seed if checkpoint else draw_seed(estimator.random_state),
+        options=Options(**{name: getattr(estimator, name) for name in TRAINING}),
+        readout_layers=estimator.readout_layers,
+        earlier=earlier,
+        report=estimator._progress,
+        n_jobs=estimator.n_jobs,
+        **more,
+    )
+    if course.interrupted:
+        warn_user("Training interrupted by user.", ConvergenceWarning)
+    return network, course

@@ -35,6 +35,13 @@ __all__ = [
 
 #: Hidden layers where none are asked for, and pictures are large enough.
 DEFAULT = (Conv2D(100, 6), Pool2D(grid=4))
+TRAINED_DEFAULT = (
+    Conv2D(16, 5),
+    Pool2D(2, kind="max"),
+    Conv2D(32, 3),
+    Pool2D(grid=2),
+    Dense(64),
+)
 
 #: Smaller pictures are hardly any.
 _LEAST_SIDE = 4
@@ -70,16 +77,14 @@ class Plan(NamedTuple):
 class OfPictures:
     """What all estimators of pictures have in place of parameters, and of dense layers.
 
-    Shared code asks for the attributes: there is no other network, nothing is trained
-    yet, and no column is a category.
+    Shared code asks for the attributes: there is no other network, and no column is a
+    category.
     """
 
     image_shape: tuple[int, ...] | None
     network_: CompressedNetwork
 
     estimator: Any = None
-    hidden_weights: str | None = None
-    warm_start = False
     input_encoding = "linear"
     categorical_features = None
 
@@ -97,7 +102,15 @@ class OfPictures:
 def read_plan(estimator: Any) -> Plan:
     """Return the hidden layers that an estimator's parameters ask for, or raise."""
     is_default = estimator.hidden_layers is None
-    layers = check_layers(DEFAULT if is_default else estimator.hidden_layers)
+    trains = estimator.hidden_weights == "trained"
+    default = TRAINED_DEFAULT if trains else DEFAULT
+    layers = check_layers(default if is_default else estimator.hidden_layers)
+    for number, layer in enumerate(layers):
+        if trains and isinstance(layer, Conv2D) and layer.weights != "random":
+            raise ValueError(
+                f"hidden_layers[{number}]={layer!r} has weights={layer.weights!r}, but "
+                "hidden_weights='trained' starts from random ones: leave it out."
+            )
     n_steps = sum(not isinstance(layer, Pool2D) for layer in layers)
     activation = estimator.activation
     if not isinstance(activation, (list, tuple)):
@@ -199,8 +212,8 @@ def fit_shape(
     if guessed is None or layers != plan.layers:
         what = "no square pictures" if guessed is None else f"{shape[0]} x {shape[1]}"
         warn_user(
-            f"X has {n_features} features: {what}, taken as pictures of "
-            f"{shape[0]} x {shape[1]} places, with windows that are no larger. Set "
+            f"X has {n_features} features: {what}. They are taken as pictures of "
+            f"{shape[0]} x {shape[1]} places, and windows are cut to fit. Set "
             "image_shape if they have another shape."
         )
     return shape, layers

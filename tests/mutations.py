@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from sklearn_lossless.export import _sections, _table, _weights
+from sklearn_lossless.export import _coding, _container, _sections, _table, _weights
 from sklearn_lossless.network import Quantizer
 
 EXTREMES = [
@@ -37,21 +37,22 @@ def sealed(body):
 
 
 def split(data):
-    """Header and sections of a file that is whole."""
-    header, rest, sections = data[:12], data[12:-4], []
-    while rest:
-        tag, size = struct.unpack("<4sI", rest[:8])
-        sections.append((tag, rest[8 : 8 + size]))
-        rest = rest[8 + size :]
-    return header, sections
+    """Header and sections of a file that is whole; none of them is deflated."""
+    sections = _container.unpack_sections(data)[1]
+    return data[:12], [
+        (tag, bytes(reader.take(len(reader)))) for tag, reader in sections.items()
+    ]
 
 
 def joined(header, sections):
     """The file of these sections."""
-    parts = [
-        struct.pack("<4sI", tag, len(payload)) + payload for tag, payload in sections
-    ]
+    parts = [_start(tag, payload) + payload for tag, payload in sections]
     return sealed(header + b"".join(parts))
+
+
+def _start(tag, payload):
+    """What comes before a section that is not deflated."""
+    return tag + _coding.pack_numbers("Q", 2 * len(payload))
 
 
 def mutated(data, rng):
@@ -98,10 +99,13 @@ def resized(data, rng):
 
 def announced(data, rng):
     """A section that announces another size than it has."""
-    _, sections = split(data)
-    place = 12 + sum(8 + len(p) for _, p in sections[: rng.integers(len(sections))]) + 4
-    size = struct.pack("<I", rng.integers(2**32) >> rng.integers(32))
-    return sealed(data[:place] + size + data[place + 4 : -4])
+    header, sections = split(data)
+    data = joined(header, sections)
+    number = rng.integers(len(sections))
+    place = len(joined(header, sections[:number])) - 4 + 4  # its checksum, a tag
+    size = _coding.pack_numbers("Q", rng.integers(2**32) >> rng.integers(32))
+    end = place + len(_start(*sections[number])) - 4
+    return sealed(data[:place] + size + data[end:-4])
 
 
 def reordered(data, rng):

@@ -46,7 +46,7 @@ from sklearn_lossless import (
     NTKCompressor,
     load,
 )
-from sklearn_lossless.export import NotRestored, _coding, _files, _weights
+from sklearn_lossless.export import NotRestored, _coding, _container, _files, _weights
 from sklearn_lossless.export.archive import TRAINING, from_bytes, save, to_bytes
 from sklearn_lossless.network import TernaryWeights, ternary_weights
 from sklearn_lossless.network.memory import prediction_bytes
@@ -279,7 +279,11 @@ def test_readout_types(models, readout_dtype, bits, error):
         np.testing.assert_array_equal(
             loaded.readout_.intercept_, saved.readout_.intercept_
         )
-        saving = len(to_bytes(saved)) - len(to_bytes(saved, readout_dtype))
+        sections = [
+            dict(mutations.split(to_bytes(saved, dtype))[1])[b"READ"]
+            for dtype in ("float64", readout_dtype)
+        ]
+        saving = len(sections[0]) - len(sections[1])
         scales = 4 * len(saved.readout_.coef_) if bits <= 16 else 0
         assert saving == saved.readout_.coef_.size * (64 - bits) // 8 - scales
 
@@ -615,10 +619,13 @@ def integers(values):
 
 def with_first_flags(data, flags):
     """The file with other flags of the first layer."""
-    network = bytearray(dict(mutations.split(data)[1])[b"NETW"])
-    size = struct.unpack("<I", network[25:29])[0]  # of the shifts, behind the head
-    network[29 + size] = flags
-    return resealed(data, NETW=bytes(network))
+    network = dict(mutations.split(data)[1])[b"NETW"]
+    reader = _coding.Reader(network, "NETW")
+    _, _, n_features, *_ = reader.numbers("BdIQBB")
+    _coding.unpack_integers(reader, (n_features,))  # shifts
+    place = len(network) - len(reader)
+    start, end = network[:place], network[place + 1 :]
+    return resealed(data, NETW=start + _coding.pack_numbers("B", flags) + end)
 
 
 def with_moment(data, value):
@@ -637,8 +644,8 @@ HOSTILE = {
     "but 2 are left": lambda data: data[:10],
     "checksum does not fit": lambda data: data[:-5] + b"!" + data[-4:],
     "damaged or cut off": lambda data: data[:-1],
-    "version is 2; this version .* reads version 1": lambda data: header(
-        data, version=2
+    "version is 3; this version .* reads versions 1 and 2": lambda data: header(
+        data, version=3
     ),
     "unknown kind 9": lambda data: header(data, kind=9),
     "unknown kind 1, 1": lambda data: header(data, reserved=1),
@@ -655,7 +662,7 @@ HOSTILE = {
             "class_weight": functools.reduce(lambda x, _: [x], range(500), []),
         },
     ),
-    "section READ: 6 bytes": lambda data: resealed(data, READ=b""),
+    "section READ: 1 bytes": lambda data: resealed(data, READ=b""),
     "section READ: 4 bytes too many": lambda data: resealed(
         data, READ=dict(mutations.split(data)[1])[b"READ"] + b"1234"
     ),
@@ -708,7 +715,7 @@ HOSTILE = {
     ),
     "scores are not finite": lambda data: resealed(
         data,
-        READ=struct.pack("<BBI", 0, 0, 4)
+        READ=_coding.pack_numbers("BBI", 0, 0, 4)
         + np.full(4 * (1 + 20), 1e308).astype("<f8").tobytes(),
     ),
     "moments of layer 1 are not numbers": lambda data: with_moment(data, np.nan),
@@ -751,11 +758,46 @@ HOSTILE = {
     "layer 0 has unknown flags 17": lambda data: with_first_flags(data, 17),
     "layer 0 has unknown flags 32": lambda data: with_first_flags(data, 32),
     "layer 0 has unknown flags 64": lambda data: with_first_flags(data, 64),
-    "layer 0 has unknown flags 132": lambda data: with_first_flags(data, 132),
+    "layer 0 has unknown flags 134": lambda data: with_first_flags(data, 134),
     "a name is not a string": lambda data: resealed(
         data, name=zlib.compress(json.dumps([1] * 30).encode())
     ),
 }
+
+
+def deflated(content):
+    """A deflated section, as the container writes it, without its tag."""
+    stream = zlib.compressobj(9, wbits=-15, zdict=_container._DICTIONARY)
+    stream = stream.compress(content) + stream.flush()
+    return _coding.pack_numbers("Q", len(stream) << 1 | 1) + stream
+
+
+SHORT = {
+    "META: a zlib stream is not one of at most 65536": b"META"
+    + deflated(b"[" * (2**16 + 1)),
+    "META: damaged zlib stream": b"META\x0b\xff\xff\xff\xff\xff",
+    "READ: it is deflated": b"READ" + deflated(bytes(99)),
+    "an integer does not end": b"META" + b"\xff" * 20,
+    "an integer of more than 64 bits": b"META" + b"\xff" * 9 + b"\x7f",
+    "section b'META' of 3 bytes is cut off": b"META\6{}",
+}
+
+
+@pytest.mark.parametrize("reason", SHORT)
+def test_hostile_sections(models, reason):
+    header = to_bytes(models["ints"])[:12]
+    with pytest.raises(ValueError, match=reason):
+        from_bytes(mutations.sealed(header + SHORT[reason]))
+
+
+def test_short_files(models):
+    """What most files say is not written, and sections may be long as well."""
+    data = to_bytes(models["ints"], "int8")
+    plain = mutations.joined(*mutations.split(data))
+    assert to_bytes(from_bytes(plain), "int8") == data
+    assert len(plain) > len(data) + 300
+    # Files refer to these bytes: they never change.
+    assert zlib.crc32(_container._DICTIONARY) == 3740547341
 
 
 @pytest.mark.parametrize("reason", HOSTILE)
@@ -802,7 +844,7 @@ def test_later_versions_may_add_sections(models):
 
 
 def network_head(n_features, n_layers=1):
-    return struct.pack("<BdIQBB", 8, 1.0, n_features, 0, 0, n_layers)
+    return _coding.pack_numbers("BdIQBB", 8, 1.0, n_features, 0, 0, n_layers)
 
 
 BOMBS = {
@@ -810,35 +852,38 @@ BOMBS = {
     "zeros": (
         "zlib stream is not one of at most",
         network_head(2**20)
-        + struct.pack("<BBI", 0, 1, 10000)
+        + _coding.pack_numbers("BBI", 0, 1, 10000)
         + zlib.compress(bytes(2**23))[:10000].ljust(10000),
     ),
-    "no stream": ("bytes were announced", network_head(2**20) + b"\0\1\xff\xff\0\0"),
+    "no stream": (
+        "bytes were announced",
+        network_head(2**20) + _coding.pack_numbers("BBI", 0, 1, 65535),
+    ),
     "thresholds": (
         "integers are announced",
         network_head(1)
         + integers([0])
-        + struct.pack("<BIIqB", 1, 2**20, 1, 0, 255)
+        + _coding.pack_numbers("BIIqB", 1, 2**20, 1, 0, 255)
         + bytes(range(16)) * 15
         + bytes(15)
-        + b"\0\1\xff\0\0\0",
+        + _coding.pack_numbers("BBI", 0, 1, 255),
     ),
     "weights": (
         "numbers in",
         network_head(2**20)
         + integers(np.zeros(2**20))
-        + struct.pack("<BIIqB", 4, 2**20, 2**20, 0, 2)
+        + _coding.pack_numbers("BIIqB", 4, 2**20, 2**20, 0, 2)
         + bytes([0, 1])
         + integers([0])
         + integers([0])
-        + struct.pack("<BI", 0, 2**31)
+        + _coding.pack_numbers("BI", 0, 2**31)
         + bytes(1000),
     ),
     "nonzeros": (
         "weights that are not 0",
         network_head(2**20)
         + integers(np.zeros(2**20))
-        + struct.pack("<BIIqB", 0, 2**20, 2**20, 0, 2)
+        + _coding.pack_numbers("BIIqB", 0, 2**20, 2**20, 0, 2)
         + bytes([0, 1])
         + integers([0])
         + integers([0]),
@@ -847,7 +892,7 @@ BOMBS = {
         "1099511627776 weights, over",
         network_head(2**20)
         + integers(np.zeros(2**20))
-        + struct.pack("<BIIqB", 0, 2**20, 1, 0, 2)
+        + _coding.pack_numbers("BIIqB", 0, 2**20, 1, 0, 2)
         + bytes([0, 1])
         + integers([0])
         + integers([0]),
@@ -873,7 +918,7 @@ def test_forged_sizes_take_no_memory(models, name):
 def test_forged_names_and_readouts_take_no_memory(models):
     data = to_bytes(models["ints"])
     zeros = zlib.compress(b"[" + b"0," * 2**25, 1)
-    huge = struct.pack("<BBI", 4, 0, 2**32 - 1) + bytes(1000)
+    huge = _coding.pack_numbers("BBI", 4, 0, 2**32 - 1) + bytes(1000)
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="zlib stream is not one of at most"):

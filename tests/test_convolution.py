@@ -84,7 +84,7 @@ def check(net, X):
     kind=st.sampled_from(["sum", "max", None]),
     share=st.floats(0, 1),
     input_bits=st.sampled_from([1, 3, 8]),
-    n_samples=st.sampled_from([0, 1, 3, 39, 40, 130, 513, 620]),
+    n_samples=st.sampled_from([0, 1, 3, 39, 40, 130, 513, 532, 620]),
 )
 def test_equals_numpy(
     seed,
@@ -157,6 +157,13 @@ def test_threads_batches_and_paths_do_not_change_the_codes(monkeypatch):
     np.testing.assert_array_equal(np.vstack(one_by_one), expected[:20])
     monkeypatch.setattr(pictures, "_FEW", 10**9)
     np.testing.assert_array_equal(net.forward(X), expected)
+
+
+def test_few_pictures_after_many():
+    """What is left of a block goes another way, in smaller arrays of its own."""
+    rng = np.random.default_rng(0)
+    net = network(rng, (20, 20, 2), [convolution(rng, (20, 20, 2), 5, (3, 3))])
+    check(net, images(rng, 512 + 30, (20, 20, 2)))
 
 
 def test_without_compiled_kernels():

@@ -48,7 +48,19 @@ PICTURES = [
     },
     {"hidden_layers": [Conv2D(20, 3, weights="patches"), Pool2D(grid=2)]},
 ]
+TRAINED_PICTURES = {
+    "hidden_layers": [
+        Conv2D(16, 3, padding="same"),
+        Pool2D(grid=2, kind="max"),
+        Dense(30, eps=0.5),
+    ],
+    "hidden_weights": "trained",
+    "learning_rate_init": 0.01,
+}
 ESTIMATORS = [
+    NTKConvCompressor(**TRAINED_PICTURES),
+    CompressedCNNClassifier(**TRAINED_PICTURES),
+    CompressedCNNRegressor(**TRAINED_PICTURES),
     *(NTKConvCompressor(**parameters) for parameters in PICTURES),
     *(CompressedCNNClassifier(**parameters, alpha=0.01) for parameters in PICTURES),
     *(CompressedCNNRegressor(**parameters, alpha=0.01) for parameters in PICTURES),

@@ -27,7 +27,13 @@ from sklearn_lossless.network import CompressedNetwork, choose_quantizer, code_s
 from sklearn_lossless.network.layers import integer_thresholds
 from sklearn_lossless.readout.targets import NumberTargets
 from sklearn_lossless.theory import get_activation, match_network
-from sklearn_lossless.training import ClassGoal, NumberGoal, Options, trained_network
+from sklearn_lossless.training import (
+    ClassGoal,
+    LayerPlan,
+    NumberGoal,
+    Options,
+    trained_network,
+)
 from sklearn_lossless.training.fold import folded_network, lines_of_thresholds
 from sklearn_lossless.training.layers import Output, TrainedLayer, slope_table
 from sklearn_lossless.training.start import _weights_of_seed
@@ -182,7 +188,8 @@ def test_slopes_are_those_of_the_activation(activation):
 def test_first_weights_are_the_random_network_of_the_seed():
     from sklearn_lossless.network import ternary_weights
 
-    weights = _weights_of_seed(7, 1, 40, 15, 6, np.random.default_rng(0))
+    plan = LayerPlan(None, None, 1.0, 40, 15, 6)
+    weights = _weights_of_seed(7, 1, plan, np.random.default_rng(0))
     drawn = ternary_weights(7, 1, 40, 15, 6).dense(40).T
     np.testing.assert_array_equal(dense_signs(weights, 6), drawn)
     assert weights.std() == pytest.approx(0.1 / np.sqrt(40), rel=0.1)
@@ -203,13 +210,16 @@ def train_toy(goal=None, options=None, y=None, seed=3, **parameters):
     network, course = trained_network(
         data,
         quantizer,
-        statistics.variance,
+        statistics.variance > 0,
         goal or ClassGoal(np.arange(2)),
-        [get_activation("relu")] * 2,
-        matching.steps,
-        [layer.tau_in_compressed for layer in matching.layers],
-        [16, 8],
-        [6, 5],
+        [
+            LayerPlan(
+                get_activation("relu"), match.step, match.tau_in_compressed, *shape
+            )
+            for match, shape in zip(
+                matching.layers, [(20, 16, 6), (16, 8, 5)], strict=True
+            )
+        ],
         seed=seed,
         options=options or Options(max_iter=40, batch_size=30, learning_rate_init=0.01),
         **parameters,
@@ -245,7 +255,7 @@ def test_folded_layers_are_the_trained_ones_up_to_the_grid_of_thresholds(n_bits)
     X = np.random.default_rng(1).integers(0, 2**n_bits, (4000, 30)).astype(float)
     data = MemoryData.of(Part(X))
     network = CompressedNetwork(choose_quantizer(data.total_inputs, n_bits), (), 0)
-    network = folded_network(network, [layer], [STEP], [1.0], data)
+    network = folded_network(network, [layer], data)
     codes = network.quantizer.codes(X).astype(float)
     expected = dense_codes(codes, layer.signs, layer)
     found = network.forward(X)
@@ -276,7 +286,7 @@ def test_dead_neurons_have_finite_thresholds(gain):
     X = np.random.default_rng(1).integers(0, 256, (100, 30)).astype(float)
     data = MemoryData.of(Part(X))
     network = CompressedNetwork(choose_quantizer(data.total_inputs, 8), (), 0)
-    network = folded_network(network, [layer], [STEP], [1.0], data)
+    network = folded_network(network, [layer], data)
     thresholds = integer_thresholds(network.layers[0], network.layers[0].weights)
     assert np.abs(thresholds).max() < 2**24
     found = network.forward(X)
@@ -407,6 +417,15 @@ def test_readout_that_was_trained_is_that_of_the_training(digits, n_classes):
     np.testing.assert_allclose(clf.decision_function(X), every.decision_function(X))
     proba = clf.predict_proba(X)
     assert log_loss(y % n_classes, proba) == pytest.approx(clf.loss_curve_[-1], abs=0.1)
+
+
+def test_every_layer_of_a_deep_network_is_put_out(digits):
+    X, _, y, _ = digits
+    deep = CompressedMLPClassifier((12, 10, 8), **{**TRAINED, "max_iter": 3})
+    every = clone(deep).set_params(readout_layers="all").fit(X, y)
+    codes = every.compressor_.codes(X)
+    assert codes.shape == (len(X), 30)
+    np.testing.assert_array_equal(codes[:, -8:], deep.fit(X, y).compressor_.codes(X))
 
 
 def test_trained_layers_are_saved(trained, digits):

@@ -11,6 +11,7 @@ from sklearn_lossless.export import _weights
 from sklearn_lossless.export._coding import Reader, pack_integers
 from sklearn_lossless.network import TernaryWeights, ternary_weights
 from sklearn_lossless.network._engine.context_code import (
+    EVEN,
     best_lag,
     decode_signs,
     encode_signs,
@@ -67,6 +68,15 @@ def test_the_code_is_the_same_for_ever():
     assert encode_signs(signs, 5, 3).hex() == "a8009c8894dcfa965d67"
 
 
+@pytest.mark.parametrize("shape", [(4, 9, 4), (12, 108, 36), (1, 5, 5)])
+def test_small_matrices_take_their_entropy(shape):
+    signs = matrix(np.random.default_rng(0), *shape)
+    length = len(encode_signs(signs, shape[2], EVEN))
+    assert length <= 1.001 * entropy_bytes(*shape) + 2
+    weights = TernaryWeights.of_signs(signs)
+    assert sum(map(len, _weights.pack_in_contexts(weights, shape[1]))) <= length + 3
+
+
 @pytest.mark.parametrize("n_nonzeros", [16, 78, 157, 392])
 def test_signs_that_are_drawn_evenly_take_their_entropy(n_nonzeros):
     signs = matrix(np.random.default_rng(0), 300, 784, n_nonzeros)
@@ -103,9 +113,12 @@ def test_a_code_that_is_too_long_is_refused():
 def test_weights_come_back_from_contexts(shape):
     n_outputs, n_inputs, n_nonzeros = shape
     weights = ternary_weights(3, 0, n_inputs, n_outputs, n_nonzeros)
-    reader = Reader(_weights.pack_in_contexts(weights, n_inputs), "weights")
-    found = _weights.unpack_in_contexts(reader, n_inputs, n_outputs, n_nonzeros)
-    reader.finish()
+    readers = [
+        Reader(each, "weights") for each in _weights.pack_in_contexts(weights, n_inputs)
+    ]
+    found = _weights.unpack_in_contexts(*readers, n_inputs, n_outputs, n_nonzeros)
+    for reader in readers:
+        reader.finish()
     for ours, theirs in zip(found[:2], weights[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
@@ -115,9 +128,9 @@ def test_layers_that_are_too_large_have_no_contexts(monkeypatch):
     monkeypatch.setattr(_weights, "MAX_IN_CONTEXTS", 11)
     weights = TernaryWeights.of_signs(np.ones((3, 4), dtype=np.int8))
     assert _weights.pack_in_contexts(weights, 4) is None
-    reader = Reader(b"\0\0\1\0\0\0\0", "weights")
+    reader = Reader(b"\0\1\0", "weights")
     with pytest.raises(ValueError, match="4 x 3 weights in arithmetic code"):
-        _weights.unpack_in_contexts(reader, 4, 3, 4)
+        _weights.unpack_in_contexts(reader, reader, 4, 3, 4)
 
 
 @settings(deadline=None, max_examples=150)

@@ -11,6 +11,7 @@ ORDER = (
     "plot_model_in_c.py",
     "plot_table_in_c.py",
     "plot_images.py",
+    "plot_trained_images.py",
     "plot_compress_fitted_mlp.py",
     "plot_fit_larger_than_memory.py",
     "plot_experiment1_gaussian_mixture.py",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ __all__ = [
     "READOUT_DTYPES",
     "Reader",
     "pack_integers",
+    "pack_numbers",
     "pack_readout",
     "unpack_integers",
     "unpack_readout",
@@ -23,6 +26,9 @@ MAX_INTEGERS = 2**22
 
 #: Readout types by their number in the file, with bits per weight.
 READOUT_DTYPES = {"float64": 64, "float32": 32, "float16": 16, "int8": 8, "int4": 4}
+
+#: Bits of the integers that have one letter in the module `struct`; q has a sign.
+_BITS = {"B": 8, "H": 16, "I": 32, "Q": 64, "q": 64}
 
 #: Integer arrays are stored as differences of the order that takes least room.
 _MAX_ORDER = 2
@@ -40,11 +46,17 @@ class Reader:
         All there is.
     name : str
         What the data are, for messages.
+    compact : bool, default=True
+        Whether single integers are as short as `pack_numbers` makes them, since
+        version 2, or as long as their type.
     """
 
-    def __init__(self, data: bytes | memoryview, name: str) -> None:
+    def __init__(
+        self, data: bytes | memoryview, name: str, compact: bool = True
+    ) -> None:
         self._data = memoryview(data)
         self._name = name
+        self._compact = compact
         self._integers_left = MAX_INTEGERS
 
     def __len__(self) -> int:
@@ -66,8 +78,25 @@ class Reader:
 
     def numbers(self, layout: str) -> tuple[Any, ...]:
         """Take little-endian numbers, as in the module `struct`."""
+        if self._compact:
+            return tuple(map(self._number, _letters(layout)))
         layout = "<" + layout
         return struct.unpack(layout, self.take(struct.calcsize(layout)))
+
+    def _number(self, letter: str) -> Any:
+        """Take a number that `pack_numbers` wrote."""
+        if letter == "d":
+            return struct.unpack("<d", self.take(8))[0]
+        value, shift, more = 0, 0, True
+        while more:
+            if shift > 63:
+                raise self.fail("an integer does not end")
+            (byte,) = self.take(1)
+            value |= (byte & 127) << shift
+            shift, more = shift + 7, byte > 127
+        if value >> _BITS[letter]:
+            raise self.fail(f"an integer of more than {_BITS[letter]} bits")
+        return (value >> 1) ^ -(value & 1) if letter == "q" else value
 
     def array(self, dtype: str, count: int) -> npt.NDArray[Any]:
         """Take an array of `count` little-endian numbers."""
@@ -75,9 +104,14 @@ class Reader:
         raw = np.frombuffer(self.take(count * layout.itemsize), dtype=layout)
         return raw.astype(layout.newbyteorder("="))
 
-    def inflated(self, size: int, limit: int) -> bytes:
-        """Take `size` bytes of a zlib stream of at most `limit` bytes."""
+    def inflated(self, size: int, limit: int, dictionary: bytes | None = None) -> bytes:
+        """Take `size` bytes of a zlib stream of at most `limit` bytes.
+
+        With a dictionary that it refers to, it is one without header and checksum.
+        """
         stream = zlib.decompressobj()
+        if dictionary is not None:
+            stream = zlib.decompressobj(wbits=-15, zdict=dictionary)
         try:
             data = stream.decompress(self.take(size), limit + 1)
         except zlib.error as error:
@@ -98,6 +132,35 @@ class Reader:
             raise self.fail(f"{len(self._data)} bytes too many")
 
 
+def _letters(layout: str) -> Iterator[str]:
+    """Yield the letter of each number of a layout, such as "Hd20q"."""
+    for count, letter in re.findall(r"(\d*)([A-Za-z])", layout):
+        yield from letter * int(count or 1)
+
+
+def pack_numbers(layout: str, *values: Any) -> bytes:
+    """Return numbers; the layout is as in the module `struct`.
+
+    Integers have seven bits in each byte, the lowest first, and the highest bit set
+    in all bytes but the last; those with a sign are folded (0, -1, 1, -2 become 0, 1,
+    2, 3). Doubles are as they are.
+    """
+    packed = bytearray()
+    for letter, value in zip(_letters(layout), values, strict=True):
+        if letter == "d":
+            packed += struct.pack("<d", value)
+            continue
+        struct.pack("<" + letter, value)  # raises if it is out of range
+        rest = int(value)
+        if letter == "q":
+            rest = rest << 1 if rest >= 0 else ~(rest << 1)
+        while rest > 127:
+            packed.append(rest & 127 | 128)
+            rest >>= 7
+        packed.append(rest)
+    return bytes(packed)
+
+
 def pack_integers(values: npt.NDArray[np.int64]) -> bytes:
     """Return the shortest coding of `values` among a few.
 
@@ -115,7 +178,7 @@ def pack_integers(values: npt.NDArray[np.int64]) -> bytes:
         as_bytes = folded.astype("<u8").reshape(-1, 1).view(np.uint8)
         planes = np.ascontiguousarray(as_bytes[:, :width].T)
         stream = zlib.compress(planes.tobytes(), 9)
-        codings.append(struct.pack("<BBI", order, width, len(stream)) + stream)
+        codings.append(pack_numbers("BBI", order, width, len(stream)) + stream)
     return min(codings, key=len)
 
 
@@ -158,7 +221,8 @@ def pack_readout(
         Of each feature, from code to code.
     dtype : {"float64", "float32", "float16", "int8", "int4"}
     deflated : bool, default=False
-        Whether numbers of integer types are a byte each, in a zlib stream.
+        Whether numbers of integer types are a byte each, deflated, and their scales the
+        upper halves of float32.
     """
     if dtype == "float64":
         return coef.astype("<f8").tobytes()
@@ -180,14 +244,16 @@ def pack_readout(
         return scales.astype("<f4").tobytes() + halves.tobytes()
     top = 2 ** (READOUT_DTYPES[dtype] - 1) - 1
     weights = coef * step_size
-    scales, whole = zip(*(_whole_numbers(row, top) for row in weights), strict=True)
+    rows = [_whole_numbers(row, top, deflated) for row in weights]
+    scales, whole = zip(*rows, strict=True)
     _check_scaled(np.array(scales), dtype, largest)
     numbers = np.concatenate(whole)
     if deflated:
         # Numbers do not repeat each other: Huffman codes alone are shortest.
-        stream = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
+        stream = zlib.compressobj(9, wbits=-15, strategy=zlib.Z_HUFFMAN_ONLY)
         in_bytes = stream.compress(numbers.tobytes()) + stream.flush()
-        return np.array(scales, dtype="<f4").tobytes() + in_bytes
+        halves = np.array(scales, dtype="<f4").view("<u4") >> 16
+        return halves.astype("<u2").tobytes() + in_bytes
     if dtype == "int4":
         numbers = np.append(numbers, np.zeros(len(numbers) % 2, np.int8)) & 15
         numbers = numbers[::2] | numbers[1::2] << 4
@@ -205,9 +271,12 @@ def _check_scaled(
 
 
 def _whole_numbers(
-    weights: npt.NDArray[np.float64], top: int
+    weights: npt.NDArray[np.float64], top: int, short: bool
 ) -> tuple[np.float32, npt.NDArray[np.int8]]:
-    """Round `weights` to whole numbers times the scale of least squared error."""
+    """Round `weights` to whole numbers times the scale of least squared error.
+
+    Of a short scale the lower half is 0.
+    """
     largest = np.abs(weights).max()
     if largest < 2.0**-120:
         return np.float32(1), np.zeros(len(weights), dtype=np.int8)
@@ -222,6 +291,8 @@ def _whole_numbers(
     # A scale of 24 bits times a whole number is exact in double precision.
     with np.errstate(over="ignore"):
         scales = (_RELATIVE_SCALES * largest / top).astype(np.float32)
+    if short:  # downwards, so that the largest number is always `top`
+        scales = (scales.view(np.uint32) >> 16 << 16).view(np.float32)
     best = min(scales, key=squared_error) if np.isfinite(scales).all() else scales[-1]
     return best, rounded(best).astype(np.int8)
 
@@ -239,12 +310,18 @@ def unpack_readout(
     if dtype in ("float64", "float32"):
         coef = reader.array(f"f{READOUT_DTYPES[dtype] // 8}", count).reshape(shape)
         return coef.astype(np.float64)
-    scales = reader.array("f4", n_targets).astype(np.float64)[:, np.newaxis]
+    if deflated:
+        halves = reader.array("u2", n_targets).astype(np.uint32) << 16
+        singles = halves.view(np.float32)
+    else:
+        singles = reader.array("f4", n_targets)
+    scales = singles.astype(np.float64)[:, np.newaxis]
     if dtype == "float16":
         return reader.array("f2", count).reshape(shape) * scales
     if deflated:
         reader.spend_integers(count)
-        numbers = np.frombuffer(reader.inflated(len(reader), count), np.int8)
+        stream = reader.inflated(len(reader), count, dictionary=b"")
+        numbers = np.frombuffer(stream, np.int8)
         if len(numbers) != count:
             raise reader.fail(f"{len(numbers)} weights, not {count}")
     elif dtype == "int4":

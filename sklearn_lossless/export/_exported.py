@@ -137,8 +137,8 @@ def exported_model(est: Any) -> ExportedModel:
 def integer_readout(est: Any, bits: int = 32) -> IntegerReadout:
     """Return the readout of a fitted estimator in integers alone.
 
-    The fixed-point readout of :func:`to_c` is this one: whoever wants to know what
-    `bits` costs in accuracy, or to check a program, finds its scores here.
+    This is the fixed-point readout of :func:`to_c`. Its scores tell what `bits` costs
+    in accuracy, before any program is compiled, and what a program has to give.
 
     Parameters
     ----------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from ..network import Convolution, Dense, Pooling
 from ..network.convolution import Layer
-from ._coding import Reader, pack_integers, unpack_integers
+from ._coding import Reader, pack_integers, pack_numbers, unpack_integers
 from ._weights import (
     pack_in_contexts,
     pack_lines,
@@ -24,7 +23,7 @@ from ._weights import (
 
 __all__ = ["check_range", "decode_layer", "encode_layer"]
 
-# Bounds of version 1, so that a forged size costs nothing.
+# Bounds of the format, so that a forged size costs nothing.
 _MAX_WIDTH = 2**20
 _MAX_LEVEL = 15
 _MAX_SIDE = 2**12
@@ -36,8 +35,12 @@ _CENTRE_PER_INPUT = 2
 _STORED_WEIGHTS = 4
 _THRESHOLDS_IN_LINES = 32
 _WEIGHTS_IN_CONTEXTS = 64
-_BALANCED = 128
+_BALANCED = 128  # of drawn weights
+_NO_BIASES = 128  # of stored weights: biases are 0, and so is the centre
 _KIND_SHIFT, _KIND_MASK = 3, 3
+
+#: Flags that contradict each other.
+_TOO_MANY = _STORED_WEIGHTS | _NO_BIASES | _CENTRE_PER_INPUT
 
 #: Flags that come with others only.
 _NEEDS = {
@@ -46,12 +49,14 @@ _NEEDS = {
 }
 
 
-def encode_layer(layer: Layer) -> bytes:
+def encode_layer(layer: Layer, codes: list[bytes] | None = None) -> bytes:
     """Return the bytes of a layer.
 
     Parameters
     ----------
     layer : Dense, Convolution or Pooling
+    codes : list of bytes or None, default=None
+        Gets the arithmetic code of stored weights; None: it is among the bytes.
 
     Returns
     -------
@@ -60,13 +65,17 @@ def encode_layer(layer: Layer) -> bytes:
     """
     for number, kind in _KINDS.items():
         if type(layer) is kind.layer:
-            flags, content = kind.encode(layer)
-            return struct.pack("<B", flags | number << _KIND_SHIFT) + content
+            flags, content = kind.encode(layer, codes)
+            return pack_numbers("B", flags | number << _KIND_SHIFT) + content
     raise ValueError(f"A file holds no layer of type {type(layer).__name__}.")
 
 
 def decode_layer(
-    reader: Reader, number: int, shape_in: tuple[int, ...], largest_in: int
+    reader: Reader,
+    number: int,
+    shape_in: tuple[int, ...],
+    largest_in: int,
+    codes: Reader | None = None,
 ) -> Layer:
     """Take a layer that `encode_layer` wrote, safe to run.
 
@@ -79,6 +88,8 @@ def decode_layer(
         Shape of the codes that it sees; of the first layer their number.
     largest_in : int
         Largest of these codes.
+    codes : Reader or None, default=None
+        Of the arithmetic code of stored weights; None: the same.
 
     Returns
     -------
@@ -89,7 +100,7 @@ def decode_layer(
     if (
         kind is None
         or flags & kind.unknown
-        or (flags & _BALANCED and flags & _STORED_WEIGHTS)
+        or flags & _TOO_MANY == _TOO_MANY
         or any(
             flags & special and not flags & general
             for special, general in _NEEDS.items()
@@ -98,7 +109,8 @@ def decode_layer(
         raise reader.fail(f"layer {number} has unknown flags {flags}")
     if len(shape_in) == 1 and number and kind.layer is not Dense:
         raise reader.fail(f"layer {number} sees no picture")
-    return kind.decode(_Before(reader, number, shape_in, largest_in), flags)
+    codes = reader if codes is None else codes
+    return kind.decode(_Before(reader, number, shape_in, largest_in, codes), flags)
 
 
 class _Before(NamedTuple):
@@ -108,6 +120,7 @@ class _Before(NamedTuple):
     number: int
     shape_in: tuple[int, ...]
     largest_in: int
+    codes: Reader
 
     def picture(self) -> tuple[int, int, int]:
         """Take height and width of the picture that the layer sees."""
@@ -139,7 +152,7 @@ def check_range(
         raise reader.fail(f"a {name} is beyond {highest}")
 
 
-def _encode_dense(layer: Dense) -> tuple[int, bytes]:
+def _encode_dense(layer: Dense, codes: list[bytes] | None) -> tuple[int, bytes]:
     flags = _THRESHOLDS_PER_NEURON * (layer.thresholds.ndim == 2)
     flags |= _CENTRE_PER_INPUT * (len(layer.centre) > 1)
     flags |= _BALANCED * (layer.balanced and layer.weights is None)
@@ -150,19 +163,31 @@ def _encode_dense(layer: Dense) -> tuple[int, bytes]:
         flags |= _THRESHOLDS_IN_LINES
     sizes = layer.n_outputs, layer.n_nonzeros, layer.bias_scale, len(layer.levels)
     parts = [
-        struct.pack("<IIqB", *sizes),
+        pack_numbers("IIqB", *sizes),
         layer.levels.astype(np.uint8).tobytes(),
         thresholds,
-        pack_integers(layer.centre),
     ]
+    no_biases = layer.weights is not None and not (
+        layer.weights.bias.any() or layer.centre.any() or len(layer.centre) > 1
+    )
+    if no_biases:
+        flags |= _NO_BIASES
+    else:
+        parts.append(pack_integers(layer.centre))
     if layer.weights is not None:
         flags |= _STORED_WEIGHTS
         weights = pack_rice(layer.weights)
         in_contexts = pack_in_contexts(layer.weights, layer.n_inputs)
-        if in_contexts is not None and len(in_contexts) < len(weights):
-            weights = in_contexts
+        if in_contexts is not None and sum(map(len, in_contexts)) < len(weights):
             flags |= _WEIGHTS_IN_CONTEXTS
-        parts += [weights, pack_integers(layer.weights.bias)]
+            if codes is None:
+                weights = b"".join(in_contexts)
+            else:
+                weights = in_contexts[0]
+                codes.append(in_contexts[1])
+        parts.append(weights)
+        if not no_biases:
+            parts.append(pack_integers(layer.weights.bias))
     return flags, b"".join(parts)
 
 
@@ -189,16 +214,23 @@ def _decode_dense(before: _Before, flags: int) -> Dense:
     check_range(reader, "threshold", thresholds, 2**60)
     if np.any(thresholds[..., 1:] < thresholds[..., :-1]):
         raise reader.fail(f"the thresholds of layer {number} decrease")
-    n_centres = n_inputs if flags & _CENTRE_PER_INPUT else 1
-    centre = unpack_integers(reader, (n_centres,))
-    check_range(reader, "centre", centre, 2**32)
+    no_biases = flags & _STORED_WEIGHTS and flags & _NO_BIASES
+    centre = np.zeros(1, dtype=np.int64)
+    if not no_biases:
+        n_centres = n_inputs if flags & _CENTRE_PER_INPUT else 1
+        centre = unpack_integers(reader, (n_centres,))
+        check_range(reader, "centre", centre, 2**32)
     weights = None
     if flags & _STORED_WEIGHTS:
-        in_contexts = flags & _WEIGHTS_IN_CONTEXTS
-        unpack = unpack_in_contexts if in_contexts else unpack_rice
-        weights = unpack(reader, n_inputs, n_outputs, n_nonzeros)
-        weights = weights._replace(bias=unpack_integers(reader, (n_outputs,)))
-        check_range(reader, "bias", weights.bias, 2**60 // max(1, abs(bias_scale)))
+        sizes = n_inputs, n_outputs, n_nonzeros
+        if flags & _WEIGHTS_IN_CONTEXTS:
+            weights = unpack_in_contexts(reader, before.codes, *sizes)
+        else:
+            weights = unpack_rice(reader, *sizes)
+        if not no_biases:
+            weights = weights._replace(bias=unpack_integers(reader, (n_outputs,)))
+            largest = 2**60 // max(1, abs(bias_scale))
+            check_range(reader, "bias", weights.bias, largest)
     return Dense(
         n_inputs=n_inputs,
         n_outputs=n_outputs,
@@ -208,16 +240,17 @@ def _decode_dense(before: _Before, flags: int) -> Dense:
         centre=centre,
         bias_scale=bias_scale,
         weights=weights,
-        balanced=bool(flags & _BALANCED),
+        balanced=weights is None and bool(flags & _BALANCED),
     )
 
 
-def _encode_convolution(layer: Convolution) -> tuple[int, bytes]:
-    flags, filters = _encode_dense(layer.filters)
+def _encode_convolution(
+    layer: Convolution, codes: list[bytes] | None
+) -> tuple[int, bytes]:
+    flags, filters = _encode_dense(layer.filters, codes)
     numbers = *layer.shape_in[:2], *layer.size, layer.stride
-    return flags, struct.pack(
-        "<HHHHHB", *numbers, _PADDINGS.index(layer.padding)
-    ) + filters
+    head = pack_numbers("HHHHHB", *numbers, _PADDINGS.index(layer.padding))
+    return flags, head + filters
 
 
 def _decode_convolution(before: _Before, flags: int) -> Convolution:
@@ -240,11 +273,12 @@ def _decode_convolution(before: _Before, flags: int) -> Convolution:
     return layer
 
 
-def _encode_pooling(layer: Pooling) -> tuple[int, bytes]:
+def _encode_pooling(layer: Pooling, codes: list[bytes] | None) -> tuple[int, bytes]:
     starts = layer.row_starts, layer.column_starts
     numbers = *layer.shape_in[:2], *layer.size, *map(len, starts)
-    head = struct.pack("<HHHHHHB", *numbers, _POOLINGS.index(layer.kind))
-    return 0, head + np.concatenate(starts).astype("<u2").tobytes()
+    head = pack_numbers("HHHHHHB", *numbers, _POOLINGS.index(layer.kind))
+    places = [*layer.row_starts, *layer.column_starts]
+    return 0, head + pack_numbers(f"{len(places)}H", *places)
 
 
 def _decode_pooling(before: _Before, flags: int) -> Pooling:
@@ -255,7 +289,7 @@ def _decode_pooling(before: _Before, flags: int) -> Pooling:
         raise reader.fail(
             f"layer {number} is an unknown pooling {kind}, or an empty one"
         )
-    starts = [reader.array("u2", n).tolist() for n in (n_rows, n_columns)]
+    starts = [reader.numbers(f"{n}H") for n in (n_rows, n_columns)]
     if max(starts[0]) + height > shape[0] or max(starts[1]) + width > shape[1]:
         raise reader.fail(f"layer {number} has windows outside of the picture")
     if n_rows * n_columns * max(shape[2], height * width) > _MAX_OUTPUTS:
@@ -263,8 +297,8 @@ def _decode_pooling(before: _Before, flags: int) -> Pooling:
     return Pooling(
         shape,
         (height, width),
-        tuple(starts[0]),
-        tuple(starts[1]),
+        starts[0],
+        starts[1],
         before.largest_in,
         _POOLINGS[kind],
     )
@@ -278,8 +312,8 @@ class _LayerKind(NamedTuple):
     """What a file says of one kind of layer."""
 
     layer: type[Any]
-    #: From a layer to its flags and its bytes.
-    encode: Callable[[Any], tuple[int, bytes]]
+    #: From a layer to its flags and its bytes; a list gets the code of its weights.
+    encode: Callable[[Any, list[bytes] | None], tuple[int, bytes]]
     #: From what is before the layer, and its flags, to the layer.
     decode: Callable[[_Before, int], Any]
     #: Flags that such a layer never has.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..network import CompressedNetwork
 from ..network.convolution import lines_of
 from ..theory import GaussianMoments, NetworkMatch, StepActivation
 from ..theory.matching import LayerMatch, MomentEquation
-from ._coding import Reader
+from ._coding import Reader, pack_numbers
 
 __all__ = ["decode_matching", "encode_matching", "with_lines"]
 
@@ -36,10 +35,10 @@ def encode_matching(matching: NetworkMatch) -> bytes:
         residuals = [each.residual for each in layer.equations]
         numbers = [step.scale, step.offset, *taus, *moments, *residuals]
         parts += [
-            struct.pack("<B", len(name)) + name,
-            struct.pack("<B", len(step.levels)) + bytes(step.levels.tolist()),
+            pack_numbers("B", len(name)) + name,
+            pack_numbers("B", len(step.levels)) + bytes(step.levels.tolist()),
             step.thresholds.astype("<f8").tobytes(),
-            struct.pack(f"<B{len(numbers)}d", required, *numbers),
+            pack_numbers(f"B{len(numbers)}d", required, *numbers),
         ]
     return b"".join(parts)
 

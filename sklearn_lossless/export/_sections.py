@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 import zlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,10 +27,12 @@ from ._coding import (
     READOUT_DTYPES,
     Reader,
     pack_integers,
+    pack_numbers,
     pack_readout,
     unpack_integers,
     unpack_readout,
 )
+from ._container import pack_sections, unpack_sections
 from ._kinds import Kind
 from ._layers import check_range, decode_layer, encode_layer
 from ._matching import decode_matching, encode_matching, with_lines
@@ -45,7 +46,6 @@ from ._values import (
 )
 
 __all__ = [
-    "MAGIC",
     "FileContent",
     "decode",
     "encode",
@@ -53,21 +53,15 @@ __all__ = [
     "encode_readout",
 ]
 
-#: As in PNG: a byte above 127, the name, and line ends that careless copies change.
-MAGIC = b"\x89LNN\r\n\x1a\n"
-
-_VERSION = 1
-
 _READOUT_LAYERS = ("last", "all")
 
-#: Sections that this version knows; unknown ones in small letters are skipped.
-_SECTIONS = (b"META", b"NETW", b"TABL", b"SCAL", b"MTCH", b"READ", b"name", b"mean")
-
-#: Types of readouts whose numbers may be deflated; what is then added to the type.
+#: Types of readouts whose numbers may be deflated; what is then added to the type, and
+#: where intercepts are float32.
 _INTEGERS = ("int8", "int4")
 _DEFLATED = 16
+_SHORT_INTERCEPTS = 32
 
-# Bounds of version 1, so that a forged size costs nothing.
+# Bounds of the format, so that a forged size costs nothing.
 _MAX_FEATURES = 2**20
 _MAX_LAYERS = 64
 _MAX_WEIGHTS = 2**32
@@ -123,13 +117,16 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
     -------
     bytes
     """
+    codes: list[bytes] = []
     sections = {
         b"META": encode_meta(
             content.params, content.scale, content.readout, content.classes
         ),
-        b"NETW": encode_network(content.network),
+        b"NETW": encode_network(content.network, codes),
         b"MTCH": encode_matching(content.matching),
     }
+    if codes:
+        sections[b"SIGN"] = b"".join(codes)
     quantizer = content.network.quantizer
     if isinstance(quantizer, ThresholdQuantizer):
         sections[b"TABL"] = encode_table(quantizer, content.columns)
@@ -142,11 +139,7 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
         sections[b"name"] = zlib.compress(names, 9)
     if content.mean is not None:
         sections[b"mean"] = pack_integers(content.mean)
-    parts = [MAGIC, struct.pack("<BBH", _VERSION, content.kind, 0)]
-    for tag, payload in sections.items():
-        parts += [tag, struct.pack("<I", len(payload)), payload]
-    data = b"".join(parts)
-    return data + struct.pack("<I", zlib.crc32(data))
+    return pack_sections(content.kind, sections)
 
 
 def decode(data: bytes, max_memory: float | None = None) -> FileContent:
@@ -162,43 +155,41 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     -------
     FileContent
     """
-    kind, sections = _sections(data)
-    network = _decode_network(Reader(sections[b"NETW"], "section NETW"))
+    kind, sections = unpack_sections(data)
+    network = _decode_network(sections[b"NETW"], sections.get(b"SIGN"))
     columns = None
     if b"TABL" in sections:
-        table = Reader(sections[b"TABL"], "section TABL")
-        network, columns = with_table(table, network)
+        network, columns = with_table(sections[b"TABL"], network)
     elif b"SCAL" in sections:
-        scaling = Reader(sections[b"SCAL"], "section SCAL")
-        network = with_scaling(scaling, network)
+        network = with_scaling(sections[b"SCAL"], network)
     needed = prediction_bytes(network)
     if max_memory is not None and needed > max_memory:
         raise ValueError(
             f"Predictions of this model may take {needed:,} bytes of memory, more than "
             f"max_memory={max_memory:,}. If you trust the file, pass a larger number."
         )
-    matching = decode_matching(Reader(sections[b"MTCH"], "section MTCH"), network)
+    matching = decode_matching(sections[b"MTCH"], network)
     network = with_lines(network, matching)
-    meta = Reader(sections[b"META"], "section META")
+    meta = sections[b"META"]
     params, fitted, classes = decode_meta(meta)
     if "scale_" not in fitted:
         raise meta.fail("no scale_")
     scale = fitted["scale_"]
     content = FileContent(kind, params, scale, network, matching, columns=columns)
     if b"name" in sections:
-        names = Reader(sections[b"name"], "section name")
+        names = sections[b"name"]
         names_in = _decode_names(names, network.n_features_in)
         content = replace(content, feature_names=names_in)
         if columns is not None:
             columns = replace(columns, names=names_in.tolist())
             content = replace(content, columns=columns)
     if b"mean" in sections:
-        mean = Reader(sections[b"mean"], "section mean")
+        mean = sections[b"mean"]
         content = replace(content, mean=_decode_mean(mean, network.quantizer))
     if kind.role is Kind.COMPRESSOR:
         return content
 
-    reader = Reader(sections.get(b"READ", b""), "section READ")
+    reader = sections.get(b"READ", Reader(b"", "section READ"))
     readout = _decode_readout(reader, network, fitted)
     is_classifier = kind.role is Kind.CLASSIFIER
     if is_classifier != (classes is not None) or is_classifier != (
@@ -215,51 +206,17 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     return replace(content, readout=readout, classes=classes)
 
 
-def _sections(data: bytes) -> tuple[Kind, dict[bytes, memoryview]]:
-    """Return the estimator's kind and the sections of a file that is whole."""
-    reader = Reader(data, "the file")
-    if data[: len(MAGIC)] != MAGIC:
-        raise reader.fail(f"it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
-    reader.take(len(MAGIC))
-    version, kind, reserved = reader.numbers("BBH")
-    if version != _VERSION:
-        raise reader.fail(
-            f"its version is {version}; this version of sklearn-lossless reads "
-            f"version {_VERSION}"
-        )
-    if len(reader) < 4:
-        raise reader.fail("it ends before its checksum")
-    if zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
-        raise reader.fail("the checksum does not fit: it is damaged or cut off")
-    if kind >= len(Kind) or reserved:
-        raise reader.fail(f"it holds an estimator of unknown kind {kind}, {reserved}")
-    sections: dict[bytes, memoryview] = {}
-    while len(reader) > 4:
-        tag, size = reader.numbers("4sI")
-        if len(reader) < size + 4:
-            raise reader.fail(f"section {tag!r} of {size} bytes is cut off")
-        if tag in sections:
-            raise reader.fail(f"section {tag!r} is there twice")
-        if tag not in _SECTIONS and not tag.islower():
-            raise reader.fail(
-                f"section {tag!r} is unknown: the file comes from a later version"
-            )
-        sections[tag] = reader.take(size)
-    for tag in (b"META", b"NETW", b"MTCH"):
-        if tag not in sections:
-            raise reader.fail(f"section {tag!r} is missing")
-    return Kind(kind), sections
-
-
-def encode_network(network: CompressedNetwork) -> bytes:
-    """Return section NETW."""
+def encode_network(
+    network: CompressedNetwork, codes: list[bytes] | None = None
+) -> bytes:
+    """Return section NETW; the arithmetic code of weights is put into `codes`."""
     quantizer = network.quantizer
     if isinstance(quantizer, ThresholdQuantizer):  # its bits are inputs; see TABL
         quantizer = Quantizer(1.0, np.zeros(quantizer.n_codes, np.int64), 1)
     if isinstance(quantizer, ScaledQuantizer):  # see SCAL
         quantizer = quantizer.cells
-    head = struct.pack(
-        "<BdIQBB",
+    head = pack_numbers(
+        "BdIQBB",
         quantizer.n_bits,
         quantizer.inv_step,
         quantizer.n_features,
@@ -267,12 +224,12 @@ def encode_network(network: CompressedNetwork) -> bytes:
         _READOUT_LAYERS.index(network.readout_layers),
         len(network.layers),
     )
-    layers = [encode_layer(layer) for layer in network.layers]
+    layers = [encode_layer(layer, codes) for layer in network.layers]
     return b"".join([head, pack_integers(quantizer.shift), *layers])
 
 
-def _decode_network(reader: Reader) -> CompressedNetwork:
-    """Return the network of section NETW, safe to run."""
+def _decode_network(reader: Reader, codes: Reader | None = None) -> CompressedNetwork:
+    """Return the network of section NETW, and SIGN, safe to run."""
     n_bits, inv_step, n_features, seed, which, n_layers = reader.numbers("BdIQBB")
     if not 1 <= n_bits <= 8:
         raise reader.fail(f"input codes of {n_bits} bits, not 1 to 8")
@@ -288,9 +245,11 @@ def _decode_network(reader: Reader) -> CompressedNetwork:
     shape: tuple[int, ...] = (n_features,)
     largest = 2**n_bits - 1
     for number in range(n_layers):
-        layers.append(decode_layer(reader, number, shape, largest))
+        layers.append(decode_layer(reader, number, shape, largest, codes))
         shape, largest = layers[-1].shape_out, layers[-1].largest_code
     reader.finish()
+    if codes is not None:
+        codes.finish()
     total = sum(layer.n_nonzero_weights for layer in layers)
     if total > _MAX_NONZEROS:
         raise reader.fail(f"{total} weights that are not 0, over {_MAX_NONZEROS}")
@@ -321,10 +280,14 @@ def encode_readout(content: FileContent, readout_dtype: str) -> bytes:
     # Files of dense networks are as they have always been.
     deflated = readout_dtype in _INTEGERS and not content.network.is_dense
     number += _DEFLATED * deflated
-    head = struct.pack("<BBI", number, readout.single, readout.n_targets)
+    intercept = readout.intercept.astype("<f8")
+    if deflated and content.classes is not None:  # numbers may be far from 0
+        number += _SHORT_INTERCEPTS
+        intercept = intercept.astype("<f4")
+    head = pack_numbers("BBI", number, readout.single, readout.n_targets)
     _, step_size = content.network.code_line
     body = pack_readout(readout.coef, step_size, readout_dtype, deflated)
-    return head + readout.intercept.astype("<f8").tobytes() + body
+    return head + intercept.tobytes() + body
 
 
 def _decode_readout(
@@ -332,19 +295,21 @@ def _decode_readout(
 ) -> LinearReadout:
     """Return the readout of section READ, with what META says of it."""
     kind, single, n_targets = reader.numbers("BBI")
-    deflated, dtype = divmod(kind, _DEFLATED)
-    known = dtype < len(READOUT_DTYPES) and single <= 1 and deflated <= 1
-    if not known or (deflated and list(READOUT_DTYPES)[dtype] not in _INTEGERS):
+    dtype = kind % _DEFLATED
+    deflated, short = bool(kind & _DEFLATED), bool(kind & _SHORT_INTERCEPTS)
+    known = dtype < len(READOUT_DTYPES) and single <= 1 and kind < 64
+    integer = known and list(READOUT_DTYPES)[dtype] in _INTEGERS
+    if not known or short > deflated or deflated > integer:
         raise reader.fail(f"a readout of unknown type {kind}, {single}")
     if n_targets < 1 or (single and n_targets > 1):
         raise reader.fail(f"a readout of {n_targets} targets")
-    intercept = reader.array("f8", n_targets)
+    intercept = reader.array("f4" if short else "f8", n_targets).astype(float)
     name = list(READOUT_DTYPES)[dtype]
     n_weights = n_targets * network.n_features_out
     if not deflated and len(reader) * 8 < n_weights * READOUT_DTYPES[name]:
         raise reader.fail(f"{n_weights} weights of {name} in {len(reader)} bytes")
     _, step_size = network.code_line
-    coef = unpack_readout(reader, step_size, n_targets, name, bool(deflated))
+    coef = unpack_readout(reader, step_size, n_targets, name, deflated)
     reader.finish()
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise reader.fail("a coefficient is not finite")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .._columns import Columns
 from ..network import Column, CompressedNetwork, ThresholdQuantizer
-from ._coding import Reader, pack_integers, unpack_integers
+from ._coding import Reader, pack_integers, pack_numbers, unpack_integers
 from ._layers import check_range
 from ._values import MAX_NAME_BYTES, from_json, to_json
 
@@ -69,7 +69,7 @@ def encode_table(quantizer: ThresholdQuantizer, columns: Columns | None) -> byte
     text = zlib.compress(to_json([each for each in names if each is not None]), 9)
     return b"".join(
         [
-            np.array(len(flags), dtype="<u4").tobytes(),
+            pack_numbers("I", len(flags)),
             *map(pack_integers, head),
             pack_integers(np.concatenate([np.zeros(0, np.int64), *whole])),
             *floats[_FLOAT32],

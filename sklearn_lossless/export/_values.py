@@ -28,7 +28,7 @@ __all__ = [
     "to_json",
 ]
 
-#: Bounds of version 1, so that a forged size costs nothing.
+#: Bounds of the format, so that a forged size costs nothing.
 MAX_NAME_BYTES = 2**24
 _MAX_DEPTH = 16
 

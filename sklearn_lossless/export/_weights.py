@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 import numpy.typing as npt
 
 from ..network import TernaryWeights
-from ..network._engine.context_code import best_lag, decode_signs, encode_signs
-from ._coding import Reader
+from ..network._engine.context_code import EVEN, best_lag, decode_signs, encode_signs
+from ._coding import Reader, pack_numbers
 
 __all__ = [
     "pack_in_contexts",
@@ -25,6 +23,9 @@ Integers = npt.NDArray[np.int64]
 #: Neurons times inputs up to which contexts are used: they go through all of them.
 MAX_IN_CONTEXTS = 2**24
 
+#: Up to this size matrices may be too small for contexts to be learned.
+_SMALL = 2**16
+
 #: Remainders have at most this many bits.
 _MAX_SHIFT = 40
 
@@ -32,8 +33,12 @@ _MAX_SHIFT = 40
 _SHARE_BITS = 16
 
 
-def pack_in_contexts(weights: TernaryWeights, n_inputs: int) -> bytes | None:
+def pack_in_contexts(
+    weights: TernaryWeights, n_inputs: int
+) -> tuple[bytes, bytes] | None:
     """Return the signs of weights in arithmetic code; None if there are too many.
+
+    First what the code is like, then the code.
 
     See Also
     --------
@@ -44,19 +49,22 @@ def pack_in_contexts(weights: TernaryWeights, n_inputs: int) -> bytes | None:
         return None
     signs = np.zeros((n_outputs, n_inputs), dtype=np.int8)
     np.put_along_axis(signs, weights.indices, weights.signs(), axis=1)
-    lag = best_lag(signs)
-    code = encode_signs(signs, n_nonzeros, lag)
-    return struct.pack("<HI", lag, len(code)) + code
+    lags = [best_lag(signs)]
+    if signs.size <= _SMALL:
+        lags.append(EVEN)
+    codes = {lag: encode_signs(signs, n_nonzeros, lag) for lag in lags}
+    lag = min(codes, key=lambda lag: len(codes[lag]))
+    return pack_numbers("HI", lag, len(codes[lag])), codes[lag]
 
 
 def unpack_in_contexts(
-    reader: Reader, n_inputs: int, n_outputs: int, n_nonzeros: int
+    reader: Reader, codes: Reader, n_inputs: int, n_outputs: int, n_nonzeros: int
 ) -> TernaryWeights:
     """Take weights that `pack_in_contexts` wrote, without biases."""
     lag, size = reader.numbers("HI")
     if n_inputs * n_outputs > MAX_IN_CONTEXTS:
         raise reader.fail(f"{n_inputs} x {n_outputs} weights in arithmetic code")
-    signs = decode_signs(reader.take(size), n_outputs, n_inputs, n_nonzeros, lag)
+    signs = decode_signs(codes.take(size), n_outputs, n_inputs, n_nonzeros, lag)
     if signs is None:
         raise reader.fail(f"{size} bytes are not those of the weights")
     return TernaryWeights.of_signs(signs)
@@ -131,7 +139,7 @@ def pack_lines(thresholds: Integers) -> bytes | None:
         return None
     if np.any(width[:, np.newaxis] * shares >> _SHARE_BITS != between):
         return None
-    head = struct.pack("<BB", unit_bits, bits) + shares.astype("<u2").tobytes()
+    head = pack_numbers("BB", unit_bits, bits) + shares.astype("<u2").tobytes()
     return head + _numbers(first >> bits) + _numbers(width >> bits)
 
 
@@ -165,7 +173,7 @@ def _numbers(values: Integers) -> bytes:
     """Return integers in Golomb-Rice code, as distances from their median."""
     centre = int(np.median(values))
     distances = values - centre
-    return struct.pack("<q", centre) + _rice(distances << 1 ^ distances >> 63)
+    return pack_numbers("q", centre) + _rice(distances << 1 ^ distances >> 63)
 
 
 def _from_numbers(reader: Reader, count: int) -> Integers:
@@ -197,7 +205,7 @@ def _rice(values: Integers) -> bytes:
     unary[ends] = True
     remainders = (values.reshape(-1, 1) >> np.arange(shift)[::-1]) & 1
     streams = [np.packbits(each).tobytes() for each in (unary, remainders)]
-    return struct.pack("<BI", shift, len(streams[0])) + b"".join(streams)
+    return pack_numbers("BI", shift, len(streams[0])) + b"".join(streams)
 
 
 def _from_rice(reader: Reader, count: int) -> Integers:

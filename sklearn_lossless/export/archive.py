@@ -20,9 +20,10 @@ from ..network.convolution import centre_of_inputs
 from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
+from ._container import MAGIC
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
-from ._sections import MAGIC, FileContent, decode, encode
+from ._sections import FileContent, decode, encode
 from .fold import folded
 
 __all__ = [
@@ -68,10 +69,10 @@ def save(
 ) -> None:
     """Write a fitted estimator to one small file.
 
-    The hidden layers are their seed and a few integers, so that the readout is
-    nearly all of the file. No pickle: :func:`load` runs nothing. The file appears
-    whole or not at all; an old one of that name stays until then, and the new one has
-    its mode. Links are followed; pipes and character devices are written to.
+    Of random hidden layers the file holds a seed and a few integers, so the readout is
+    nearly all of it. It is no pickle: :func:`load` runs no code. The file appears whole
+    or not at all. An old one of that name stays until then, and the new one has its
+    mode. Links are followed; pipes and character devices are written to.
 
     Parameters
     ----------
@@ -246,10 +247,11 @@ def content_of(estimator: Any) -> FileContent:
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
+    newer = _NEWER if kind < Kind.CONV_COMPRESSOR else (*_NEWER, "hidden_weights")
     params = {
         name: value
         for name, value in estimator.get_params(deep=False).items()
-        if name not in _NEWER or not _same(value, defaults[name].default)
+        if name not in newer or not _same(value, defaults[name].default)
     }
     content = FileContent(
         kind,
@@ -327,7 +329,9 @@ def _estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    if content.mean is None and is_stored:
+    if content.mean is None and (
+        is_stored or params.get("hidden_weights") == "trained"
+    ):
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
@@ -336,7 +340,7 @@ def _estimator_of(content: FileContent) -> Any:
         each.scale_ = content.scale
         each.n_features_in_ = network.n_features_in
         each._columns = content.columns
-        how = params.get("hidden_weights", "fitted")  # pictures have no other
+        how = params.get("hidden_weights", "fitted")  # of pictures, from patches
         if not network.has_stored_weights or how == "fitted":
             each._course = None  # there was no training; else it is not known
         if content.feature_names is not None:

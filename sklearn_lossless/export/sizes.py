@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..network import network_sizes
 from ._coding import READOUT_DTYPES
-from ._sections import encode_readout
+from ._container import pack_section
+from ._sections import FileContent, encode_readout
 from .archive import check_readout_dtype, checked_bytes, content_of, to_bytes
 from .fold import folded
 
@@ -63,7 +64,7 @@ class SizeReport(dict[str, int]):
 
 
 def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
-    """Return what a fitted estimator takes, by each way of counting.
+    """Return the bytes of a fitted estimator, by each way of counting.
 
     Parameters
     ----------
@@ -147,9 +148,14 @@ def file_sizes(
         return {}
     if content.readout is None:
         return dict.fromkeys(readout_dtypes, size)
-    size -= len(encode_readout(content, "float64"))
+    size -= _readout_size(content, "float64")
     sizes = {}
     for dtype in readout_dtypes:
         with suppress(ValueError):  # a coefficient is too large for some types
-            sizes[dtype] = size + len(encode_readout(content, dtype))
+            sizes[dtype] = size + _readout_size(content, dtype)
     return sizes
+
+
+def _readout_size(content: FileContent, readout_dtype: str) -> int:
+    """Return the bytes of the section that depends on the readout's type."""
+    return len(pack_section(b"READ", encode_readout(content, readout_dtype)))

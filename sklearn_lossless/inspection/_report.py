@@ -125,8 +125,8 @@ class LayerReport(_HasDeferred):
 class CompressionReport(_HasDeferred):
     """What a fitted network keeps of the reference network, and how large it is.
 
-    The attribute `report_` of every fitted estimator. Prints as a table, is a table
-    in notebooks too.
+    Every fitted estimator has one, its attribute `report_`. It prints as a table, and
+    is shown as one in notebooks.
 
     Parameters
     ----------

@@ -23,7 +23,14 @@ from .patches import filters_from_patches
 from .quantizer import Quantizer
 from .ternary import splitmix64
 
-__all__ = ["Sample", "build_convolution", "check_layers", "output_shapes"]
+__all__ = [
+    "Sample",
+    "build_convolution",
+    "check_layers",
+    "frame_of",
+    "output_shapes",
+    "pooling_of",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -114,9 +121,9 @@ def output_shapes(
         else:
             _check_window(layer, number, seen)
             if isinstance(layer, Pool2D):
-                seen = _pooling(layer, (seen[0], seen[1], seen[2]), 1).shape_out
+                seen = pooling_of(layer, (seen[0], seen[1], seen[2]), 1).shape_out
             else:
-                seen = _frame(layer, (seen[0], seen[1], seen[2])).shape_out
+                seen = frame_of(layer, (seen[0], seen[1], seen[2])).shape_out
         shapes.append(seen)
     return shapes
 
@@ -200,7 +207,7 @@ def build_convolution(
     for number, spec in enumerate(layers):
         seen: Any = built[-1].shape_out if built else shape
         if isinstance(spec, Pool2D):
-            layer: Layer = _pooling(spec, seen, largest)
+            layer: Layer = pooling_of(spec, seen, largest)
         else:
             step, _ = next(remaining)
             if n_done < number:
@@ -222,7 +229,7 @@ def build_convolution(
     return CompressedNetwork(quantizer, tuple(built), seed, readout_layers)
 
 
-def _frame(spec: Conv2D, shape: Shape, filters: Dense | None = None) -> Convolution:
+def frame_of(spec: Conv2D, shape: Shape, filters: Dense | None = None) -> Convolution:
     """Return a convolution with these filters, or some that only have the shape."""
     size = sides(spec.kernel_size)
     if filters is None:
@@ -233,7 +240,8 @@ def _frame(spec: Conv2D, shape: Shape, filters: Dense | None = None) -> Convolut
     return Convolution(filters, shape, size, spec.stride, spec.padding)
 
 
-def _pooling(spec: Pool2D, shape: Shape, largest: int) -> Pooling:
+def pooling_of(spec: Pool2D, shape: Shape, largest: int) -> Pooling:
+    """Return the pooling that is described, of pictures with codes up to `largest`."""
     if spec.grid is not None:
         grid = sides(spec.grid)
         size = tuple(-(-n // g) for n, g in zip(shape, grid, strict=False))
@@ -259,7 +267,7 @@ def _filters(
     number: int,
 ) -> Convolution:
     """Return a convolution with thresholds that suit the windows it sees."""
-    frame = _frame(spec, shape)
+    frame = frame_of(spec, shape)
     n_taps = frame.filters.n_inputs
     if n_taps < LEAST_TAPS:
         spec = replace(spec, weights="random", balanced=False)
@@ -288,7 +296,7 @@ def _filters(
     else:
         unit = math.sqrt(_sum_variance(windows, of_windows, centres, filters))
         filters = replace(filters, thresholds=_fixed(step.thresholds * (unit or 1.0)))
-    return _frame(spec, shape, filters)
+    return frame_of(spec, shape, filters)
 
 
 def _dense(

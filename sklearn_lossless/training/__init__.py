@@ -2,7 +2,7 @@
 
 from .checkpoint import Checkpoint
 from .goals import ClassGoal, Goal, NumberGoal
-from .start import trained_network
+from .start import LayerPlan, trained_network
 from .train import Course, Options
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "ClassGoal",
     "Course",
     "Goal",
+    "LayerPlan",
     "NumberGoal",
     "Options",
     "trained_network",

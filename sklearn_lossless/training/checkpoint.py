@@ -32,12 +32,15 @@ class Checkpoint:
     parameters : list of ndarray
         Of each layer weights, gains and shifts; coefficients and intercepts of the
         readout.
+    pictures : tuple or None, default=None
+        Shape of pictures, and the layers that were asked for, without `eps`.
     """
 
     seed: int
     quantizer: AnyQuantizer
     goal: Goal
     parameters: list[Array]
+    pictures: Any = None
 
     @property
     def weights(self) -> list[Array]:
@@ -58,9 +61,20 @@ class Checkpoint:
         }
         if is_linear:
             found["input_bits"] = self.quantizer.n_bits, input_bits
-        for name, (before, now) in found.items():
-            if before != now:
-                raise ValueError(
-                    f"warm_start can only be used where {name} is the same as in the "
-                    f"previous call to fit. Previously got {before}, now {now}"
-                )
+        _check_same(found)
+
+    def check_pictures(self, pictures: Any, input_bits: int) -> None:
+        """Raise ValueError unless a network of pictures can go on from here."""
+        names = "image_shape", "hidden_layers"
+        found = dict(zip(names, zip(self.pictures, pictures, strict=True), strict=True))
+        _check_same({**found, "input_bits": (self.quantizer.n_bits, input_bits)})
+
+
+def _check_same(found: dict[str, tuple[Any, Any]]) -> None:
+    """Raise ValueError if what was, and what is asked for now, are not the same."""
+    for name, (before, now) in found.items():
+        if before != now:
+            raise ValueError(
+                f"warm_start can only be used where {name} is the same as in the "
+                f"previous call to fit. Previously got {before}, now {now}"
+            )

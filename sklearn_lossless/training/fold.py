@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, has_weight, row_blocks
-from ..network import CompressedNetwork, Dense, TernaryWeights
+from ..network import CompressedNetwork, Convolution, Dense, TernaryWeights
 from ..network._engine.gradient import TINY
-from ..network.layers import FIXED_POINT, line_of_codes
-from .layers import TrainedLayer
+from ..network.convolution import lines_of
+from ..network.layers import FIXED_POINT
+from .layers import Neurons
+from .pictures import PictureLayers, TrainedFilters, blocks_of
 from .sums import Sums
 
 __all__ = ["folded_network", "lines_of_thresholds"]
@@ -31,11 +33,7 @@ _SHARE_BITS = 16
 
 
 def folded_network(
-    network: CompressedNetwork,
-    layers: Sequence[TrainedLayer],
-    steps: Sequence[Any],
-    taus: Sequence[float],
-    data: Data,
+    network: CompressedNetwork, layers: Sequence[Any], data: Data
 ) -> CompressedNetwork:
     """Return the integer network of trained layers.
 
@@ -46,11 +44,7 @@ def folded_network(
     ----------
     network : CompressedNetwork
         Without layers.
-    layers : sequence of TrainedLayer
-    steps : sequence of StepActivation
-        Of each layer.
-    taus : sequence of float
-        Deviations that the steps are matched for.
+    layers : sequence of TrainedLayer or PictureLayers
     data : Data
         Its parts are `Part`.
 
@@ -58,37 +52,58 @@ def folded_network(
     -------
     CompressedNetwork
     """
-    for layer, step, tau in zip(layers, steps, taus, strict=True):
-        signs = layer.signs
-        n_rows, total, squares = data.total(_sums, network, signs)
-        mean = total / n_rows
-        deviation = np.sqrt(np.maximum(squares / n_rows - mean**2, 0.0) + TINY)
-        gain, shift = layer.gain.astype(float), layer.shift.astype(float)
-        # A negative gain is a positive one of opposite weights.
-        flip = np.where(gain < 0, -1.0, 1.0)
-        largest = int(_largest_sum(network, layer.n_nonzeros))
-        # Beyond the cap thresholds are out of reach of all sums, or next to the shift.
-        cap = _MOST_SPREAD * largest
-        rate = np.minimum(deviation / np.maximum(np.abs(gain), 1e-12), cap)
-        first = flip * mean + (step.thresholds[0] - shift) * rate
-        span = (step.thresholds[-1] - step.thresholds[0]) * rate
-        # In fractions: sums of bits are so small that whole numbers are too coarse.
-        first, span = FIXED_POINT * first, FIXED_POINT * span
-        thresholds = lines_of_thresholds(first, span, step.thresholds)
-        offset, step_size = line_of_codes(step, step.moments(tau).mean, len(gain))
-        dense = Dense(
-            n_inputs=signs.shape[1],
-            n_outputs=len(gain),
-            n_nonzeros=layer.n_nonzeros,
-            thresholds=thresholds,
-            levels=step.levels.astype(np.uint8),
-            centre=np.zeros(1, dtype=np.int64),
-            weights=TernaryWeights.of_signs(signs * flip[:, np.newaxis]),
-            offset=offset,
-            step_size=step_size,
-        )
-        network = replace(network, layers=(*network.layers, dense))
-    return network
+    folded: list[Neurons] = []
+    for layer in layers:
+        for each in layer.layers if isinstance(layer, PictureLayers) else [layer]:
+            made: list[Any] = []
+            if isinstance(each, Neurons):
+                folded.append(each)
+                made.append(_folded(network, each, data))
+            # The step rises, so that pooling may be after it.
+            pooling = getattr(each, "pooling", None)
+            if pooling is not None:
+                made.append(pooling)
+            network = replace(network, layers=(*network.layers, *made))
+    steps = [(each.step, each.step.moments(each.tau).mean) for each in folded]
+    lines = lines_of(network.layers, steps)
+    of_lines = [
+        layer.with_line(*line)
+        for layer, line in zip(network.layers, lines, strict=True)
+    ]
+    return replace(network, layers=tuple(of_lines))
+
+
+def _folded(
+    network: CompressedNetwork, layer: Neurons, data: Data
+) -> Dense | Convolution:
+    """Return the integer layer of trained neurons that come next in a network."""
+    step, signs = layer.step, layer.signs
+    count, total, squares = data.total(_totals, network, layer)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0) + TINY)
+    gain, shift = layer.gain.astype(float), layer.shift.astype(float)
+    # A negative gain is a positive one of opposite weights.
+    flip = np.where(gain < 0, -1.0, 1.0)
+    largest = int(_largest_sum(network, layer.n_nonzeros))
+    # Beyond the cap thresholds are out of reach of all sums, or next to the shift.
+    cap = _MOST_SPREAD * largest
+    rate = np.minimum(deviation / np.maximum(np.abs(gain), 1e-12), cap)
+    first = flip * mean + (step.thresholds[0] - shift) * rate
+    span = (step.thresholds[-1] - step.thresholds[0]) * rate
+    # In fractions: sums of bits are so small that whole numbers are too coarse.
+    first, span = FIXED_POINT * first, FIXED_POINT * span
+    dense = Dense(
+        n_inputs=signs.shape[1],
+        n_outputs=len(gain),
+        n_nonzeros=layer.n_nonzeros,
+        thresholds=lines_of_thresholds(first, span, step.thresholds),
+        levels=step.levels.astype(np.uint8),
+        centre=np.zeros(1, dtype=np.int64),
+        weights=TernaryWeights.of_signs(signs * flip[:, np.newaxis]),
+    )
+    if isinstance(layer, TrainedFilters):
+        return replace(layer.frame, filters=dense)
+    return dense
 
 
 def lines_of_thresholds(
@@ -132,17 +147,23 @@ def _largest_sum(network: CompressedNetwork, n_nonzeros: int) -> int:
     return n_nonzeros * (2**network.quantizer.n_bits - 1)
 
 
-def _sums(part: Any, network: CompressedNetwork, signs: Array) -> Any:
-    """Return number of rows, sums of a layer's sums, and of their squares."""
+def _totals(part: Any, network: CompressedNetwork, layer: Neurons) -> Sums:
+    """Return number, sum and sum of squares of what a layer sums up, of a part."""
     weighted = has_weight(part)
-    total, squares = np.zeros(len(signs)), np.zeros(len(signs))
-    source = part.codes(network) if network.layers else None
+    found = Sums(0, 0.0, 0.0)
+    source = None
+    if network.layers:
+        source = part.codes(network.with_readout_layers("last"))
     for rows in row_blocks(part.X):
         codes = (
             network.quantizer.codes(part.X[rows]) if source is None else source[rows]
         )
-        sums = codes[weighted[rows]].astype(np.float32) @ signs.T
-        sums = sums.astype(np.float64)  # integers: sums of these are exact
-        total += sums.sum(axis=0)
-        squares += np.square(sums).sum(axis=0)
-    return Sums(np.count_nonzero(weighted), total, squares)
+        codes = codes[weighted[rows]]
+        if isinstance(layer, TrainedFilters):
+            for planes in blocks_of(codes, layer.frame.shape_in, [layer]):
+                found += layer.totals(layer.sums(planes)[1])
+        else:
+            sums = codes.astype(np.float32) @ layer.signs.T
+            sums = sums.astype(np.float64)  # integers: sums of these are exact
+            found += Sums(len(sums), sums.sum(axis=0), np.square(sums).sum(axis=0))
+    return found

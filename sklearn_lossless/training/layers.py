@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from ..network._engine import gradient as kernels
 
-__all__ = ["Output", "TrainedLayer", "slope_table"]
+__all__ = ["Neurons", "Output", "TrainedLayer", "slope_table", "step_ends"]
 
 Array = npt.NDArray[Any]
 
@@ -21,10 +22,10 @@ _JUMP_WIDTH = 0.5
 _STEEP = 32.0
 
 
-class TrainedLayer:
-    """A ternary layer with normalised sums and a step, and what its gradient needs.
+class Neurons:
+    """Ternary neurons while they are trained: weights, gains and shifts.
 
-    The forward pass is that of the integer layer: signs of the `n_nonzeros` largest
+    What they put out is that of the integer layer: signs of the `n_nonzeros` largest
     weights of each neuron, sums of codes, thresholds. The gradient passes the choice of
     signs as if it were the identity, and the step as if it were the activation that it
     is matched to.
@@ -45,6 +46,8 @@ class TrainedLayer:
     ----------
     gain, shift : ndarray of shape (n_outputs,), dtype float32
         The step's input is ``gain * normalised sum + shift``.
+    mean, rate : ndarray of shape (n_outputs,), dtype float32
+        What is subtracted from sums, then multiplied, to normalise them.
     signs : ndarray of shape (n_outputs, n_inputs), dtype float32
 
     References
@@ -59,9 +62,10 @@ class TrainedLayer:
     ) -> None:
         n_outputs = len(weights)
         self.weights = np.ascontiguousarray(weights, dtype=np.float32)
-        self.n_nonzeros = n_nonzeros
+        self.n_nonzeros, self.tau, self.step = n_nonzeros, tau, step
         self.gain = np.full(n_outputs, tau, dtype=np.float32)
         self.shift = np.zeros(n_outputs, dtype=np.float32)
+        self.mean, self.rate = np.empty_like(self.gain), np.empty_like(self.gain)
         self.thresholds = step.thresholds.astype(np.float32)
         self.levels = step.levels
         levels = step.levels.astype(np.float32)
@@ -80,6 +84,10 @@ class TrainedLayer:
         """What is trained, as matrices."""
         return [self.weights, self.gain[np.newaxis], self.shift[np.newaxis]]
 
+
+class TrainedLayer(Neurons):
+    """Neurons that see all inputs, normalised over the batch."""
+
     def forward(self, codes: Array) -> Array:
         """Return the codes for a batch of input codes, both in float32.
 
@@ -89,7 +97,6 @@ class TrainedLayer:
         # Sums of integers below 2**24 are exact.
         self._normalised = codes @ self.signs.T
         out = np.empty_like(self._normalised)
-        self.mean, self.rate = np.empty_like(self.gain), np.empty_like(self.gain)
         kernels.forward(
             self._normalised,
             self.gain,
@@ -102,6 +109,10 @@ class TrainedLayer:
             self.rate,
         )
         return out
+
+    def normalise(self, codes: Array) -> Array:
+        """Return the codes, with the means and deviations of these rows from now on."""
+        return self.forward(codes)
 
     def predict(self, codes: Array) -> Array:
         """Return the codes, normalised as the last batch of `forward` was."""
@@ -144,11 +155,19 @@ class Output:
         Typical distance of two codes in units of the activation's output.
     rng : numpy.random.Generator
         Draws the first coefficients, as by Glorot and Bengio.
+    unit : float, default=1.0
+        Factor of the codes: of sums over windows that which makes them means.
     """
 
     def __init__(
-        self, n_inputs: int, n_outputs: int, scale: float, rng: np.random.Generator
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        scale: float,
+        rng: np.random.Generator,
+        unit: float = 1.0,
     ) -> None:
+        self.unit = np.float32(unit)
         bound = scale * np.sqrt(6.0 / (n_inputs + n_outputs))
         coef = rng.uniform(-bound, bound, (n_outputs, n_inputs))
         self.coef = coef.astype(np.float32)
@@ -166,15 +185,20 @@ class Output:
 
     def predict(self, codes: Array) -> Array:
         """Return the scores."""
-        return np.asarray(codes @ self.coef.T + self.intercept)
+        return np.asarray((codes @ self.coef.T) * self.unit + self.intercept)
 
     def backward(self, delta: Array) -> tuple[list[Array], Array]:
         """Return the gradients of `parameters`, and that of the codes."""
-        gradients = [delta.T @ self._inputs, delta.sum(axis=0)[np.newaxis]]
-        return gradients, delta @ self.coef
+        of_codes = delta * self.unit
+        gradients = [of_codes.T @ self._inputs, delta.sum(axis=0)[np.newaxis]]
+        return gradients, of_codes @ self.coef
 
 
-def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
+def slope_table(
+    activation: Callable[[Any], Any],
+    scale: float,
+    ends: tuple[float, float] = (-math.inf, math.inf),
+) -> Array:
     """Return the slope of the codes that stand for an activation, cell by cell.
 
     Parameters
@@ -183,6 +207,8 @@ def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
         Maps float64 arrays to arrays of the same shape.
     scale : float
         Value of the activation for each unit of code.
+    ends : tuple of 2 float, default=(-inf, inf)
+        Outside of them the slope is 0.
 
     Returns
     -------
@@ -192,10 +218,18 @@ def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
     """
     limit, n_cells = kernels.SLOPE_RANGE, kernels.SLOPE_CELLS
     edges = np.linspace(-limit, limit, n_cells + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
     slopes = np.diff(np.asarray(activation(edges))) / np.diff(edges)
     if np.abs(slopes).max() > _STEEP:
-        centres = (edges[1:] + edges[:-1]) / 2
         rise = np.asarray(activation(centres + _JUMP_WIDTH))
         rise = rise - np.asarray(activation(centres - _JUMP_WIDTH))
         slopes = rise / (2 * _JUMP_WIDTH)
-    return (slopes / scale).astype(np.float32)
+    inside = (ends[0] < centres) & (centres < ends[1])
+    return np.where(inside, slopes / scale, 0.0).astype(np.float32)
+
+
+def step_ends(step: Any) -> tuple[float, float]:
+    """Return where a step has ended: a level beyond its outermost thresholds."""
+    first, last = step.thresholds[0], step.thresholds[-1]
+    spacing = (last - first) / max(len(step.thresholds) - 1, 1) or 1.0
+    return float(first - spacing), float(last + spacing)

@@ -17,6 +17,7 @@ from ..readout import LinearReadout
 from .checkpoint import Checkpoint
 from .goals import Goal
 from .layers import Output, TrainedLayer
+from .pictures import PictureLayers
 
 __all__ = ["Course", "Options", "train"]
 
@@ -27,6 +28,9 @@ _BETA_1, _BETA_2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8
 
 #: Rows whose sums normalise those that are scored while training.
 _NORMALISING_ROWS = 4096
+
+#: Codes of these rows: of wide ones fewer are taken, but a batch at least.
+_NORMALISING_CODES = 2**25
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ class _Schedule:
 
 
 def train(
-    layers: Sequence[TrainedLayer],
+    layers: Sequence[TrainedLayer | PictureLayers],
     output: Output,
     data: Data,
     quantizer: AnyQuantizer,
@@ -178,7 +182,7 @@ def train(
 
     Parameters
     ----------
-    layers : sequence of TrainedLayer
+    layers : sequence of TrainedLayer or PictureLayers
     output : Output
     data : Data
         Its parts are `Part`.
@@ -207,7 +211,7 @@ def train(
         If the loss is not finite.
     """
     course, schedule = Course(), _Schedule(options)
-    trained: list[TrainedLayer | Output] = [*layers, output]
+    trained: list[TrainedLayer | PictureLayers | Output] = [*layers, output]
     parameters = [p for each in trained for p in each.parameters]
     adam = _Adam(parameters)
     size = 200 if options.batch_size == "auto" else options.batch_size
@@ -285,11 +289,16 @@ def _normalising_codes(
     data: Data, quantizer: AnyQuantizer, rows: npt.NDArray[np.intp]
 ) -> Array:
     """Return the input codes of some rows that are trained on, as bytes."""
-    return quantizer.codes(data.take(evenly_spread(rows, _NORMALISING_ROWS)).X)
+    n_rows = _rows_at_once(data)
+    return quantizer.codes(data.take(evenly_spread(rows, n_rows)).X)
+
+
+def _rows_at_once(data: Data) -> int:
+    return min(_NORMALISING_ROWS, max(256, _NORMALISING_CODES // data.n_features))
 
 
 def _score(
-    layers: Sequence[TrainedLayer],
+    layers: Sequence[TrainedLayer | PictureLayers],
     output: Output,
     data: Data,
     quantizer: AnyQuantizer,
@@ -301,10 +310,10 @@ def _score(
     codes = normalising.astype(np.float32)
     for layer in layers:
         layer.choose_signs()
-        codes = layer.forward(codes)
-    total, weights = 0.0, 0.0
-    for start in range(0, len(held_out), _NORMALISING_ROWS):
-        part = data.take(held_out[start : start + _NORMALISING_ROWS])
+        codes = layer.normalise(codes)
+    total, weights, at_once = 0.0, 0.0, _rows_at_once(data)
+    for start in range(0, len(held_out), at_once):
+        part = data.take(held_out[start : start + at_once])
         codes = quantizer.codes(part.X).astype(np.float32)
         for layer in layers:
             codes = layer.predict(codes)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .vector import inlined, kernel
 
-__all__ = ["best_lag", "decode_signs", "encode_signs"]
+__all__ = ["EVEN", "best_lag", "decode_signs", "encode_signs"]
 
 Array = npt.NDArray[Any]
 
@@ -35,6 +35,10 @@ _N_CONTEXTS = _N_OF_ZEROS + 3 * 4 * 3
 #: Largest distance of two inputs that may be neighbours, as in the rows of an image.
 _MOST_LAG = 2**10
 
+#: In place of a lag: all places and signs are equally likely, and nothing is learned.
+#: Best for small matrices.
+EVEN = 1
+
 #: Bytes of the end that need not be written: they are zero.
 _ZEROS_AT_END = 3
 
@@ -49,7 +53,7 @@ def encode_signs(signs: npt.NDArray[np.int8], n_nonzeros: int, lag: int) -> byte
     n_nonzeros : int
         Of each row.
     lag : int
-        Columns so far apart count as neighbours; 0 for none.
+        Columns so far apart count as neighbours; 0 for none; `EVEN` for no contexts.
 
     Returns
     -------
@@ -127,17 +131,13 @@ def _agreements(signs: Array, last: int) -> Array:
 
 
 @inlined
-def _bit(
-    bit: int,
-    context: int,
-    chances: Array,
-    counts: Array,
-    coder: Array,
-    stream: Array,
-    encoding: bool,
+def _bit_of_chance(
+    bit: int, chance: int, coder: Array, stream: Array, encoding: bool
 ) -> int:
-    """Code a bit in a context, or take one; `coder`: low, high, value, position."""
-    chance = min(max(chances[context] >> (_ONE - 16), 16), 65536 - 16)
+    """Code a bit that is 1 with a chance in 1/2**16, or take one.
+
+    `coder`: low, high, value, position.
+    """
     low, high = coder[0], coder[1]
     width = high - low
     middle = low + (width >> 16) * chance + (((width & 0xFFFF) * chance) >> 16)
@@ -159,6 +159,22 @@ def _bit(
         low = (low << 8) & 0xFFFFFFFF
         high = ((high << 8) & 0xFFFFFFFF) | 0xFF
     coder[0], coder[1] = low, high
+    return bit
+
+
+@inlined
+def _bit(
+    bit: int,
+    context: int,
+    chances: Array,
+    counts: Array,
+    coder: Array,
+    stream: Array,
+    encoding: bool,
+) -> int:
+    """Code a bit in a context, or take one."""
+    chance = min(max(chances[context] >> (_ONE - 16), 16), 65536 - 16)
+    bit = _bit_of_chance(bit, chance, coder, stream, encoding)
     wanted = (1 << _ONE) if bit else 0
     chances[context] += ((wanted - chances[context]) * _RATES[counts[context]]) >> 20
     counts[context] = min(counts[context] + 1, len(_RATES) - 1)
@@ -194,6 +210,19 @@ def _code(
         for column in range(n_columns):
             if left == 0:
                 break
+            if lag == EVEN:
+                bit = 1 if signs[row, column] != 0 else 0
+                sign = 1 if signs[row, column] > 0 else 0
+                if n_columns - column > left:
+                    chance = max(16, min(65520, (left << 16) // (n_columns - column)))
+                    bit = _bit_of_chance(bit, chance, coder, stream, encoding)
+                else:
+                    bit = 1
+                if bit:
+                    bit = _bit_of_chance(sign, 1 << 15, coder, stream, encoding)
+                    signs[row, column] = 2 * bit - 1
+                    left -= 1
+                continue
             far = signs[row, column - lag] if 0 < lag <= column else 0
             bit = 1
             if n_columns - column > left:

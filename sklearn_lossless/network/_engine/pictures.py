@@ -317,7 +317,8 @@ def _convolve(
         rows = slice(start, start + at_once)
         windows = layer.windows(codes[rows])
         filtered = np.empty((len(windows), layer.neurons.n_outputs), dtype=np.uint8)
-        run(windows, [layer.neurons], [filtered], scratch)
+        # Not the arrays of whole pictures, which are larger.
+        run(windows, [layer.neurons], [filtered], scratch.part("windows"))
         filtered = filtered.reshape(-1, layer.n_outputs)
         out[rows] = filtered if pooling is None else pool(filtered, pooling)
     return out
