@@ -93,8 +93,7 @@ def fold(pipeline: Any) -> Any:
     other chains are multiplied out: a value within a few roundings of the border of a
     cell may fall in the cell beside it. With ``input_encoding="thresholds"`` every
     chain is exact. For float32 and sparse `X` scikit-learn rounds otherwise: values
-    near a border may change cells, of float32 up to one in a thousand in columns that
-    lie far from zero.
+    near a border may change cells, more of float32 in columns that lie far from zero.
 
     ``mean_`` and ``scale_`` stay those of the scaled columns.
 
