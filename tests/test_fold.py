@@ -1,10 +1,13 @@
 """Pipelines of scalers and one of our estimators, as one estimator of raw columns."""
 
+import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from c_program import GCC, OPTIMISED, compile_program, run_program
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_wine
@@ -40,6 +43,9 @@ from sklearn_lossless.export import (
     to_c,
     to_onnx,
 )
+from sklearn_lossless.export._coding import Reader
+from sklearn_lossless.export._scaling import encode_scaling, with_scaling
+from sklearn_lossless.inspection import CompressionReport
 from sklearn_lossless.network import ScaledQuantizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning")
@@ -155,8 +161,6 @@ def test_integers_float32_and_sparse_input(wine):
     expected = codes_of(pipeline, whole)
     quantizer = result.network_.quantizer
     np.testing.assert_array_equal(quantizer.codes(whole), expected)
-    from scipy import sparse
-
     np.testing.assert_array_equal(quantizer.codes(sparse.csr_array(whole)), expected)
     np.testing.assert_array_equal(
         result.predict(sparse.csr_array(whole)), result.predict(whole)
@@ -209,6 +213,26 @@ def test_c_of_thresholds_takes_raw_input(wine, tmp_path):
     assert "model_quotient" not in source.read_text()
 
 
+@needs_gcc
+def test_c_of_pictures_takes_raw_input(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(5, 3, (80, 36)) * rng.uniform(1, 9, 36)
+    cnn = CompressedCNNClassifier((6, 6), [Conv2D(8, 3), Pool2D(2)], random_state=0)
+    pipeline = make_pipeline(StandardScaler(), cnn).fit(X, X[:, 0] > 20)
+    source, header = to_c(pipeline, tmp_path / "model.c", readout="float")
+    compile_program(source, tmp_path / "program")
+    found = run_program(tmp_path / "program", header, X)
+    np.testing.assert_array_equal(found.scores.ravel(), pipeline.decision_function(X))
+
+
+def test_folded_estimators_are_pickled(wine):
+    pipeline = fitted([StandardScaler()], *wine)
+    again = pickle.loads(pickle.dumps(fold(pipeline)))
+    np.testing.assert_array_equal(
+        again.decision_function(wine[0]), pipeline.decision_function(wine[0])
+    )
+
+
 @pytest.mark.parametrize("encoding", ["linear", "thresholds"])
 @pytest.mark.parametrize("scalers", ["standard", "standard, min max", "max abs"])
 def test_onnx_takes_raw_input(wine, scalers, encoding):
@@ -247,11 +271,6 @@ def test_files_keep_the_scaling(wine, tmp_path, scalers, encoding):
 
 
 def test_damaged_scalings_are_refused(wine, tmp_path):
-    from dataclasses import replace
-
-    from sklearn_lossless.export._coding import Reader
-    from sklearn_lossless.export._scaling import encode_scaling, with_scaling
-
     network = fitted([StandardScaler()], *wine)[-1].network_
     scaled = fold(fitted([StandardScaler()], *wine)).network_.quantizer
     good = encode_scaling(scaled)
@@ -331,8 +350,6 @@ def test_batches_may_follow(wine):
 def test_reports_see_the_scaled_columns(wine):
     X, y = wine
     pipeline = fitted([StandardScaler()], X, y)
-    from sklearn_lossless.inspection import CompressionReport
-
     found = CompressionReport.from_estimator(fold(pipeline), X)
     of_last = CompressionReport.from_estimator(pipeline[-1], pipeline[:-1].transform(X))
     assert found.kernel == of_last.kernel
