@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
-from ._inputs import set_input_tags
+from ._inputs import set_tags
 from ._teaching import squared_scores, with_scores, with_smaller_scores
 from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
@@ -394,5 +394,5 @@ class CompressedMLP(FittedMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        set_input_tags(self, tags)
+        set_tags(self, tags)
         return tags

@@ -27,7 +27,7 @@ from ._hidden_layers import (
     match_activations,
     warn_of_few_inputs,
 )
-from ._inputs import code_inputs, set_input_tags
+from ._inputs import code_inputs, set_tags
 from ._parameters import HIDDEN_LAYERS
 from ._validation import fit_context, validate_input
 from .data import Data, over_chunks, read_data
@@ -394,6 +394,6 @@ class NTKCompressor(
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        set_input_tags(self, tags)
+        set_tags(self, tags)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

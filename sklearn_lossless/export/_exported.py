@@ -13,10 +13,12 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._columns import Columns
+from .._printing import short_repr
 from ..network import Addition, CompressedNetwork, Convolution, Pooling
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
 from ._kinds import Kind, kind_of
+from .fold import folded
 
 __all__ = [
     "ExportedModel",
@@ -46,6 +48,8 @@ class IntegerReadout:
     scale : ndarray of shape (n_scores,), dtype float64
         One number for all scores of a classifier, so that they compare.
     """
+
+    __repr__ = short_repr
 
     weights: npt.NDArray[np.int64]
     factor: npt.NDArray[np.int64]
@@ -98,16 +102,18 @@ def exported_model(est: Any) -> ExportedModel:
     NotFittedError
         If `est` is not fitted.
     TypeError
-        If `est` is not an estimator of this package.
+        If `est` is neither an estimator of this package nor a pipeline that ends with
+        one.
     ValueError
-        If its readout is an estimator of its own.
+        If its readout is an estimator of its own, or a pipeline cannot be folded.
     """
+    est = folded(est)
     kind = kind_of(est)
     if kind is None:
         raise TypeError(
             "Expected an NTKCompressor, CompressedMLPClassifier or "
-            f"CompressedMLPRegressor, got {est!r}. Of a pipeline, export the last "
-            "step and do the steps before it yourself."
+            f"CompressedMLPRegressor, or a pipeline of scalers and one of these, got "
+            f"{est!r}."
         )
     check_is_fitted(est, "network_")
     network = est.network_

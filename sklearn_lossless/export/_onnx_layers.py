@@ -11,19 +11,20 @@ import numpy.typing as npt
 from ..network import Addition, CompressedNetwork, Convolution, Dense, Pooling
 from ..network.layers import integer_thresholds
 from ..network.ternary import TernaryWeights
+from ._onnx_graph import Graph
 
 __all__ = ["add_layer"]
 
 
 def _dense(
-    graph: Any, codes: str, layer: Dense, network: CompressedNetwork, number: int
+    graph: Graph, codes: str, layer: Dense, network: CompressedNetwork, number: int
 ) -> str:
     """Add a dense layer; return the name of its codes."""
     return _neurons(graph, codes, layer, network.weights(number))
 
 
 def _convolution(
-    graph: Any,
+    graph: Graph,
     codes: str,
     layer: Convolution,
     network: CompressedNetwork,
@@ -39,7 +40,7 @@ def _convolution(
 
 
 def _pooling(
-    graph: Any, codes: str, layer: Pooling, network: CompressedNetwork, number: int
+    graph: Graph, codes: str, layer: Pooling, network: CompressedNetwork, number: int
 ) -> str:
     """Add a pooling: sums or largest codes of windows, channel by channel."""
     from onnx import TensorProto
@@ -60,7 +61,7 @@ def _pooling(
 
 
 def _addition(
-    graph: Any,
+    graph: Graph,
     outputs: Sequence[str],
     layer: Addition,
     network: CompressedNetwork,
@@ -87,7 +88,7 @@ def _addition(
     return graph.add("Cast", graph.add("Add", codes, real), to=TensorProto.UINT8)
 
 
-def _neurons(graph: Any, codes: str, layer: Dense, weights: TernaryWeights) -> str:
+def _neurons(graph: Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:
     """Add neurons that see the last axis of the codes."""
     from onnx import TensorProto
 
@@ -119,13 +120,13 @@ _LAYERS: dict[type[Any], Callable[..., str]] = {
 
 
 def add_layer(
-    graph: Any, outputs: Sequence[str], network: CompressedNetwork, number: int
+    graph: Graph, outputs: Sequence[str], network: CompressedNetwork, number: int
 ) -> str:
     """Add a layer of any kind to a graph.
 
     Parameters
     ----------
-    graph : _Graph
+    graph : Graph
         With `add`, which adds a node.
     outputs : sequence of str
         Names of the input codes, and of the codes of each layer before.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from dataclasses import replace
 from inspect import signature
-from typing import Any
+from typing import IO, Any, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from ._container import MAGIC
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
 from ._sections import FileContent, decode, encode
+from .fold import folded
 
 __all__ = [
     "check_readout_dtype",
@@ -61,7 +63,10 @@ _NEWER = (
 
 
 def save(
-    estimator: Any, path: str | os.PathLike[str], *, readout_dtype: str = "float64"
+    estimator: Any,
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    readout_dtype: str = "float64",
 ) -> None:
     """Write a fitted estimator to one small file.
 
@@ -73,9 +78,11 @@ def save(
     Parameters
     ----------
     estimator : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
-        Fitted; its readout is "ridge" or "logistic".
-    path : str or path-like
-        Where to write.
+        Fitted; its readout is "ridge" or "logistic". Or a fitted pipeline of scalers
+        and such an estimator, which :func:`load` returns as one estimator that takes
+        raw columns: see :func:`fold`.
+    path : str, path-like or binary file
+        Where to write. An open file is written to where it stands, and stays open.
     readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
             default="float64"
         Type of the readout's coefficients. "float64" changes no bit; the last
@@ -87,7 +94,7 @@ def save(
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is of another class.
+        If it is of another class, or `path` is neither a path nor a binary file.
     ValueError
         If the readout is an estimator of its own, if `readout_dtype` is unknown or
         cannot hold the coefficients, or if a bound of the format is passed.
@@ -126,7 +133,11 @@ def save(
     >>> bool((loaded.predict(X) == clf.predict(X)).mean() > 0.99)
     True
     """
-    write_whole(path, to_bytes(estimator, readout_dtype))
+    data = to_bytes(estimator, readout_dtype)
+    if _is_file(path, "write"):
+        path.write(data)
+    else:
+        write_whole(cast(str, path), data)
 
 
 #: Bytes that a loaded model may take, unless the caller says otherwise.
@@ -134,15 +145,17 @@ _MAX_MEMORY = 2**30
 
 
 def load(
-    path: str | os.PathLike[str], *, max_memory: float | None = _MAX_MEMORY
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    max_memory: float | None = _MAX_MEMORY,
 ) -> Any:
     """Read an estimator that `save` wrote.
 
     Parameters
     ----------
-    path : str or path-like
-        The file. It may come from anybody: its sizes are checked before memory is
-        taken, and nothing in it is executed.
+    path : str, path-like or binary file
+        The file, or an open one, which is read to its end. It may come from anybody:
+        its sizes are checked before memory is taken, and nothing in it is executed.
     max_memory : float or None, default=2**30
         Bytes that predictions of the model may take in one thread. A few numbers
         describe large networks; one that would take more is refused. None: any.
@@ -157,6 +170,8 @@ def load(
     ValueError
         If the file is damaged, not a model file, or from a later version, or if
         `max_memory` is not enough.
+    TypeError
+        If `path` is neither a path nor a binary file.
     OSError
         If it cannot be read.
 
@@ -164,11 +179,32 @@ def load(
     --------
     save : What is kept and what is not.
     """
-    with open(path, "rb") as file:
-        data = file.read(len(MAGIC))
-        if data == MAGIC:  # of other files no more is read
-            data += file.read()
-        return from_bytes(data, max_memory)
+    if _is_file(path, "read"):
+        data = _read(path)
+    else:
+        with open(cast(str, path), "rb") as file:
+            data = _read(file)
+    return from_bytes(data, max_memory)
+
+
+def _read(file: IO[bytes]) -> bytes:
+    data = file.read(len(MAGIC))
+    if data == MAGIC:  # of other files no more is read
+        data += file.read()
+    return data
+
+
+def _is_file(path: Any, method: str) -> TypeGuard[IO[bytes]]:
+    """Return whether `path` is an open binary file; else it must be a path."""
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return False
+    if isinstance(path, io.TextIOBase) or not hasattr(path, method):
+        mode = {"read": "rb", "write": "wb"}[method]
+        raise TypeError(
+            f"path must be a str, a path or a file opened with mode {mode!r}, got "
+            f"{path!r}."
+        )
+    return True
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
@@ -208,6 +244,7 @@ def checked_bytes(content: FileContent, readout_dtype: str) -> bytes:
 
 def content_of(estimator: Any) -> FileContent:
     """Take from a fitted estimator what the file holds."""
+    estimator = folded(estimator)
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters

@@ -14,6 +14,7 @@ from .quantizer import (
     value_range,
 )
 from .quantizer_choice import choose_quantizer, fit_quantizer
+from .scaled import ScaledQuantizer
 from .sizes import network_sizes
 from .ternary import TernaryWeights, splitmix64, ternary_weights
 from .threshold_choice import fit_threshold_quantizer
@@ -29,6 +30,7 @@ __all__ = [
     "LazyCodes",
     "Pooling",
     "Quantizer",
+    "ScaledQuantizer",
     "TernaryWeights",
     "ThresholdQuantizer",
     "build_network",

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
 from . import _engine
 from .layers import Dense
 
@@ -46,6 +47,8 @@ class Convolution:
         the picture has places, over `stride`; outside of it codes are 0. A number: as
         many places outside, on each side, as in PyTorch.
     """
+
+    __repr__ = short_repr
 
     filters: Dense
     shape_in: Shape
@@ -198,6 +201,8 @@ class Pooling:
     offset, step_size : float, default=0.0, 1.0
         A code stands for the feature ``offset + step_size * code``.
     """
+
+    __repr__ = short_repr
 
     shape_in: Shape
     size: tuple[int, int]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 
+from .._printing import short_repr
 from . import _engine
 from ._checks import check_features, check_shape
 from .addition import Addition
@@ -48,6 +49,8 @@ class CompressedNetwork:
     readout_layers : {"last", "all"}, default="last"
         Which layers' codes are put out; all of them side by side, the first first.
     """
+
+    __repr__ = short_repr
 
     quantizer: AnyQuantizer
     layers: tuple[Layer, ...]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._printing import short_repr
 from ._equations import MomentEquation, moment_equations
 from ._step_search import fit_step
 from .activations import (
@@ -50,6 +51,8 @@ class LayerMatch:
     equations : tuple of MomentEquation
         m1, m2, f and tau.
     """
+
+    __repr__ = short_repr
 
     layer: int
     activation: str
@@ -95,6 +98,8 @@ class NetworkMatch:
     layers : tuple of LayerMatch
         First to last layer.
     """
+
+    __repr__ = short_repr
 
     layers: tuple[LayerMatch, ...]
 
