@@ -1,5 +1,6 @@
 """Sphinx configuration; `make docs` builds the site without the network."""
 
+import importlib.util
 import os
 import sys
 import warnings
@@ -24,12 +25,14 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "svgmath",
     "results",
+    "summaries",
 ]
-exclude_patterns = ["_build", "examples/**/*.ipynb"]
+exclude_patterns = ["_build", "examples/**/*.ipynb", "**/sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -40,10 +43,15 @@ myst_heading_anchors = 3
 # API.
 autosummary_generate = True
 autodoc_typehints = "none"
+if importlib.util.find_spec("torch") is None:
+    autodoc_mock_imports = ["torch"]  # gigabytes, for seven pages
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 toc_object_entries_show_parents = "hide"
+
+# What the copy button leaves out: prompts and output.
+copybutton_exclude = ".linenos, .gp, .go"
 
 # Gallery.
 sphinx_gallery_conf = {
@@ -60,6 +68,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "min_reported_time": 1,
     "abort_on_example_error": False,
+    "write_computation_times": False,  # a page that loads scripts from elsewhere
 }
 # An example that warns without saying why is a mistake.
 warnings.filterwarnings("default", module="sklearn_lossless")
@@ -69,17 +78,27 @@ html_math_renderer = "svg"
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-lossless"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "sklearn-lossless"},
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "navbar_end": ["version", "theme-switcher", "navbar-icon-links"],
+    "icon_links": [
+        {
+            "name": "GitHub",
+            "url": "https://github.com/sklearn-lossless/sklearn-lossless",
+            "icon": "fa-brands fa-github",
+        }
+    ],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "show_prev_next": False,
+    "show_prev_next": True,
     "navigation_with_keys": False,
 }
 html_sidebars = {"index": [], "changelog": [], "benchmarks": []}

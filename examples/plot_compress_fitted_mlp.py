@@ -1,10 +1,10 @@
 """How much of a trained network is left when it is compressed?
 ============================================================
 
-An :class:`~sklearn.neural_network.MLPClassifier` has learned digits, and is handed over
-as `estimator`. Three compressed networks stand in for it: one that takes only its
-widths and activation and draws weights from a seed, one with the same in layers four
-times as wide, and one that keeps the signs of its largest weights.
+An :class:`~sklearn.neural_network.MLPClassifier` has learned digits. It is passed on as
+`estimator`, and compressed in several ways. Two keep only its widths and activation,
+and draw weights from a seed; one of them has layers four times as wide. The others keep
+the signs of its largest weights.
 """
 
 import os
@@ -28,8 +28,8 @@ mlp = mlp.fit(X_train, y_train)
 mlp_bytes = 4 * sum(each.size for each in mlp.coefs_ + mlp.intercepts_)
 
 # %%
-# The readout is trained anew, in closed form. With ``target="teacher"`` it learns the
-# scores of the reference network, and needs no labels.
+# The readout, the last layer, is fitted anew in closed form. With ``target="teacher"``
+# it learns the scores of the given network, and needs no labels.
 
 ways = {
     "random weights": {"hidden_weights": "random"},
@@ -66,9 +66,9 @@ for name, (accuracy, agreement, n_bytes) in results.items():
     )
 
 # %%
-# Random weights cost no bytes, and on digits no accuracy either. Where training has
-# found features that random ones lack, as on MNIST, fitted weights are worth theirs:
-# see :doc:`the table </guide/given_networks>`.
+# On digits random weights in wider layers are as accurate, and cost no bytes. On MNIST
+# training has found features that random weights lack; there fitted weights are worth
+# their bytes. See :doc:`the table </guide/given_networks>`.
 
 figure, ax = plt.subplots(layout="constrained")
 for number, (name, (accuracy, _, n_bytes)) in enumerate(results.items()):

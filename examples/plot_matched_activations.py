@@ -1,9 +1,9 @@
 """What do matched activations look like?
 ======================================
 
-Each panel has an activation and two staircases that stand for it. They do not follow
-the curve: they have its Gaussian moments `m1`, `m2` and `f`, which are all that the
-kernel of a wide network sees of an activation.
+Each panel has an activation, and two steps that stand for it. With two levels the step
+does not follow the curve at all. It need not: both have the same Gaussian moments `m1`,
+`m2` and `f`, and these are all that the kernel of a wide network sees of an activation.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,10 @@
 """How do I run a fitted classifier where there is no Python?
 ===========================================================
 
-As C source without dependencies: export, compile, and feed it rows of a CSV file. The
-hidden weights are in constant tables, or drawn again from the seed; then the program
-hardly grows with the network.
+As C source, which needs no library. Here a network is exported, compiled, and fed with
+rows of a CSV file. Its hidden weights are in constant tables, or drawn again from the
+seed; then the program hardly grows with the network. For sizes and times on a small
+processor see :doc:`/guide/microcontroller`.
 """
 
 import io

@@ -27,9 +27,9 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 # Training
 # --------
 #
-# Each filter keeps 5 of its 9 weights in the first layer and 32 of 108 in the second, as
-# signs, at every step of the training. The largest code of each 2 x 2 places goes on, and
-# at the end sums over all places. Held-out rows tell when it is enough.
+# Each filter keeps 5 of its 9 weights in the first layer and 32 of 108 in the second,
+# as signs, at every step of the training. The largest code of each 2 x 2 places goes
+# on, and at the end sums over all places. Held-out rows tell when it is enough.
 
 layers = [
     Conv2D(12, 3, eps=1 - 5 / 9, padding="same"),

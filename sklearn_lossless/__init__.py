@@ -5,6 +5,7 @@ from ._cnn import CompressedCNNClassifier, CompressedCNNRegressor
 from ._compressor import NTKCompressor
 from ._conv_compressor import NTKConvCompressor
 from ._regressor import CompressedMLPRegressor
+from ._show_versions import show_versions
 from ._version import __version__
 from .export import load
 from .layers import Conv2D, Dense, Pool2D
@@ -21,4 +22,5 @@ __all__ = [
     "Pool2D",
     "__version__",
     "load",
+    "show_versions",
 ]

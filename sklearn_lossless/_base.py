@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._compressor import NTKCompressor
 from ._fitted import FittedMixin
-from ._inputs import set_input_tags
+from ._inputs import set_tags
 from ._teaching import squared_scores, with_scores, with_smaller_scores
 from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
@@ -255,8 +255,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             self._fit_hidden(data, hidden, goal(data) if trains else None)
         elif online is None and (self._kept, self._own_readout) != (None, None):
             warn_user(
-                "fit keeps no statistics that partial_fit could add to: the hidden "
-                "layers stay as they are, the readout starts anew with this batch."
+                "partial_fit cannot add to the readout of fit, which has kept no sums "
+                "of its rows. The hidden layers stay as they are, the readout starts "
+                "anew with this batch."
             )
         if online is None:
             online = OnlineRidge(self.network_, **start)
@@ -375,9 +376,9 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         if self._waiting is not None:
             raise NotFittedError(
                 f"All {self._waiting.n_samples} rows that partial_fit has had are "
-                "equal, from which the scale of the inputs does not follow. Go on with "
-                "other rows, or fit the hidden layers first: estimator=NTKCompressor("
-                "...).fit(X) with rows that are typical."
+                "equal. The scale of the inputs does not follow from them. Go on with "
+                "other rows, or fit the hidden layers first, on rows that are typical: "
+                "estimator=NTKCompressor(...).fit(X)."
             )
         check_is_fitted(self)
         return validate_input(self, X, reset=False)
@@ -393,5 +394,5 @@ class CompressedMLP(FittedMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        set_input_tags(self, tags)
+        set_tags(self, tags)
         return tags

@@ -32,8 +32,10 @@ __all__ = ["CompressedMLPClassifier"]
 class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
     """Classifier of a sparse ternary network with a trained linear readout.
 
-    The hidden layers are those of :class:`NTKCompressor`: random, frozen, integer,
-    with the conjugate kernel of a wide dense network. Only the readout is trained.
+    The weights of the hidden layers are -1, 0 and +1. By default they are drawn from a
+    seed, as in :class:`NTKCompressor`, and only the readout, a linear model of their
+    outputs, is fitted. `hidden_weights` chooses trained hidden layers, or
+    those of a network that is given.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from ._hidden_layers import (
     match_activations,
     warn_of_few_inputs,
 )
-from ._inputs import code_inputs, set_input_tags
+from ._inputs import code_inputs, set_tags
 from ._parameters import HIDDEN_LAYERS
 from ._validation import fit_context, validate_input
 from .data import Data, over_chunks, read_data
@@ -48,13 +48,12 @@ class NTKCompressor(
 ):
     """Features of a sparse ternary network with the kernel of a dense one.
 
-    The dense network, called the reference network, has random weights. In high
-    dimension its conjugate kernel depends on the weights only through their mean
-    and variance, and on each activation only through a few Gaussian moments. The
-    compressed network has weights in {-1, 0, +1}, a share `eps` of them zero, and
-    activations that are steps with the same moments, so its features give linear
-    models the same kernel. Hidden layers are integer arithmetic: the same
-    `random_state` gives the same features on any machine, thread count and batch.
+    Weights are -1, 0 or +1, a share `eps` of them 0. Activations are steps with a few
+    integer levels. They are chosen so that linear models see nearly the same kernel as
+    in the features of a dense random network, the reference network: in high dimension
+    it depends on the mean and variance of the weights, and on a few Gaussian moments of
+    each activation. Hidden layers are integer arithmetic: the same `random_state` gives
+    the same features on any machine, thread count and batch.
 
     Parameters
     ----------
@@ -395,6 +394,6 @@ class NTKCompressor(
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""
         tags = super().__sklearn_tags__()
-        set_input_tags(self, tags)
+        set_tags(self, tags)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

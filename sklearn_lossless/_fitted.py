@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 from sklearn.utils.validation import check_is_fitted
 
 from ._columns import Columns
 from ._validation import warn_user
+from ._version import DOCS_URL
 from .data import Report, print_progress
 from .export.archive import save
 from .export.sizes import SizeReport, size_report
@@ -26,6 +27,10 @@ class FittedMixin:
     verbose: int
     warm_start: bool
     hidden_weights: str | None
+
+    # The page that the estimator's name leads to in notebooks.
+    _doc_link_module = __name__.partition(".")[0]
+    _doc_link_template = DOCS_URL + "generated/{estimator_module}.{estimator_name}.html"
 
     #: Of tables, which columns hold categories; None for inputs of one scale.
     _columns: Columns | None = None
@@ -78,9 +83,9 @@ class FittedMixin:
         network = getattr(self, "network_", None)
         if network is not None and network.has_stored_weights:
             warn_user(
-                "warm_start=True, but the real weights of the last training are not "
-                "known: fits with warm_start=False and model files do not keep them. "
-                "The training starts anew."
+                "warm_start=True cannot go on: the real weights of the last training "
+                "are not known. Fits with warm_start=False and model files do not keep "
+                "them. The training starts anew."
             )
         return None
 
@@ -94,14 +99,18 @@ class FittedMixin:
         return [None if c is None else list(c) for c in self._columns.categories]
 
     def save(
-        self, path: str | os.PathLike[str], *, readout_dtype: str = "float64"
+        self,
+        path: str | os.PathLike[str] | IO[bytes],
+        *,
+        readout_dtype: str = "float64",
     ) -> None:
         """Write the fitted estimator to one small file, without pickle.
 
         Parameters
         ----------
-        path : str or path-like
-            Where to write; an old file stays until the new one is whole.
+        path : str, path-like or binary file
+            Where to write; an old file stays until the new one is whole. An open file
+            is written to where it stands.
         readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
                 default="float64"
             Type of the readout's coefficients; "float64" changes no bit.

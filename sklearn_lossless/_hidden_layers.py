@@ -147,8 +147,8 @@ def warn_of_few_inputs(n_features: int, n_inputs: int, eps: float) -> None:
         warn_user(
             f"X has {n_features} features{coded}: with eps={eps} a neuron of the "
             f"first layer would have fewer than {MIN_NONZEROS} inputs, too few for "
-            f"the high-dimensional theory; {kept} are kept. Expect the kernel to "
-            "be matched only roughly, or lower eps."
+            f"the high-dimensional theory. {kept} are kept, and the kernel is matched "
+            "only roughly. Choose a lower eps to keep more."
         )
 
 

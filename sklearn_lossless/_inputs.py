@@ -16,7 +16,7 @@ from .network.quantizer_choice import quantizer_and_range
 from .network.threshold_choice import choose_columns, column_counts
 from .training import Checkpoint
 
-__all__ = ["code_inputs", "set_input_tags"]
+__all__ = ["code_inputs", "set_tags"]
 
 #: Rows that quantiles are taken of, at most, and numbers in them.
 _SAMPLE_ROWS = 2**18
@@ -79,9 +79,13 @@ def _table(estimator: Any, data: Data, columns: Columns, names: Any) -> Any:
     )
 
 
-def set_input_tags(estimator: Any, tags: Tags) -> None:
-    """Say what inputs an estimator takes."""
+def set_tags(estimator: Any, tags: Tags) -> None:
+    """Say what inputs and targets an estimator takes."""
     is_table = estimator.input_encoding == "thresholds"
     tags.input_tags.sparse = not is_table
     tags.input_tags.allow_nan = is_table
     tags.input_tags.categorical = is_table
+    tags.input_tags.three_d_array = hasattr(estimator, "_as_rows")  # pictures
+    if not hasattr(estimator, "alpha"):  # a compressor, whose layers may be trained
+        trains = estimator.hidden_weights == "trained"
+        tags.target_tags.required = tags.target_tags.multi_output = trains

@@ -212,8 +212,8 @@ def fit_shape(
     if guessed is None or layers != plan.layers:
         what = "no square pictures" if guessed is None else f"{shape[0]} x {shape[1]}"
         warn_user(
-            f"X has {n_features} features: {what}, taken as pictures of "
-            f"{shape[0]} x {shape[1]} places, with windows that are no larger. Set "
+            f"X has {n_features} features: {what}. They are taken as pictures of "
+            f"{shape[0]} x {shape[1]} places, and windows are cut to fit. Set "
             "image_shape if they have another shape."
         )
     return shape, layers

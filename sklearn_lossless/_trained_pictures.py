@@ -143,5 +143,13 @@ def _plan(
             k = n_nonzeros(n_inputs, eps)
     tau = match.tau_in_compressed
     return LayerPlan(
-        activation, match.step, tau, n_inputs, n_outputs, k, frame, _DEVIATION
+        activation,
+        match.step,
+        tau,
+        n_inputs,
+        n_outputs,
+        k,
+        frame,
+        _DEVIATION,
+        saturates=True,
     )

@@ -7,8 +7,9 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._columns import Columns, is_frame
 from .network._checks import canonical
@@ -44,6 +44,8 @@ __all__ = [
     "warn_user",
 ]
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
 #: Dtypes of inputs that are taken as they are; others become float64.
 INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
@@ -57,7 +59,7 @@ _LIBRARIES = tuple(
 )
 
 
-def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
     """Validate the parameters before a method; where it fails, undo what it has set.
 
     The first half is scikit-learn's. The second keeps a fitted estimator usable when
@@ -67,7 +69,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
         prefer_skip_nested_validation=prefer_skip_nested_validation
     )
 
-    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(method: _Method) -> _Method:
         validated = validates(method)
 
         @wraps(method)
@@ -80,7 +82,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[..., Any]:
                 vars(self).update(before)
                 raise
 
-        return fit
+        return cast(_Method, fit)
 
     return decorate
 
@@ -175,6 +177,22 @@ def _validate_table(
     return check_X_y(X, y, dtype=INPUT_DTYPES, **of_y, **checks)
 
 
+#: scikit-learn 1.8 lets all weights be zero without being asked to.
+_MAY_BE_ZERO = (
+    {"allow_all_zero_weights": True}
+    if "allow_all_zero_weights" in signature(_check_sample_weight).parameters
+    else {}
+)
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
+    """Validate `sample_weight` as nonnegative float64; all may be zero."""
+    weight: npt.NDArray[np.float64] = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True, **_MAY_BE_ZERO
+    )
+    return weight
+
+
 def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:
     """Raise ValueError if sums over weighted rows might be no floats."""
     with np.errstate(over="ignore"):
@@ -188,9 +206,7 @@ def check_weight_sum(weight: npt.NDArray[np.float64]) -> None:
 
 def validate_weight(sample_weight: Any, X: Any) -> npt.NDArray[np.float64]:
     """Validate `sample_weight` as nonnegative float64, not all of them zero."""
-    weight = check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
+    weight = check_sample_weight(sample_weight, X)
     if not weight.any():
         raise ValueError("sample_weight is zero for every sample.")
     check_weight_sum(weight)

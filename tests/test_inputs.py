@@ -149,7 +149,7 @@ def test_entries_that_are_summed_or_zero_count_as_their_values():
 
 
 def test_wild_cells_of_wide_sparse_input():
-    X = sparse.random_array((400, 2**17), density=1e-3, format="lil", rng=0)
+    X = sparse.lil_array(sparse.random(400, 2**17, 1e-3, "lil", None, 0))
     X[:, 0] = np.random.default_rng(0).random((400, 1))
     plain = fit_quantizer(X.tocsr(), 8)
     X[3, 100], X[4, 0] = 1e9, -1e6

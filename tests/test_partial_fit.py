@@ -49,7 +49,7 @@ def in_batches(fitted, X, y, sizes, order=None, sample_weight=None):
     for rows in np.split(order, np.cumsum(sizes)[:-1]):
         weight = None if sample_weight is None else sample_weight[rows]
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="fit keeps no statistics")
+            warnings.filterwarnings("ignore", message="partial_fit cannot add")
             fitted.partial_fit(X[rows], y[rows], sample_weight=weight)
     return fitted
 

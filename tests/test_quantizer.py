@@ -198,7 +198,7 @@ def test_outliers_do_not_depend_on_parts_and_weights():
 
 
 def test_wide_sparse_input_is_never_dense_as_a_whole():
-    X = sparse.random_array((300, 2**18), density=1e-4, format="csr", rng=0)
+    X = sparse.csr_array(sparse.random(300, 2**18, 1e-4, "csr", None, 0))
     tracemalloc.start()
     quantizer = fit_quantizer(X, 8)
     code_statistics(quantizer, X)
@@ -211,7 +211,7 @@ def test_wide_sparse_input_is_never_dense_as_a_whole():
 def test_statistics_of_wide_sparse_input_are_those_of_its_entries(
     weighted, monkeypatch
 ):
-    X = sparse.random_array((300, 40), density=0.1, format="csr", rng=0) - 0.3 * (
+    X = sparse.csr_array(sparse.random(300, 40, 0.1, "csr", None, 0)) - 0.3 * (
         sparse.eye_array(300, 40, format="csr")
     )
     weight = np.random.default_rng(0).integers(0, 4, 300) if weighted else None

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tracemalloc
 import warnings
 from copy import deepcopy
 
@@ -31,6 +32,7 @@ from sklearn_lossless.network import CompressedNetwork, choose_quantizer
 from sklearn_lossless.network.build_convolution import frame_of, pooling_of
 from sklearn_lossless.theory import get_activation, match_network
 from sklearn_lossless.training.fold import folded_network
+from sklearn_lossless.training.layers import slope_table, step_ends
 from sklearn_lossless.training.start import LayerPlan, _layers_of
 
 SHAPE = (9, 8, 2)
@@ -233,6 +235,21 @@ def test_gradients_are_those_of_differences(rows, specs, activation):
             expected = (values[1] - values[0]) / 2e-6
             scale = np.linalg.norm(found) * np.linalg.norm(direction)
             assert abs((found * direction).sum() - expected) < 1e-3 * scale
+
+
+@pytest.mark.parametrize(
+    ("activation", "n_levels"), [("relu", 8), ("tanh", 5), ("sign", 2)]
+)
+def test_no_gradient_where_a_step_has_ended(activation, n_levels):
+    step = match_network([activation], [n_levels]).steps[0]
+    function, (low, high) = get_activation(activation), step_ends(step)
+    slopes = slope_table(function, step.scale, (low, high))
+    everywhere = slope_table(function, step.scale)
+    centres = (np.arange(1024) + 0.5) / 64 - 8
+    inside = (centres > low) & (centres < high)
+    np.testing.assert_array_equal(slopes, np.where(inside, everywhere, 0))
+    assert low < step.thresholds[0] <= step.thresholds[-1] < high
+    assert slopes.max() > 0
 
 
 @pytest.mark.parametrize("specs", NETWORKS.values(), ids=NETWORKS)
@@ -509,7 +526,7 @@ def test_weights_are_relative(digits):
 
 def test_class_weights_count(digits):
     X, _, y, _ = digits
-    clf = CompressedCNNClassifier(**QUICK, class_weight={0: 0.0}).fit(X, y)
+    clf = CompressedCNNClassifier(**TRAINED, class_weight={0: 0.0}).fit(X, y)
     assert not (clf.predict(X) == 0).any()
 
 
@@ -565,6 +582,24 @@ def test_default_layers_suit_small_pictures(digits):
     clf = CompressedCNNClassifier(hidden_weights="trained", random_state=0)
     clf.set_params(max_iter=15, learning_rate_init=0.005, batch_size=50)
     assert clf.fit(X, y).score(X_test, y_test) > 0.93
+
+
+def test_memory_does_not_grow_with_the_rows():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (6000, 400)).astype(np.uint8)
+    y = rng.integers(0, 2, len(X))
+    layers = [Conv2D(8, 5), Pool2D(2, kind="max"), Conv2D(4, 3), Pool2D(grid=2)]
+    clf = CompressedCNNClassifier(
+        (20, 20), layers, hidden_weights="trained", max_iter=1, random_state=0
+    )
+    clf.fit(X[:300], y[:300])  # compiles
+    peaks = []
+    for n_rows in (4500, 6000):
+        tracemalloc.start()
+        clf.fit(X[:n_rows], y[:n_rows])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 100 * 1500  # a quarter of what is in X
 
 
 # --- bad input ------------------------------------------------------------------------

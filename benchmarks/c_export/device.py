@@ -32,8 +32,16 @@ INSTRUCTIONS_PER_TICK = 62.5
 
 WIDE, DEEP = (1000,), (2000, 2000, 1000)
 
+#: Hidden layers that are trained: the more zeros, the less flash.
+TRAINED = {
+    (64,): {"eps": 0.95, "max_iter": 20},
+    (128,): {"eps": 0.9, "max_iter": 20},
+    (200, 100): {"eps": (0.95, 0.8), "max_iter": 40},
+}
+
 #: Hidden layers, where the weights are, bits of the readout, whether packed.
 MODELS = [
+    *((sizes, "table", 8, False) for sizes in TRAINED),
     (WIDE, "table", 8, False),
     (WIDE, "seed", 8, False),
     (WIDE, "seed", 32, False),
@@ -164,7 +172,12 @@ def main():
     for sizes, weights, bits, packed in MODELS:
         options = {"weights": weights, "readout_bits": bits, "packed": packed}
         if sizes not in fitted:
-            clf = CompressedMLPClassifier(sizes, eps=0.9, random_state=0)
+            how = (
+                {"hidden_weights": "trained", **TRAINED[sizes]}
+                if sizes in TRAINED
+                else {"eps": 0.9}
+            )
+            clf = CompressedMLPClassifier(sizes, random_state=0, **how)
             fitted[sizes] = clf.fit(X_train, y_train)
         clf = fitted[sizes]
         readout = integer_readout(clf, options["readout_bits"])
@@ -172,7 +185,9 @@ def main():
         accuracy = np.mean((scores + readout.offset).argmax(axis=1) == y_test)
         with tempfile.TemporaryDirectory() as folder:
             found = measure(clf, X_test[: args.images], options, pathlib.Path(folder))
-        results.append({"sizes": sizes, **options, "accuracy": accuracy, **found})
+        kind = "trained" if sizes in TRAINED else "random"
+        row = {"sizes": sizes, "hidden_weights": kind, **options}
+        results.append({**row, "accuracy": accuracy, **found})
         print(results[-1], flush=True)
         if args.out:
             args.out.write_text(json.dumps(results, indent=1) + "\n")

@@ -24,24 +24,11 @@ FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
 
 Row = dict[str, Any]
 
-#: File stem: the command that writes it, where the name does not say.
-COMMANDS = {
-    "c_export_mnist": "benchmarks/c_export/mnist.py --data mnist.npz",
-    "c_export_device": "benchmarks/c_export/device.py --data mnist.npz",
-    **{
-        name: f"benchmarks/{name}.py --data mnist.npz"
-        for name in (
-            "accuracy",
-            "fit_memory",
-            "given_networks",
-            "trained_images",
-            "trained_networks",
-        )
-    },
-    "peers": "benchmarks/peers.py --data mnist.npz",
-    "paper_figure2": "benchmarks/paper_figure2.py --data mnist.npz",
-    "paper_figure3": "benchmarks/paper_figure3.py --data mnist.npz",
-}
+#: File stem: command, machine, vectors, cores and date, of files that do not say it.
+RUNS = json.loads((FOLDER / "runs.json").read_text())
+
+#: What a file of results, or its entry in `runs.json`, says of its run.
+ABOUT = ("command", "machine", "vectors", "cores", "date")
 
 
 # --- small parts ------------------------------------------------------------------
@@ -132,6 +119,7 @@ _PEER_COLUMNS: dict[str, Any] = {
     "log-loss": lambda row: f"{row['log_loss']:.3f}",
     "fit, s": lambda row: f"{row['fit_seconds']:.1f}",
     "µs per prediction": lambda row: f"{row['microseconds_per_prediction']:,.1f}",
+    "float32 weights, kB": lambda row: kilobytes(row["float32_bytes"]),
     "file, kB": lambda row: kilobytes(row["bytes"]),
 }
 
@@ -142,26 +130,6 @@ def peers(result: Any) -> str:
     return "\n".join(
         table(rows, _PEER_COLUMNS, data) for (data,), rows in groups.items()
     )
-
-
-def peers_short(result: Any) -> str:
-    """The rows of the start page: what one would otherwise write."""
-    names = {
-        "ours (2000,)": "**CompressedMLPClassifier((2000,))**",
-        "RBFSampler(2000) + ridge": "RBFSampler(2000) + RidgeClassifierCV",
-        "MLPClassifier((500,))": "MLPClassifier((500,))",
-        "ours, from that MLP": "**the same, compressed**",
-    }
-    labels = {"digits": "digits", "MNIST": f"MNIST, {result['mnist_rows']:,} rows"}
-    rows = [
-        {**row, "data": label, "model": name}
-        for data, label in labels.items()
-        for wanted, name in names.items()
-        for row in result["rows"]
-        if (row["data"], row["model"]) == (data, wanted)
-    ]
-    columns = {k: how for k, how in _PEER_COLUMNS.items() if k != "log-loss"}
-    return table(rows, {"data": "", **columns})
 
 
 def forward(result: Any) -> str:
@@ -392,6 +360,31 @@ def trained_images(parts: dict[str, list[Row]]) -> str:
     )
 
 
+def cifar_torch(result: dict[str, Any]) -> str:
+    """Networks that were trained in PyTorch and read."""
+    return table(
+        result["rows"],
+        {
+            "data": "",
+            "network": lambda row: f"{row['net']}, {row['widths, blocks, eps'][0]}",
+            "epochs": lambda row: _value(row["epochs"]),
+            "accuracy, %": lambda row: f"{100 * row['file_accuracy']:.2f}",
+            "file, bytes": lambda row: f"{row['bytes']:,}",
+            "training, minutes of a core": lambda row: (
+                f"{row['train_cpu_s'] / 60:.0f}" if row["device"] == "cpu" else ""
+            ),
+            "images compared": lambda row: _value(row["against_module"]["images"]),
+            "codes that differ": lambda row: (
+                f"{row['against_module']['codes_differ']:,} of "
+                f"{row['against_module']['codes']:,}"
+            ),
+            "predictions that differ": lambda row: _value(
+                row["against_module"]["predictions_differ"]
+            ),
+        },
+    )
+
+
 def raw_tables(results: dict[str, Any]) -> str:
     """Raw tables, each with the mean over seeds of every model."""
     text = ""
@@ -411,6 +404,12 @@ def raw_tables(results: dict[str, Any]) -> str:
         }
         text += table(rows, columns, name)
     return text
+
+
+def defaults(rows: list[Row]) -> str:
+    """Scores by one parameter at a time."""
+    columns = {name: ".2f" if "MNIST" in name else ".1f" for name in rows[0]}
+    return table(rows, {**columns, "setting": ""})
 
 
 def c_export_mnist(rows: list[Row]) -> str:
@@ -486,14 +485,15 @@ def _value(value: Any) -> str:
 VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "accuracy": ("accuracy.json", accuracy),
     "peers": ("peers.json", peers),
-    "peers-short": ("peers.json", peers_short),
     "forward": ("forward.json", forward),
     "tables": ("tables.json", raw_tables),
     "given_networks": ("given_networks.json", given_networks),
     "trained_images": ("trained_images.json", trained_images),
     "trained_networks": ("trained_networks.json", trained_networks),
+    "cifar_torch": ("cifar_torch.json", cifar_torch),
     "fit_memory": ("fit_memory.json", fit_memory),
     "convergence": ("convergence.json", convergence),
+    "defaults": ("defaults.json", defaults),
     "paper_figure2": ("paper_figure2.json", paper_figure2),
     "paper_figure3": ("paper_figure3.csv", paper_figure3),
     "c_export_device": ("c_export_device.json", c_export_device),
@@ -512,10 +512,23 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def about(path: Path) -> dict[str, Any]:
+    """Return command, machine and date of a file."""
+    result = read(path)
+    if isinstance(result, dict) and "command" in result:
+        return {key: result[key] for key in ABOUT}
+    return RUNS[path.stem]
+
+
 def command(path: Path) -> str:
-    """Return the line that names the command of a file."""
-    script = COMMANDS.get(path.stem, f"benchmarks/{path.stem}.py")
-    return f"\n{{.command}}\nMeasured by `python {script}`.\n"
+    """Return the line that names command, machine and date of a file."""
+    run = about(path)
+    vectors = "" if run["vectors"] == "none" else f", {run['vectors']}"
+    cores = f"{run['cores']} core" + "s" * (run["cores"] != 1)
+    return (
+        f"\n{{.command}}\nMeasured by `python {run['command']}` on {run['machine']} "
+        f"({cores}{vectors}), {run['date']}.\n"
+    )
 
 
 class Results(SphinxDirective):
@@ -543,7 +556,7 @@ class Results(SphinxDirective):
     def _others(self) -> list[nodes.Node]:
         found: list[nodes.Node] = []
         for path in sorted(FOLDER.glob("*.json")):
-            if path.stem not in self._shown():
+            if path.stem not in {*self._shown(), "runs"}:
                 title = _words(path.stem).capitalize()
                 text = f"\n**{title}**\n" + as_it_is(read(path)) + command(path)
                 self.env.note_dependency(str(path))

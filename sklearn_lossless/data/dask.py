@@ -276,13 +276,7 @@ def _checked(
                 f"A chunk of X has {X.shape[0]} rows, but that of y has {len(y)}."
             )
     if weight is not None and len(weight):
-        weight = check_sample_weight(
-            weight,
-            X,
-            dtype=np.float64,
-            ensure_non_negative=True,
-            allow_all_zero_weights=True,  # in one chunk, not in all
-        )
+        weight = check_sample_weight(weight, X)  # zero in one chunk, not in all
         check_weight_sum(weight)
     return Part(X, y, weight)
 

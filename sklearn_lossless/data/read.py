@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,8 @@ from .base import Data, Part, Report, is_dask
 from .memory import MemoryData
 
 __all__ = ["over_chunks", "read_data"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def read_data(
@@ -138,7 +140,7 @@ class _Values(NamedTuple):
         )
 
 
-def over_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
+def over_chunks(method: _Method) -> _Method:
     """Let a method that works row by row return a dask array for a dask array."""
 
     @wraps(method)
@@ -149,4 +151,4 @@ def over_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
 
         return map_rows(self, method.__name__, X)
 
-    return of_any
+    return cast(_Method, of_any)

@@ -4,6 +4,7 @@ from .._not_restored import NotRestored
 from ._exported import IntegerReadout, integer_readout
 from .archive import load, save
 from .c import to_c
+from .fold import fold
 from .onnx import to_onnx
 from .sizes import SizeReport, size_report
 
@@ -11,6 +12,7 @@ __all__ = [
     "IntegerReadout",
     "NotRestored",
     "SizeReport",
+    "fold",
     "integer_readout",
     "load",
     "save",

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._version import __version__
-from ..network import Quantizer, ThresholdQuantizer
+from ..network import ScaledQuantizer, ThresholdQuantizer
+from ._c_cells import cells_piece
 from ._c_layers import (
     Layer,
+    has_sums,
     lay_out,
     layers_piece,
     log2_codes_per_byte,
@@ -22,11 +24,9 @@ from ._c_layers import (
 from ._c_table import table_piece
 from ._c_text import (
     Piece,
-    affine_uint8,
     array,
     bytes_of,
     c_type,
-    double,
     fill,
     labels,
     select,
@@ -118,10 +118,14 @@ def _flags(
     deep = len(layers) > 1
     has_readout = model.readout is not None
     classifier = model.classes is not None
-    is_table = isinstance(model.network.quantizer, ThresholdQuantizer)
+    quantizer = model.network.quantizer
+    is_table = isinstance(quantizer, ThresholdQuantizer)
+    scaled = quantizer.operations if isinstance(quantizer, ScaledQuantizer) else {}
     return {
         "dense": model.network.is_dense,
         "pictures": not model.network.is_dense,
+        "sums": has_sums(model.network),
+        "no_sums": not has_sums(model.network),
         "last_only": len(model.network.output_layers) == 1,
         "table": has_table,
         "seed": has_seed,
@@ -138,6 +142,10 @@ def _flags(
         "fixed": has_readout and options.readout == "fixed",
         "bits": is_table,
         "linear": not is_table,
+        **{
+            name: name in scaled
+            for name in ("subtracted", "divisor", "factor", "added")
+        },
         "rounded": not is_table or (has_readout and options.readout == "float"),
         "classifier": classifier,
         "regressor": has_readout and not classifier,
@@ -152,44 +160,7 @@ def _inputs(model: ExportedModel) -> Piece:
     if isinstance(quantizer, ThresholdQuantizer):
         piece = table_piece(quantizer, model.columns, model.names)
         return piece._replace(flags={"u8_is_code": False})
-    return _quantizer(quantizer)
-
-
-def _quantizer(quantizer: Quantizer) -> Piece:
-    """Return what turns values into codes on one scale."""
-    if quantizer.n_bits > 8:
-        raise ValueError(
-            f"Input codes of {quantizer.n_bits} bits do not fit in a byte."
-        )
-    values: dict[str, Any] = {
-        "inv_step": double(quantizer.inv_step),
-        "max_code": 2**quantizer.n_bits - 1,
-    }
-    tables = []
-    shift = np.unique(quantizer.shift)
-    if len(shift) == 1:
-        values |= {"shift_i": f"{shift[0]}", "use_i": "    (void)i;\n"}
-    else:
-        values |= {"shift_i": "(double)model_shifts[i]", "use_i": ""}
-        tables.append(table(c_type(shift), "shifts", quantizer.shift))
-    affine = affine_uint8(quantizer)
-    is_code = affine is not None and affine.is_identity
-    if affine is not None and not is_code:
-        offset = f"{affine.offset[0]}"
-        if len(np.unique(affine.offset)) > 1:
-            offset = "model_offsets_u8[i]"
-            tables.append(table(c_type(affine.offset), "offsets_u8", affine.offset))
-        values |= {
-            "u8_multiplier": affine.multiplier,
-            "u8_offset": offset,
-            "u8_shift": affine.shift,
-        }
-    flags = {
-        "u8_double": affine is None,
-        "u8_is_code": is_code,
-        "affine": affine is not None and not is_code,
-    }
-    return Piece(values, tables, flags=flags)
+    return cells_piece(quantizer)
 
 
 def _readout(
@@ -352,7 +323,7 @@ def _identity(
     specs = [layer.neurons for layer in network.layers if layer.neurons is not None]
     quantizer = network.quantizer
     first: tuple[int, ...] = (quantizer.n_codes,)
-    if isinstance(quantizer, Quantizer):
+    if not isinstance(quantizer, ThresholdQuantizer):
         first = network.layers[0].shape_in
     shapes = [first, *(each.shape_out for each in network.layers)]
     sizes = ["x".join(map(str, shape)) for shape in shapes]

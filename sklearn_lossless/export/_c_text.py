@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..network import Quantizer, TernaryWeights
+from ..network import TernaryWeights
 
 __all__ = [
-    "Affine",
     "Piece",
-    "affine_uint8",
     "array",
     "bytes_of",
     "c_type",
@@ -58,47 +56,6 @@ def gaps(weights: TernaryWeights, n_inputs: int) -> npt.NDArray[np.uint8]:
     in_bytes = np.full(ends[-1] + 1, 255, dtype=np.uint8)
     in_bytes[ends] = gap % 255
     return in_bytes
-
-
-class Affine(NamedTuple):
-    """``code = clip((x * multiplier + offset) >> shift)`` of 8-bit inputs."""
-
-    multiplier: int
-    offset: npt.NDArray[np.int64]
-    shift: int
-    is_identity: bool
-
-
-def affine_uint8(quantizer: Quantizer) -> Affine | None:
-    """Find integers that give the codes of all 256 inputs of every feature.
-
-    None if 31 bits are not enough.
-    """
-    x = np.arange(256)[:, np.newaxis]
-    n_features = quantizer.n_features
-    codes = quantizer.codes(np.repeat(x, n_features, axis=1)).astype(np.int64)
-    clipped = codes == 2**quantizer.n_bits - 1
-    far = np.int64(2**40)
-    for shift in range(31):
-        multiplier = quantizer.inv_step * 2.0**shift
-        if 255 * multiplier >= 2**31:
-            return None
-        multiplier = round(multiplier)
-        # Offsets for which each input falls in its cell, or outside where clipped.
-        low = (codes << shift) - x * multiplier
-        high = low + (1 << shift) - 1
-        lowest = np.where(codes > 0, low, -far).max(axis=0)
-        highest = np.where(clipped, far, high).min(axis=0)
-        if (lowest > highest).any():
-            continue
-        if lowest.max() <= highest.min():
-            lowest, highest = lowest.max(), highest.min()
-        # The one next to zero.
-        offset = np.broadcast_to(np.clip(0, lowest, highest), n_features)
-        if 255 * multiplier + int(np.abs(offset).max()) >= 2**31:
-            return None
-        return Affine(multiplier, offset, shift, bool((codes == x).all()))
-    return None
 
 
 def labels(classes: npt.NDArray[Any]) -> tuple[str, list[Any]]:

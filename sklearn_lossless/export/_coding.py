@@ -221,8 +221,8 @@ def pack_readout(
         Of each feature, from code to code.
     dtype : {"float64", "float32", "float16", "int8", "int4"}
     deflated : bool, default=False
-        Whether numbers of integer types are a byte each, in a zlib stream, and their
-        scales the upper halves of float32.
+        Whether numbers of integer types are a byte each, deflated, and their scales the
+        upper halves of float32.
     """
     if dtype == "float64":
         return coef.astype("<f8").tobytes()
@@ -249,9 +249,14 @@ def pack_readout(
     _check_scaled(np.array(scales), dtype, largest)
     numbers = np.concatenate(whole)
     if deflated:
-        # Numbers do not repeat each other: Huffman codes alone are shortest.
-        stream = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
-        in_bytes = stream.compress(numbers.tobytes()) + stream.flush()
+        # Few numbers repeat each other: mostly Huffman codes alone are shortest. But
+        # several windows may have the same coefficients.
+        streams = [
+            zlib.compressobj(9, wbits=-15, strategy=each)
+            for each in (zlib.Z_HUFFMAN_ONLY, zlib.Z_DEFAULT_STRATEGY)
+        ]
+        ways = [each.compress(numbers.tobytes()) + each.flush() for each in streams]
+        in_bytes = min(ways, key=len)
         halves = np.array(scales, dtype="<f4").view("<u4") >> 16
         return halves.astype("<u2").tobytes() + in_bytes
     if dtype == "int4":
@@ -320,7 +325,8 @@ def unpack_readout(
         return reader.array("f2", count).reshape(shape) * scales
     if deflated:
         reader.spend_integers(count)
-        numbers = np.frombuffer(reader.inflated(len(reader), count), np.int8)
+        stream = reader.inflated(len(reader), count, dictionary=b"")
+        numbers = np.frombuffer(stream, np.int8)
         if len(numbers) != count:
             raise reader.fail(f"{len(numbers)} weights, not {count}")
     elif dtype == "int4":

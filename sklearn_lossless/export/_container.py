@@ -17,7 +17,10 @@ MAGIC = b"\x89LNN\r\n\x1a\n"
 _VERSIONS = (1, 2)
 
 #: Sections that this version knows; unknown ones in small letters are skipped.
-_SECTIONS = (b"META", b"NETW", b"SIGN", b"TABL", b"MTCH", b"READ", b"name", b"mean")
+_SECTIONS = (
+    *(b"META", b"NETW", b"SIGN", b"TABL", b"SCAL", b"MTCH", b"READ"),
+    *(b"name", b"mean"),
+)
 _NEEDED = (b"META", b"NETW", b"MTCH")
 
 #: Sections that are deflated where that is shorter, up to a size beyond which little

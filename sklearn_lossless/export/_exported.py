@@ -13,10 +13,12 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._columns import Columns
-from ..network import CompressedNetwork, Convolution, Pooling
+from .._printing import short_repr
+from ..network import Addition, CompressedNetwork, Convolution, Pooling
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
 from ._kinds import Kind, kind_of
+from .fold import folded
 
 __all__ = [
     "ExportedModel",
@@ -46,6 +48,8 @@ class IntegerReadout:
     scale : ndarray of shape (n_scores,), dtype float64
         One number for all scores of a classifier, so that they compare.
     """
+
+    __repr__ = short_repr
 
     weights: npt.NDArray[np.int64]
     factor: npt.NDArray[np.int64]
@@ -98,16 +102,18 @@ def exported_model(est: Any) -> ExportedModel:
     NotFittedError
         If `est` is not fitted.
     TypeError
-        If `est` is not an estimator of this package.
+        If `est` is neither an estimator of this package nor a pipeline that ends with
+        one.
     ValueError
-        If its readout is an estimator of its own.
+        If its readout is an estimator of its own, or a pipeline cannot be folded.
     """
+    est = folded(est)
     kind = kind_of(est)
     if kind is None:
         raise TypeError(
             "Expected an NTKCompressor, CompressedMLPClassifier or "
-            f"CompressedMLPRegressor, got {est!r}. Of a pipeline, export the last "
-            "step and do the steps before it yourself."
+            f"CompressedMLPRegressor, or a pipeline of scalers and one of these, got "
+            f"{est!r}."
         )
     check_is_fitted(est, "network_")
     network = est.network_
@@ -131,8 +137,8 @@ def exported_model(est: Any) -> ExportedModel:
 def integer_readout(est: Any, bits: int = 32) -> IntegerReadout:
     """Return the readout of a fitted estimator in integers alone.
 
-    The fixed-point readout of :func:`to_c` is this one: whoever wants to know what
-    `bits` costs in accuracy, or to check a program, finds its scores here.
+    This is the fixed-point readout of :func:`to_c`. Its scores tell what `bits` costs
+    in accuracy, before any program is compiled, and what a program has to give.
 
     Parameters
     ----------
@@ -237,11 +243,16 @@ def fingerprint(model: ExportedModel) -> str:
     digest = hashlib.sha256()
     parts: list[tuple[Any, str]] = [*quantizer.key()]
     for number, layer in enumerate(network.layers):
-        if isinstance(layer, Convolution):
-            parts.append((layer.patches, "<i8"))
-        if isinstance(layer, Pooling):
-            kind = [layer.kind == "max", layer.shift, layer.shape_in[2]]
-            parts += [(layer.windows, "<i8"), (kind, "<i8")]
+        seen: Any = layer
+        if isinstance(layer, Addition):
+            parts.append(([layer.skip, layer.first_channel], "<i8"))
+            seen = layer.shortcut
+        if isinstance(seen, Convolution):
+            parts.append((seen.patches, "<i8"))
+        if isinstance(seen, Pooling):
+            kind = [seen.kind == "max", seen.shift, seen.shape_in[2]]
+            parts += [(seen.windows, "<i8"), (kind, "<i8")]
+        if layer.neurons is None:
             continue
         weights = network.weights(number)
         parts += [

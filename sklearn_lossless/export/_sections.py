@@ -11,8 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .._columns import Columns
-from ..network import CompressedNetwork, Quantizer, ThresholdQuantizer
-from ..network.convolution import Layer
+from ..network import (
+    CompressedNetwork,
+    Quantizer,
+    ScaledQuantizer,
+    ThresholdQuantizer,
+)
+from ..network.kinds import Layer
 from ..network.layers import FIXED_POINT
 from ..network.memory import prediction_bytes
 from ..network.quantizer import AnyQuantizer
@@ -32,6 +37,7 @@ from ._kinds import Kind
 from ._layers import check_range, decode_layer, encode_layer
 from ._matching import decode_matching, encode_matching, with_lines
 from ._meta import decode_meta, encode_meta
+from ._scaling import encode_scaling, with_scaling
 from ._table import encode_table, with_table
 from ._values import (
     MAX_NAME_BYTES,
@@ -121,9 +127,11 @@ def encode(content: FileContent, readout_dtype: str) -> bytes:
     }
     if codes:
         sections[b"SIGN"] = b"".join(codes)
-    table = content.network.quantizer
-    if isinstance(table, ThresholdQuantizer):
-        sections[b"TABL"] = encode_table(table, content.columns)
+    quantizer = content.network.quantizer
+    if isinstance(quantizer, ThresholdQuantizer):
+        sections[b"TABL"] = encode_table(quantizer, content.columns)
+    if isinstance(quantizer, ScaledQuantizer):
+        sections[b"SCAL"] = encode_scaling(quantizer)
     if content.readout is not None:
         sections[b"READ"] = encode_readout(content, readout_dtype)
     if content.feature_names is not None:
@@ -152,6 +160,8 @@ def decode(data: bytes, max_memory: float | None = None) -> FileContent:
     columns = None
     if b"TABL" in sections:
         network, columns = with_table(sections[b"TABL"], network)
+    elif b"SCAL" in sections:
+        network = with_scaling(sections[b"SCAL"], network)
     needed = prediction_bytes(network)
     if max_memory is not None and needed > max_memory:
         raise ValueError(
@@ -203,6 +213,8 @@ def encode_network(
     quantizer = network.quantizer
     if isinstance(quantizer, ThresholdQuantizer):  # its bits are inputs; see TABL
         quantizer = Quantizer(1.0, np.zeros(quantizer.n_codes, np.int64), 1)
+    if isinstance(quantizer, ScaledQuantizer):  # see SCAL
+        quantizer = quantizer.cells
     head = pack_numbers(
         "BdIQBB",
         quantizer.n_bits,
@@ -230,11 +242,14 @@ def _decode_network(reader: Reader, codes: Reader | None = None) -> CompressedNe
     shift = unpack_integers(reader, (n_features,))
     check_range(reader, "shift", shift, 2**60)
     layers: list[Layer] = []
-    shape: tuple[int, ...] = (n_features,)
-    largest = 2**n_bits - 1
+    sources: list[tuple[tuple[int, ...], int]]
+    sources = [((n_features,), 2**n_bits - 1)]  # of the inputs, and of each layer
     for number in range(n_layers):
-        layers.append(decode_layer(reader, number, shape, largest, codes))
-        shape, largest = layers[-1].shape_out, layers[-1].largest_code
+        layer = decode_layer(reader, number, sources, codes)
+        if not number:
+            sources[0] = layer.shape_in, sources[0][1]
+        layers.append(layer)
+        sources.append((layer.shape_out, layer.largest_code))
     reader.finish()
     if codes is not None:
         codes.finish()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from dataclasses import replace
 from inspect import signature
-from typing import Any
+from typing import IO, Any, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
 from ..network import Dense
-from ..network.convolution import centre_of_inputs
+from ..network.kinds import centre_of_inputs
 from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
@@ -23,11 +24,13 @@ from ._container import MAGIC
 from ._files import write_whole
 from ._kinds import Kind, kind_in_file
 from ._sections import FileContent, decode, encode
+from .fold import folded
 
 __all__ = [
     "check_readout_dtype",
     "checked_bytes",
     "content_of",
+    "estimator_of",
     "from_bytes",
     "load",
     "save",
@@ -60,21 +63,26 @@ _NEWER = (
 
 
 def save(
-    estimator: Any, path: str | os.PathLike[str], *, readout_dtype: str = "float64"
+    estimator: Any,
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    readout_dtype: str = "float64",
 ) -> None:
     """Write a fitted estimator to one small file.
 
-    The hidden layers are their seed and a few integers, so that the readout is
-    nearly all of the file. No pickle: :func:`load` runs nothing. The file appears
-    whole or not at all; an old one of that name stays until then, and the new one has
-    its mode. Links are followed; pipes and character devices are written to.
+    Of random hidden layers the file holds a seed and a few integers, so the readout is
+    nearly all of it. It is no pickle: :func:`load` runs no code. The file appears whole
+    or not at all. An old one of that name stays until then, and the new one has its
+    mode. Links are followed; pipes and character devices are written to.
 
     Parameters
     ----------
     estimator : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
-        Fitted; its readout is "ridge" or "logistic".
-    path : str or path-like
-        Where to write.
+        Fitted; its readout is "ridge" or "logistic". Or a fitted pipeline of scalers
+        and such an estimator, which :func:`load` returns as one estimator that takes
+        raw columns: see :func:`fold`.
+    path : str, path-like or binary file
+        Where to write. An open file is written to where it stands, and stays open.
     readout_dtype : {"float64", "float32", "float16", "int8", "int4"}, \
             default="float64"
         Type of the readout's coefficients. "float64" changes no bit; the last
@@ -86,7 +94,7 @@ def save(
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is of another class.
+        If it is of another class, or `path` is neither a path nor a binary file.
     ValueError
         If the readout is an estimator of its own, if `readout_dtype` is unknown or
         cannot hold the coefficients, or if a bound of the format is passed.
@@ -125,7 +133,11 @@ def save(
     >>> bool((loaded.predict(X) == clf.predict(X)).mean() > 0.99)
     True
     """
-    write_whole(path, to_bytes(estimator, readout_dtype))
+    data = to_bytes(estimator, readout_dtype)
+    if _is_file(path, "write"):
+        path.write(data)
+    else:
+        write_whole(cast(str, path), data)
 
 
 #: Bytes that a loaded model may take, unless the caller says otherwise.
@@ -133,15 +145,17 @@ _MAX_MEMORY = 2**30
 
 
 def load(
-    path: str | os.PathLike[str], *, max_memory: float | None = _MAX_MEMORY
+    path: str | os.PathLike[str] | IO[bytes],
+    *,
+    max_memory: float | None = _MAX_MEMORY,
 ) -> Any:
     """Read an estimator that `save` wrote.
 
     Parameters
     ----------
-    path : str or path-like
-        The file. It may come from anybody: its sizes are checked before memory is
-        taken, and nothing in it is executed.
+    path : str, path-like or binary file
+        The file, or an open one, which is read to its end. It may come from anybody:
+        its sizes are checked before memory is taken, and nothing in it is executed.
     max_memory : float or None, default=2**30
         Bytes that predictions of the model may take in one thread. A few numbers
         describe large networks; one that would take more is refused. None: any.
@@ -156,6 +170,8 @@ def load(
     ValueError
         If the file is damaged, not a model file, or from a later version, or if
         `max_memory` is not enough.
+    TypeError
+        If `path` is neither a path nor a binary file.
     OSError
         If it cannot be read.
 
@@ -163,11 +179,32 @@ def load(
     --------
     save : What is kept and what is not.
     """
-    with open(path, "rb") as file:
-        data = file.read(len(MAGIC))
-        if data == MAGIC:  # of other files no more is read
-            data += file.read()
-        return from_bytes(data, max_memory)
+    if _is_file(path, "read"):
+        data = _read(path)
+    else:
+        with open(cast(str, path), "rb") as file:
+            data = _read(file)
+    return from_bytes(data, max_memory)
+
+
+def _read(file: IO[bytes]) -> bytes:
+    data = file.read(len(MAGIC))
+    if data == MAGIC:  # of other files no more is read
+        data += file.read()
+    return data
+
+
+def _is_file(path: Any, method: str) -> TypeGuard[IO[bytes]]:
+    """Return whether `path` is an open binary file; else it must be a path."""
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return False
+    if isinstance(path, io.TextIOBase) or not hasattr(path, method):
+        mode = {"read": "rb", "write": "wb"}[method]
+        raise TypeError(
+            f"path must be a str, a path or a file opened with mode {mode!r}, got "
+            f"{path!r}."
+        )
+    return True
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
@@ -179,7 +216,7 @@ def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
 def from_bytes(data: bytes, max_memory: float | None = None) -> Any:
     """Return the estimator that `to_bytes` took; ValueError if `data` is damaged."""
     with np.errstate(all="ignore"):
-        return _estimator_of(decode(data, max_memory))
+        return estimator_of(decode(data, max_memory))
 
 
 def check_readout_dtype(readout_dtype: str) -> None:
@@ -207,6 +244,7 @@ def checked_bytes(content: FileContent, readout_dtype: str) -> bytes:
 
 def content_of(estimator: Any) -> FileContent:
     """Take from a fitted estimator what the file holds."""
+    estimator = folded(estimator)
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
@@ -264,8 +302,8 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     return None if (fixed == first.centre).all() else fixed
 
 
-def _estimator_of(content: FileContent) -> Any:
-    """Make the estimator that a file describes."""
+def estimator_of(content: FileContent) -> Any:
+    """Make the estimator that a file, or a network of another library, describes."""
     cls, compressor_class = content.kind.estimator, content.kind.compressor
     params, network = content.params, content.network
     unknown = sorted(set(params) - set(cls._get_param_names()))
@@ -313,7 +351,13 @@ def _estimator_of(content: FileContent) -> Any:
 
 
 #: Parameters that may be objects or functions, which a file does not hold.
-_MAY_BE_LOST = ("activation", "class_weight", "estimator", "random_state")
+_MAY_BE_LOST = (
+    "activation",
+    "class_weight",
+    "estimator",
+    "hidden_layers",
+    "random_state",
+)
 
 
 def _check_parameters(content: FileContent) -> None:

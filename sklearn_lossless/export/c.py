@@ -45,7 +45,8 @@ def to_c(
     Parameters
     ----------
     est : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
-        Fitted; readout "ridge" or "logistic".
+        Fitted; readout "ridge" or "logistic". Or a fitted pipeline of scalers and such
+        an estimator: see :func:`fold`.
     path : str or path-like
         The source file, ``.c``; the header is put beside it. Each is written whole
         or not at all.
@@ -88,6 +89,7 @@ def to_c(
 
     See Also
     --------
+    fold : What becomes of a pipeline.
     integer_readout : The integers of the readout.
     to_onnx : The same for ONNX Runtime.
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .._version import __version__
-from ..network import (
-    CompressedNetwork,
-    Convolution,
-    Dense,
-    Pooling,
-    Quantizer,
-    ThresholdQuantizer,
-)
-from ..network.layers import integer_thresholds
+from ..network import Quantizer, ScaledQuantizer, ThresholdQuantizer
 from ..network.quantizer import SHIFT_UNIT
-from ..network.ternary import TernaryWeights
 from ._exported import ExportedModel, exported_model, fingerprint
+from ._onnx_graph import Graph
+from ._onnx_layers import add_layer
 
 __all__ = ["to_onnx"]
 
-#: Version of the standard operators; all that are used have been there since 13.
-_OPSET = 17
-
-#: Version of the file format that goes with it.
-_IR_VERSION = 8
+#: What scales columns.
+_OPERATORS = {"subtracted": "Sub", "divisor": "Div", "factor": "Mul", "added": "Add"}
 
 
 def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
@@ -49,7 +35,8 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     Parameters
     ----------
     est : NTKCompressor, CompressedMLPClassifier or CompressedMLPRegressor
-        Fitted; readout "ridge" or "logistic".
+        Fitted; readout "ridge" or "logistic". Or a fitted pipeline of scalers and such
+        an estimator: see :func:`fold`.
     input_dtype : {"float32", "float64", "uint8"}, default="float32"
         Type of the input ``X``.
 
@@ -104,7 +91,7 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
             f"input_dtype must be 'float32', 'float64' or 'uint8', got {input_dtype!r}."
         )
     model = exported_model(est)
-    graph = _Graph()
+    graph = Graph()
     graph.input("X", input_dtype, model.network.n_features_in)
     codes = _hidden(graph, model)
     if model.readout is None:
@@ -128,77 +115,7 @@ def to_onnx(est: Any, *, input_dtype: str = "float32") -> Any:
     return graph.model(type(est).__name__, properties)
 
 
-class _Graph:
-    """Nodes, constants and ends of a graph in the making."""
-
-    def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self._inputs: list[Any] = []
-        self._outputs: list[Any] = []
-        self._numbers = itertools.count()
-
-    def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
-        """Add a node, and constants for inputs that are arrays; name its output."""
-        from onnx import helper
-
-        names = [each if isinstance(each, str) else self._hold(each) for each in inputs]
-        name = f"{operator}_{next(self._numbers)}"
-        self._nodes.append(
-            helper.make_node(operator, names, [name], name, **attributes)
-        )
-        return name
-
-    def _hold(self, values: Any) -> str:
-        from onnx import numpy_helper
-
-        values = np.array(values, order="C")
-        if values.dtype.kind in "UT":
-            values = values.astype(object)
-        name = f"constant_{next(self._numbers)}"
-        tensor = numpy_helper.from_array(values, name)
-        self._constants.append(tensor)
-        return name
-
-    def input(self, name: str, dtype: str, width: int) -> None:
-        """Declare an input of shape (n_samples, width)."""
-        self._inputs.append(_value(name, np.dtype(dtype), ["n_samples", width]))
-
-    def output(self, name: str, of: str, dtype: Any, *width: int) -> None:
-        """Declare an output of shape (n_samples, width), or (n_samples,)."""
-        from onnx import helper
-
-        self._nodes.append(helper.make_node("Identity", [of], [name]))
-        self._outputs.append(_value(name, np.dtype(dtype), ["n_samples", *width]))
-
-    def model(self, name: str, properties: dict[str, str]) -> Any:
-        """Return the graph as a model, checked."""
-        import onnx
-        from onnx import helper
-
-        graph = helper.make_graph(
-            self._nodes, name, self._inputs, self._outputs, self._constants
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", _OPSET)],
-            ir_version=_IR_VERSION,
-            producer_name="sklearn-lossless",
-            producer_version=__version__,
-        )
-        helper.set_model_props(model, properties)
-        onnx.checker.check_model(model, full_check=True)
-        return model
-
-
-def _value(name: str, dtype: np.dtype[Any], shape: list[Any]) -> Any:
-    from onnx import helper
-
-    kind = helper.np_dtype_to_tensor_dtype(dtype)
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def _hidden(graph: _Graph, model: ExportedModel) -> str:
+def _hidden(graph: Graph, model: ExportedModel) -> str:
     """Add all layers; return the name of the codes that the readout sees."""
     network = model.network
     quantizer = network.quantizer
@@ -206,18 +123,17 @@ def _hidden(graph: _Graph, model: ExportedModel) -> str:
         codes = _bits(graph, quantizer)
     else:
         codes = _quantize(graph, quantizer)
-    outputs = []
-    for number, layer in enumerate(network.layers):
-        add = _LAYERS[type(layer)]
-        codes = add(graph, codes, layer, network, number)
-        outputs.append(codes)
+    outputs = [codes]
+    for number in range(len(network.layers)):
+        outputs.append(add_layer(graph, outputs, network, number))
+    codes = outputs[-1]
     if len(network.output_layers) > 1:
-        codes = graph.add("Concat", *outputs, axis=1)
+        codes = graph.add("Concat", *outputs[1:], axis=1)
     graph.output("codes", codes, "uint8", network.n_features_out)
     return codes
 
 
-def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
+def _quantize(graph: Graph, quantizer: Quantizer | ScaledQuantizer) -> str:
     """Add the quantiser, in float64 as in Python."""
     from onnx import TensorProto
 
@@ -226,6 +142,10 @@ def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
             f"Input codes of {quantizer.n_bits} bits do not fit in a byte."
         )
     x = graph.add("Cast", "X", to=TensorProto.DOUBLE)
+    if isinstance(quantizer, ScaledQuantizer):
+        for name, values in quantizer.operations.items():
+            x = graph.add(_OPERATORS[name], x, values)
+        quantizer = quantizer.cells
     cell = graph.add("Mul", x, np.float64(quantizer.inv_step))
     cell = graph.add("Add", cell, quantizer.shift / SHIFT_UNIT)
     largest_code = np.float64(2**quantizer.n_bits - 1)
@@ -233,7 +153,7 @@ def _quantize(graph: _Graph, quantizer: Quantizer) -> str:
     return graph.add("Cast", cell, to=TensorProto.UINT8)
 
 
-def _bits(graph: _Graph, quantizer: ThresholdQuantizer) -> str:
+def _bits(graph: Graph, quantizer: ThresholdQuantizer) -> str:
     """Add comparisons: of thresholds, of numbers of categories, of missing values."""
     from onnx import TensorProto
 
@@ -266,87 +186,7 @@ def _bits(graph: _Graph, quantizer: ThresholdQuantizer) -> str:
     return graph.add("Cast", codes, to=TensorProto.UINT8)
 
 
-def _dense(
-    graph: _Graph, codes: str, layer: Dense, network: CompressedNetwork, number: int
-) -> str:
-    """Add a dense layer; return the name of its codes."""
-    return _neurons(graph, codes, layer, network.weights(number))
-
-
-def _convolution(
-    graph: _Graph,
-    codes: str,
-    layer: Convolution,
-    network: CompressedNetwork,
-    number: int,
-) -> str:
-    """Add a convolution: its filters, on the inputs of each window."""
-    if layer.padding == "same":  # one more code, always 0
-        first = graph.add("Gather", codes, np.array([0]), axis=1)
-        codes = graph.add("Concat", codes, graph.add("Sub", first, first), axis=1)
-    windows = graph.add("Gather", codes, layer.patches, axis=1)
-    codes = _neurons(graph, windows, layer.filters, network.weights(number))
-    return graph.add("Reshape", codes, np.array([-1, layer.n_outputs]))
-
-
-def _pooling(
-    graph: _Graph, codes: str, layer: Pooling, network: CompressedNetwork, number: int
-) -> str:
-    """Add a pooling: sums or largest codes of windows, channel by channel."""
-    from onnx import TensorProto
-
-    n_channels = layer.shape_in[2]
-    n_places = layer.n_inputs // n_channels
-    real = graph.add("Cast", codes, to=TensorProto.INT32)
-    places = graph.add("Reshape", real, np.array([-1, n_places, n_channels]))
-    windows = graph.add("Gather", places, layer.windows, axis=1)
-    if layer.kind == "max":
-        pooled = graph.add("ReduceMax", windows, axes=[2], keepdims=0)
-    else:
-        pooled = graph.add("ReduceSum", windows, np.array([2]), keepdims=0)
-        if layer.shift:
-            pooled = graph.add("Div", pooled, np.int32(2**layer.shift))
-    pooled = graph.add("Cast", pooled, to=TensorProto.UINT8)
-    return graph.add("Reshape", pooled, np.array([-1, layer.n_outputs]))
-
-
-def _neurons(graph: _Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:
-    """Add neurons that see the last axis of the codes."""
-    from onnx import TensorProto
-
-    # Products of codes with +-1 cannot saturate in pairs, as larger weights do in
-    # some kernels for 8 bits.
-    sums = graph.add("MatMulInteger", codes, weights.dense(layer.n_inputs))
-    thresholds = _in_int32(integer_thresholds(layer, weights))
-    levels = layer.levels.astype(np.int32)
-    code = ""
-    for column, step in zip(thresholds.T, np.diff(levels), strict=True):
-        if step == 0:
-            continue
-        reached = graph.add("GreaterOrEqual", sums, column)
-        reached = graph.add("Cast", reached, to=TensorProto.INT32)
-        change = reached if step == 1 else graph.add("Mul", reached, step)
-        code = graph.add("Add", code or levels[:1], change)
-    if not code:
-        code = graph.add("Mul", sums, np.int32(0))
-        code = graph.add("Add", code, levels[:1])
-    return graph.add("Cast", code, to=TensorProto.UINT8)
-
-
-#: What adds a layer of each kind.
-_LAYERS: dict[type[Any], Callable[..., str]] = {
-    Dense: _dense,
-    Convolution: _convolution,
-    Pooling: _pooling,
-}
-
-
-def _in_int32(thresholds: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Return thresholds in 32 bits; those beyond are beyond every sum, too."""
-    return np.clip(thresholds, -(2**31), 2**31 - 1).astype(np.int32)
-
-
-def _scores(graph: _Graph, model: ExportedModel, codes: str) -> str:
+def _scores(graph: Graph, model: ExportedModel, codes: str) -> str:
     """Add the readout: exact sums of integers in float64."""
     from onnx import TensorProto
 
@@ -366,7 +206,7 @@ def _scores(graph: _Graph, model: ExportedModel, codes: str) -> str:
     return graph.add("Sum" if unseen.any() else "Add", scores, readout.offset)
 
 
-def _classify(graph: _Graph, model: ExportedModel, scores: str) -> None:
+def _classify(graph: Graph, model: ExportedModel, scores: str) -> None:
     """Add class labels and probabilities."""
     assert model.classes is not None
     graph.output("scores", scores, "float64", model.n_scores)

@@ -13,6 +13,7 @@ from ._coding import READOUT_DTYPES
 from ._container import pack_section
 from ._sections import FileContent, encode_readout
 from .archive import check_readout_dtype, checked_bytes, content_of, to_bytes
+from .fold import folded
 
 __all__ = ["COUNT_LABELS", "SizeReport", "file_sizes", "size_report"]
 
@@ -63,7 +64,7 @@ class SizeReport(dict[str, int]):
 
 
 def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
-    """Return what a fitted estimator takes, by each way of counting.
+    """Return the bytes of a fitted estimator, by each way of counting.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ def size_report(estimator: Any, readout_dtype: str = "float64") -> SizeReport:
     >>> report["file"] < 6500
     True
     """
+    estimator = folded(estimator)
     file = to_bytes(estimator, readout_dtype)
     network = estimator.network_
     readout = getattr(estimator, "_readout", None)

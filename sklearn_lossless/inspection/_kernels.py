@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
+from .._printing import short_repr
 from ..theory import (
     Activation,
     NetworkMatch,
@@ -62,6 +63,8 @@ class KernelDistance:
         The yardstick: mean distance after each layer of dense networks of the same
         widths with Gaussian weights and the reference network's activations.
     """
+
+    __repr__ = short_repr
 
     n_samples: int
     n_draws: int

@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass
 from functools import cache, partial
 from typing import Any, Generic, Self, TypeVar
 
+from .._printing import short_repr
 from .._validation import validate_input
 from ..theory import MomentEquation
 from ..theory._checks import check_count
@@ -23,6 +24,7 @@ from ._measures import (
     training_curves,
 )
 from ._tables import as_frame, as_html, as_text
+from ._verdict import verdict
 
 __all__ = ["ColumnReport", "CompressionReport", "LayerReport"]
 
@@ -93,6 +95,8 @@ class LayerReport(_HasDeferred):
         network, and of a dense one of the same width; None if it was not measured.
     """
 
+    __repr__ = short_repr
+
     layer: int
     activation: str
     n_inputs: int
@@ -121,8 +125,8 @@ class LayerReport(_HasDeferred):
 class CompressionReport(_HasDeferred):
     """What a fitted network keeps of the reference network, and how large it is.
 
-    The attribute `report_` of every fitted estimator. Prints as a table, is a table
-    in notebooks too.
+    Every fitted estimator has one, its attribute `report_`. It prints as a table, and
+    is shown as one in notebooks.
 
     Parameters
     ----------
@@ -250,6 +254,11 @@ class CompressionReport(_HasDeferred):
         n_weights = sum(each.n_inputs * each.n_outputs for each in self.layers)
         n_nonzeros = sum(each.n_nonzeros * each.n_outputs for each in self.layers)
         return 1 - n_nonzeros / n_weights
+
+    @property
+    def verdict(self) -> str:
+        """What is matched, what it costs and what to change, in words."""
+        return verdict(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers as nested dicts and lists, ready for JSON.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ _Table = tuple[list[str], list[list[str]]]
 #: Epochs of a training that the tables show.
 _N_EPOCHS = 6
 
+#: Characters of a line of text.
+_WIDTH = 88
+
 #: Columns that the tables show.
 _N_COLUMNS = 20
 
@@ -31,7 +35,8 @@ _N_COLUMNS = 20
 def as_text(report: CompressionReport) -> str:
     """Return the report as tables of plain text."""
     parts = [_title(report), *(_text_table(*table) for table in _tables(report))]
-    return "\n\n".join([*parts, *report.notes])
+    notes = (*report.notes, report.verdict)
+    return "\n\n".join([*parts, *(textwrap.fill(each, _WIDTH) for each in notes)])
 
 
 def as_html(report: CompressionReport) -> str:
@@ -40,6 +45,7 @@ def as_html(report: CompressionReport) -> str:
     parts += [_html_table(*table) for table in _tables(report)]
     parts += [_svg_curve(report.loss_curve)] if len(report.loss_curve) > 1 else []
     parts += [f"<p>{html.escape(note)}</p>" for note in report.notes]
+    parts.append(f"<p><strong>{html.escape(report.verdict)}</strong></p>")
     return "<div>" + "".join(parts) + "</div>"
 
 
@@ -73,11 +79,12 @@ def _title(report: CompressionReport) -> str:
 
 def _tables(report: CompressionReport) -> list[_Table]:
     moments = [row for layer in report.layers for row in _moment_rows(layer)]
-    layers = [[*_layer_cells(layer), *_kernel_cells(layer)] for layer in report.layers]
+    layers = [_layer_cells(layer) for layer in report.layers]
     sizes = [[COUNT_LABELS[name], f"{size:,}"] for name, size in report.sizes.items()]
     tables = [
         (["layer", "activation", "moment", "reference", "step", "residual"], moments),
-        (["layer", "zeros", "levels", "excess", *_kernel_header(report)], layers),
+        (["layer", "zeros", "levels", "excess"], layers),
+        *_kernel_tables(report),
         (["counted as", "bytes"], sizes),
     ]
     if report.columns:
@@ -122,23 +129,25 @@ def _layer_cells(layer: LayerReport) -> list[str]:
     ]
 
 
-def _kernel_header(report: CompressionReport) -> list[str]:
-    """Return the columns of kernels; none where theory does not tell the kernel."""
+def _kernel_tables(report: CompressionReport) -> list[_Table]:
+    """Return the table of kernels; none where theory does not tell the kernel."""
     if report.layers[0].alpha is None:
         return []
+    header = ["layer", "a1", "a2", "a3"]
     kernel = report.kernel
-    distance = "kernel distance"
     if kernel is not None:
-        distance += f", {kernel.n_samples} samples"
-    return ["a1", "a2", "a3", distance, "dense"]
+        header += [f"distance, {kernel.n_samples} samples", "dense"]
+    rows = [_kernel_cells(layer)[: len(header)] for layer in report.layers]
+    return [(header, rows)]
 
 
 def _kernel_cells(layer: LayerReport) -> list[str]:
-    if layer.alpha is None or layer.alpha_compressed is None:
-        return []
+    assert layer.alpha is not None
+    assert layer.alpha_compressed is not None
     pairs = zip(layer.alpha, layer.alpha_compressed, strict=True)
     return [
-        *(f"{reference:.4g} / {compressed:.4g}" for reference, compressed in pairs),
+        str(layer.layer),
+        *(f"{reference:.3g} / {compressed:.3g}" for reference, compressed in pairs),
         _optional(layer.distance),
         _optional(layer.distance_dense),
     ]

@@ -1,5 +1,6 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
+from .addition import Addition
 from .build import build_network
 from .convolution import Convolution, Pooling
 from .from_weights import layer_from_weights, network_from_weights, ternarise
@@ -13,12 +14,14 @@ from .quantizer import (
     value_range,
 )
 from .quantizer_choice import choose_quantizer, fit_quantizer
+from .scaled import ScaledQuantizer
 from .sizes import network_sizes
 from .ternary import TernaryWeights, splitmix64, ternary_weights
 from .threshold_choice import fit_threshold_quantizer
 from .thresholds import Column, ThresholdQuantizer
 
 __all__ = [
+    "Addition",
     "CodeStatistics",
     "Column",
     "CompressedNetwork",
@@ -27,6 +30,7 @@ __all__ = [
     "LazyCodes",
     "Pooling",
     "Quantizer",
+    "ScaledQuantizer",
     "TernaryWeights",
     "ThresholdQuantizer",
     "build_network",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
 from .ternary import TernaryWeights
 
 __all__ = [
@@ -60,6 +61,8 @@ class Dense:
     balanced : bool, default=False
         Whether neurons whose weights are drawn have as many +1 as -1.
     """
+
+    __repr__ = short_repr
 
     n_inputs: int
     n_outputs: int

@@ -10,15 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from .._printing import short_repr
 from . import _engine
 from ._checks import check_features, check_weight, check_width
 from .thresholds import ThresholdQuantizer
+
+if TYPE_CHECKING:
+    from .scaled import ScaledQuantizer
 
 __all__ = [
     "AnyQuantizer",
@@ -57,6 +61,8 @@ class Quantizer:
     n_bits : int
         Bits of a code, 1 to 16.
     """
+
+    __repr__ = short_repr
 
     inv_step: float
     shift: npt.NDArray[np.int64]
@@ -174,8 +180,8 @@ class Quantizer:
         return values * self.inv_step - 0.5 + self.shift / SHIFT_UNIT
 
 
-#: What turns inputs into codes: cells of one width, or bits of columns.
-AnyQuantizer = Quantizer | ThresholdQuantizer
+#: What turns inputs into codes: cells of one width, of scaled columns or not, or bits.
+AnyQuantizer: TypeAlias = "Quantizer | ScaledQuantizer | ThresholdQuantizer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +193,8 @@ class CodeStatistics:
     mean, variance : ndarray of shape (n_features,), dtype float64
         In units of codes and of codes squared.
     """
+
+    __repr__ = short_repr
 
     mean: npt.NDArray[np.float64]
     variance: npt.NDArray[np.float64]
@@ -206,6 +214,8 @@ class ValueRange:
     low, high : ndarray of shape (n_features,), dtype float64
         Infinite, and the wrong way round, if there are no rows.
     """
+
+    __repr__ = short_repr
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
@@ -228,6 +238,8 @@ class CodeSums:
     count : float
         Sum of the weights.
     """
+
+    __repr__ = short_repr
 
     total: npt.NDArray[np.float64]
     squares: npt.NDArray[np.float64]

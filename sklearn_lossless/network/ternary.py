@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
 from . import _engine
 
 __all__ = ["BIAS_STD", "TernaryWeights", "splitmix64", "ternary_weights"]
@@ -40,6 +41,9 @@ class TernaryWeights(NamedTuple):
     bias : ndarray of shape (n_outputs,), dtype int64
         Integers of mean 0 and standard deviation `BIAS_STD`, nearly Gaussian.
     """
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     indices: npt.NDArray[np.int32]
     n_plus: npt.NDArray[np.int32]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
 from . import _engine
 from ._checks import check_features, check_width
 
@@ -30,6 +31,9 @@ class Column(NamedTuple):
     has_missing : bool, default=False
         Whether the last bit says that the value is missing (NaN).
     """
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     thresholds: npt.NDArray[np.float64]
     groups: npt.NDArray[np.int64] | None = None
@@ -68,6 +72,8 @@ class ThresholdQuantizer:
     inv_step : float
         Codes from value to value as the network sees them: 1.
     """
+
+    __repr__ = short_repr
 
     columns: tuple[Column, ...]
 

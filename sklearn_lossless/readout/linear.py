@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
+
 __all__ = ["CodeReadout", "LinearReadout"]
 
 Array = npt.NDArray[Any]
@@ -55,6 +57,8 @@ class LinearReadout:
     single : bool, default=False
         Whether there is one target without an axis of its own.
     """
+
+    __repr__ = short_repr
 
     coef: npt.NDArray[np.float64]
     intercept: npt.NDArray[np.float64]

@@ -192,7 +192,8 @@ class StreamedLogistic:
         )
         if found.nit >= MAX_ITERATIONS:
             warn_user(
-                f"The logistic readout did not converge in {found.nit} iterations.",
+                f"The logistic readout did not converge in {found.nit} iterations. "
+                "Choose a larger alpha, or readout='ridge'.",
                 ConvergenceWarning,
             )
         x = found.x.reshape(shape)

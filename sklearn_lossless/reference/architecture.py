@@ -169,10 +169,10 @@ def read_architecture(estimator: Any) -> Architecture:
         idle = getattr(estimator, "target", "labels") == "labels"
         if idle and estimator.hidden_weights is None and found.reference.weights:
             warn_user(
-                f"The weights of the fitted {found.reference.name} are not used: only "
-                "its widths and activations count, new weights are drawn. To keep "
-                "their signs, set hidden_weights='fitted'; to draw new ones without "
-                "this warning, hidden_weights='random'."
+                f"The weights of the fitted {found.reference.name} are not used. Only "
+                "its widths and activations count; new weights are drawn. Set "
+                "hidden_weights='fitted' to keep the signs of its weights, or "
+                "hidden_weights='random' to draw new ones without this warning."
             )
     return found
 
@@ -184,8 +184,8 @@ def _check_inputs(estimator: Any, reference: ReferenceNetwork) -> None:
     uses = estimator.hidden_weights in ("fitted", "trained")
     if uses or getattr(estimator, "target", "labels") != "labels":
         raise ValueError(
-            f"input_encoding={estimator.input_encoding!r} makes bits of the columns, "
-            f"for which the fitted {reference.name} in estimator has no weights: it "
+            f"input_encoding={estimator.input_encoding!r} makes bits of the columns. "
+            f"The fitted {reference.name} in estimator has no weights for bits: it "
             "expects its own inputs. Use input_encoding='linear', or an estimator that "
             "is not fitted, for its widths and activations alone."
         )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
 from ._checks import activation_list, check_count, check_memory, matrix, no_slope
 from .activations import GaussianMoments, check_tau, gaussian_moments, get_activation
 from .mixtures import MixtureStatistics
@@ -47,6 +48,8 @@ class EquivalentCoefficients:
     tau, kappa : ndarray of shape (n_layers + 1,)
         Roots of the kernels' diagonals. kappa is infinite after a step.
     """
+
+    __repr__ = short_repr
 
     alpha: FloatArray
     beta: FloatArray

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._printing import short_repr
+
 __all__ = ["LearningCurve", "LearningModes", "class_targets"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,6 +32,8 @@ class LearningModes:
         (means of the classes), from their norms (traces of the covariances), from
         squares of the products (products of the covariances), and from the identity.
     """
+
+    __repr__ = short_repr
 
     eigenvalues: FloatArray
     times: FloatArray
@@ -59,6 +63,8 @@ class LearningCurve:
         Generalised cross-validation, ``train / (1 - tr S / n)^2``, S the matrix from
         targets to outputs. None where the trace is not known.
     """
+
+    __repr__ = short_repr
 
     times: FloatArray
     train: FloatArray

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq, minimize_scalar
 
+from .._printing import short_repr
 from ._checks import check_number, real_array
 from .learning_curves import FloatArray, LearningCurve, LearningModes
 
@@ -68,6 +69,8 @@ class LearningDynamics:
     parts : ndarray of shape (n_modes, 4) or None
         As in :class:`LearningModes`.
     """
+
+    __repr__ = short_repr
 
     n_samples: int
     eigenvalues: FloatArray

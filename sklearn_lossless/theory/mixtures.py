@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
+from .._printing import short_repr
 from ._checks import check_count, matrix, real_array
 
 __all__ = [
@@ -54,6 +55,8 @@ class AutoregressiveCovariance:
            [1. , 2. , 1. ],
            [0.5, 1. , 2. ]])
     """
+
+    __repr__ = short_repr
 
     n_features: int
     correlation: float
@@ -110,6 +113,8 @@ class MixtureStatistics:
     n_features : int
         Of the samples.
     """
+
+    __repr__ = short_repr
 
     tau0: float
     norm_deviation: FloatArray

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import eigsh
 
+from .._printing import short_repr
 from ._checks import check_count, real_array
 
 __all__ = ["SpectrumComparison", "compare_spectra", "spectral_error"]
@@ -70,6 +71,8 @@ class SpectrumComparison:
     cosines : ndarray of shape (n_eigenvectors,)
         Absolute cosines between them.
     """
+
+    __repr__ = short_repr
 
     eigenvalues_a: FloatArray
     eigenvalues_b: FloatArray

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from .._printing import short_repr
 from .activations import FloatArray, GaussianMoments, check_tau
 
 __all__ = ["StepActivation", "cell_probabilities", "normal_density", "step_terms"]
@@ -165,6 +166,8 @@ class StepActivation:
     >>> round(step.moments(1.0).m2, 6)
     1.209854
     """
+
+    __repr__ = short_repr
 
     thresholds: npt.NDArray[np.float64]
     levels: npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..network import Quantizer
+from ..network import ThresholdQuantizer
 from ..network.quantizer import AnyQuantizer
 from .goals import Goal
 
@@ -54,7 +54,7 @@ class Checkpoint:
 
     def check(self, sizes: Sequence[int], encoding: str, input_bits: int) -> None:
         """Raise ValueError unless a network of these sizes can go on from here."""
-        is_linear = isinstance(self.quantizer, Quantizer)
+        is_linear = not isinstance(self.quantizer, ThresholdQuantizer)
         found: dict[str, tuple[Any, Any]] = {
             "hidden_layer_sizes": (tuple(map(len, self.weights)), tuple(sizes)),
             "input_encoding": ("linear" if is_linear else "thresholds", encoding),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from ..network._engine import gradient as kernels
 
-__all__ = ["Neurons", "Output", "TrainedLayer", "slope_table"]
+__all__ = ["Neurons", "Output", "TrainedLayer", "slope_table", "step_ends"]
 
 Array = npt.NDArray[Any]
 
@@ -193,7 +194,11 @@ class Output:
         return gradients, of_codes @ self.coef
 
 
-def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
+def slope_table(
+    activation: Callable[[Any], Any],
+    scale: float,
+    ends: tuple[float, float] = (-math.inf, math.inf),
+) -> Array:
     """Return the slope of the codes that stand for an activation, cell by cell.
 
     Parameters
@@ -202,6 +207,8 @@ def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
         Maps float64 arrays to arrays of the same shape.
     scale : float
         Value of the activation for each unit of code.
+    ends : tuple of 2 float, default=(-inf, inf)
+        Outside of them the slope is 0.
 
     Returns
     -------
@@ -211,10 +218,18 @@ def slope_table(activation: Callable[[Any], Any], scale: float) -> Array:
     """
     limit, n_cells = kernels.SLOPE_RANGE, kernels.SLOPE_CELLS
     edges = np.linspace(-limit, limit, n_cells + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
     slopes = np.diff(np.asarray(activation(edges))) / np.diff(edges)
     if np.abs(slopes).max() > _STEEP:
-        centres = (edges[1:] + edges[:-1]) / 2
         rise = np.asarray(activation(centres + _JUMP_WIDTH))
         rise = rise - np.asarray(activation(centres - _JUMP_WIDTH))
         slopes = rise / (2 * _JUMP_WIDTH)
-    return (slopes / scale).astype(np.float32)
+    inside = (ends[0] < centres) & (centres < ends[1])
+    return np.where(inside, slopes / scale, 0.0).astype(np.float32)
+
+
+def step_ends(step: Any) -> tuple[float, float]:
+    """Return where a step has ended: a level beyond its outermost thresholds."""
+    first, last = step.thresholds[0], step.thresholds[-1]
+    spacing = (last - first) / max(len(step.thresholds) - 1, 1) or 1.0
+    return float(first - spacing), float(last + spacing)

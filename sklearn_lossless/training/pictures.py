@@ -23,8 +23,9 @@ Array = npt.NDArray[Any]
 #: Runs a function for each block: `map`, or that of a pool of threads.
 Map = Callable[..., Any]
 
-#: Samples of a block, at least and at most, and inputs of all its windows.
-_LEAST, _MOST, _WINDOW_INPUTS = 8, 64, 2**18
+#: Samples of a block, at least and at most, and inputs of all its windows. Innermost
+#: loops are over samples: fewer are slower.
+_LEAST, _MOST, _WINDOW_INPUTS = 32, 64, 2**18
 
 
 class TrainedFilters(Neurons):
@@ -113,7 +114,7 @@ class TrainedFilters(Neurons):
         """Return codes, the sums that they are of, and the places of these."""
         shape, n_samples = self.shape_out, sums.shape[3]
         codes = np.empty((shape[2], *shape[:2], n_samples), dtype=np.float32)
-        best, chosen = np.empty_like(codes), np.empty(codes.shape, dtype=np.int16)
+        best, chosen = np.empty_like(codes), np.empty(codes.shape, dtype=np.int32)
         picture_steps.step_forward(
             self._as_line(sums),
             *self._windows,
@@ -237,7 +238,7 @@ class TrainedPooling:
         if self.pooling.kind == "sum":
             picture_steps.sum_forward(planes, *self._windows, self._unit, codes)
             return codes, None
-        chosen = np.empty(codes.shape, dtype=np.int16)
+        chosen = np.empty(codes.shape, dtype=np.int32)
         picture_steps.max_forward(planes, *self._windows, chosen, codes)
         return codes, chosen
 
@@ -363,7 +364,7 @@ def blocks_of(
         for each in layers
         if isinstance(each, TrainedFilters)
     )
-    at_once = min(max(_WINDOW_INPUTS // inputs, _LEAST), _MOST)
+    at_once = _MOST if _MOST * inputs <= _WINDOW_INPUTS else _LEAST
     pictures = rows.reshape(len(rows), *shape)
     return [
         np.ascontiguousarray(

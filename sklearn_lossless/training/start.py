@@ -20,7 +20,7 @@ from ..network.quantizer import AnyQuantizer
 from .checkpoint import Checkpoint
 from .fold import folded_network
 from .goals import ClassGoal, Goal
-from .layers import Output, TrainedLayer, slope_table
+from .layers import Output, TrainedLayer, slope_table, step_ends
 from .pictures import PictureLayers, TrainedFilters, TrainedPooling
 from .train import Course, Options, train
 
@@ -54,6 +54,9 @@ class LayerPlan:
     deviation : float, default=0.1
         Of the first real weights, times the root of the number of inputs: with Adam,
         whose steps have the size of the learning rate, the inverse of a speed.
+    saturates : bool, default=False
+        Whether no gradient passes where the step has ended, whatever the activation's
+        slope there: sums that are too large are then not made larger still.
     """
 
     activation: Callable[[Any], Any]
@@ -64,6 +67,7 @@ class LayerPlan:
     n_nonzeros: int
     frame: Convolution | None = None
     deviation: float = 0.1
+    saturates: bool = False
 
 
 def trained_network(
@@ -140,11 +144,11 @@ def trained_network(
         # No gradient reaches weights of constant inputs.
         weights[0] = weights[0] * varies
     layers = _layers_of(plans, weights)
-    last, unit = _last_step(plans)
+    scale, unit = _scale_of_codes(plans)
     n_last = plans[-1].n_outputs
     if isinstance(layers[-1], PictureLayers):
         n_last = math.prod(layers[-1].layers[-1].shape_out)
-    output = Output(n_last, goal.n_outputs, last.scale, rng, unit)
+    output = Output(n_last, goal.n_outputs, scale, rng, unit)
     parameters = [p for each in (*layers, output) for p in each.parameters]
     if checkpoint is not None:
         checkpoint.restore(parameters)
@@ -188,7 +192,8 @@ def _layers_of(
             if not (isinstance(before, TrainedFilters) and before.pooling is plan):
                 of_pictures.append(TrainedPooling(plan))
             continue
-        slopes = slope_table(plan.activation, plan.step.scale)
+        ends = (step_ends(plan.step),) if plan.saturates else ()
+        slopes = slope_table(plan.activation, plan.step.scale, *ends)
         neurons = next(remaining), plan.n_nonzeros, plan.tau, plan.step, slopes
         if plan.frame is None:
             dense.append(TrainedLayer(*neurons))
@@ -202,15 +207,21 @@ def _layers_of(
     return [PictureLayers(of_pictures), *dense] if of_pictures else list(dense)
 
 
-def _last_step(plans: Sequence[LayerPlan | Pooling]) -> tuple[Any, float]:
-    """Return the step before the readout, and what makes means of sums over windows."""
-    unit, step = 1.0, None
+def _scale_of_codes(plans: Sequence[LayerPlan | Pooling]) -> tuple[float, float]:
+    """Return `scale` and `unit` of the readout.
+
+    That of pictures sees the activation's values, or their means over windows; that of
+    dense layers codes.
+    """
+    unit = 1.0
     for plan in plans:
         if isinstance(plan, LayerPlan):
-            step, unit = plan.step, 1.0
+            scale = unit = float(plan.step.scale)
         else:
             unit = plan.line_after(0.0, unit)[1]
-    return step, unit
+    first = plans[0]
+    is_dense = isinstance(first, LayerPlan) and first.frame is None
+    return (scale, 1.0) if is_dense else (1.0, unit)
 
 
 @contextmanager

@@ -29,6 +29,9 @@ _BETA_1, _BETA_2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8
 #: Rows whose sums normalise those that are scored while training.
 _NORMALISING_ROWS = 4096
 
+#: Codes of these rows: of wide ones fewer are taken, but a batch at least.
+_NORMALISING_CODES = 2**25
+
 
 @dataclass(frozen=True)
 class Options:
@@ -286,7 +289,12 @@ def _normalising_codes(
     data: Data, quantizer: AnyQuantizer, rows: npt.NDArray[np.intp]
 ) -> Array:
     """Return the input codes of some rows that are trained on, as bytes."""
-    return quantizer.codes(data.take(evenly_spread(rows, _NORMALISING_ROWS)).X)
+    n_rows = _rows_at_once(data)
+    return quantizer.codes(data.take(evenly_spread(rows, n_rows)).X)
+
+
+def _rows_at_once(data: Data) -> int:
+    return min(_NORMALISING_ROWS, max(256, _NORMALISING_CODES // data.n_features))
 
 
 def _score(
@@ -303,9 +311,9 @@ def _score(
     for layer in layers:
         layer.choose_signs()
         codes = layer.normalise(codes)
-    total, weights = 0.0, 0.0
-    for start in range(0, len(held_out), _NORMALISING_ROWS):
-        part = data.take(held_out[start : start + _NORMALISING_ROWS])
+    total, weights, at_once = 0.0, 0.0, _rows_at_once(data)
+    for start in range(0, len(held_out), at_once):
+        part = data.take(held_out[start : start + at_once])
         codes = quantizer.codes(part.X).astype(np.float32)
         for layer in layers:
             codes = layer.predict(codes)

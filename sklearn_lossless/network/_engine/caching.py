@@ -67,7 +67,7 @@ class _ReadOnly:
 
 
 class _Impl(CompileResultCacheImpl):
-    _locator_classes = [*CompileResultCacheImpl._locator_classes, _ReadOnly]  # noqa: RUF012
+    _locator_classes = [*CompileResultCacheImpl._locator_classes, _ReadOnly]  # type: ignore[list-item] # noqa: RUF012
 
 
 class TolerantCache(FunctionCache):

@@ -63,7 +63,7 @@ def step_forward(
         Its first level.
     best, codes : ndarray of shape (n_filters, n_rows, n_columns, n_samples)
         The sums that were chosen, and their codes.
-    chosen : ndarray of the same shape, dtype int16
+    chosen : ndarray of the same shape, dtype int32
         Their places in the windows; not used for windows of one place.
     """
     n_filters, n_rows, n_columns, n_samples = codes.shape
@@ -84,7 +84,7 @@ def step_forward(
                     for q in range(width):
                         start = (row + column_starts[j] + q) * n_samples
                         of_place = x[start : start + n_samples]
-                        number = np.int16(p * width + q)
+                        number = np.int32(p * width + q)
                         if number == 0:
                             into[:] = of_place
                             which[:] = 0
@@ -176,7 +176,7 @@ def fill_gradient(
                     for q in range(width):
                         start = (row + column_starts[j] + q) * n_samples
                         into = own[start : start + n_samples]
-                        number = np.int16(p * width + q)
+                        number = np.int32(p * width + q)
                         for b in range(n_samples):
                             is_it = which[b] == number
                             into[b] += factor * d[b] if is_it else np.float32(0)
@@ -204,7 +204,7 @@ def max_forward(
                         for b in range(n_samples):
                             larger = place[b] > into[b]
                             into[b] = place[b] if larger else into[b]
-                            number = np.int16(p * size[1] + q)
+                            number = np.int32(p * size[1] + q)
                             which[b] = number if larger else which[b]
 
 

@@ -1,0 +1,5 @@
+"""The machine, for bug reports."""
+
+from ._engine.machine import machine
+
+__all__ = ["machine"]
