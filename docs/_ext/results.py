@@ -381,6 +381,7 @@ def cifar_torch(result: dict[str, Any]) -> str:
             "predictions that differ": lambda row: _value(
                 row["against_module"]["predictions_differ"]
             ),
+            "remark": lambda row: row.get("note", ""),
         },
     )
 
