@@ -351,13 +351,8 @@ def estimator_of(content: FileContent) -> Any:
 
 
 #: Parameters that may be objects or functions, which a file does not hold.
-_MAY_BE_LOST = (
-    "activation",
-    "class_weight",
-    "estimator",
-    "hidden_layers",
-    "random_state",
-)
+_MAY_BE_LOST = {"activation", "class_weight", "estimator"}
+_MAY_BE_LOST |= {"hidden_layers", "random_state"}
 
 
 def _check_parameters(content: FileContent) -> None:
