@@ -70,10 +70,9 @@ def save(
 ) -> None:
     """Write a fitted estimator to one small file.
 
-    Of random hidden layers the file holds a seed and a few integers, so the readout is
-    nearly all of it. It is no pickle: :func:`load` runs no code. The file appears whole
-    or not at all. An old one of that name stays until then, and the new one has its
-    mode. Links are followed; pipes and character devices are written to.
+    Of random hidden layers it holds a seed and a few integers. It is no pickle:
+    :func:`load` runs no code. The file appears whole or not at all, and has the mode of
+    an old one of that name. Links are followed; pipes and devices are written to.
 
     Parameters
     ----------
