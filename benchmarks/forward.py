@@ -4,7 +4,10 @@
 
 Everything in one process with two threads, contenders taking turns, medians; every
 figure is a ratio to a peer timed in the same turns. Writes a Markdown table and JSON.
-PyTorch and ONNX Runtime take part where they are installed.
+PyTorch and ONNX Runtime take part where they are installed. With OMP_NUM_THREADS=1
+there is one thread for everybody, and its processor time counts: other work on the
+machine then does less harm. NUMBA_CPU_NAME=znver3 and OPENBLAS_CORETYPE=Haswell stand
+for a processor with AVX2.
 """
 
 import argparse
@@ -35,7 +38,10 @@ from sklearn_lossless.network._engine.counter import eight_rows
 from sklearn_lossless.network._engine.layer import aligned_zeros
 from sklearn_lossless.network._engine.vector import broadcast, kernel, store
 
-N_JOBS = 2
+N_JOBS = int(os.environ["OMP_NUM_THREADS"])
+
+#: Of threads that wait for each other the time on the wall counts.
+CLOCK = time.process_time if N_JOBS == 1 else time.perf_counter
 
 #: Seconds of each turn that are not timed, and that are. Threads of BLAS spin for a
 #: while after their last product, and cores that slept take a while to wake up.
@@ -48,8 +54,8 @@ SIZES = (784, 2000, 2000, 1000)
 
 def seconds_per_run(run, seconds):
     """Run again and again for some time; return the mean."""
-    n_runs, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
+    n_runs, start = 0, CLOCK()
+    while (elapsed := CLOCK() - start) < seconds:
         run()
         n_runs += 1
     return elapsed / n_runs
@@ -110,10 +116,11 @@ def binary_layer(n_inputs, n_outputs, eps):
 
 def packed_layer(codes, layer, *, read_only=False):
     """Return a function that runs `layer` on `codes`, packed in planes beforehand."""
-    n_rows_in, n_rows_out = blocks._padded(2000), blocks._padded(2000)
+    n_rows_in, n_rows_out = blocks.padded(2000), blocks.padded(2000)
     tile = aligned_zeros(packing.TILE, np.uint64)
     scratch = aligned_zeros(counter.COUNTER_WORDS, np.uint64)
     out = aligned_zeros(n_rows_out * blocks.N_WORDS, np.uint64)
+    one_position = np.zeros(1, dtype=np.int64)
     packed = []
     for start in range(0, len(codes), packing.BLOCK):
         padded = aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
@@ -138,6 +145,7 @@ def packed_layer(codes, layer, *, read_only=False):
                 scratch,
                 1,
                 out,
+                one_position,
             )
 
     return run
@@ -157,7 +165,7 @@ def read_rows(planes, rows, out):
 
 
 #: Beside the calling thread; like those of BLAS they are there before the clock runs.
-THREADS = ThreadPoolExecutor(N_JOBS - 1)
+THREADS = ThreadPoolExecutor(max(1, N_JOBS - 1))
 
 
 def on_threads(runs):

@@ -6,7 +6,8 @@
 Writes tests/data/neural_tangents.npz: infinite-width kernels of networks without
 biases or centring, for relu, erf, gelu and sin with 1 and 3 hidden layers; outputs of
 gradient flow under those with 3 layers, at some times; and the versions of the
-libraries.
+libraries. And tests/data/neural_tangents_convolution.npz: conjugate kernels of
+convolutional networks with odd activations, whose sums have mean square 1.
 """
 
 from importlib.metadata import version
@@ -28,6 +29,7 @@ ACTIVATIONS = {
 #: In units of the library, whose loss is a mean over samples and targets.
 TIMES = np.array([0.0, 0.3, 3.0, 30.0, 1e3, 1e5])
 OUTPUT = Path(__file__).parents[1] / "tests" / "data" / "neural_tangents.npz"
+OUTPUT_CONVOLUTION = OUTPUT.with_stem("neural_tangents_convolution")
 
 
 def main():
@@ -53,6 +55,42 @@ def main():
                 add_flow(arrays, name, kernel)
     OUTPUT.parent.mkdir(exist_ok=True)
     np.savez_compressed(OUTPUT, **arrays)
+    np.savez_compressed(OUTPUT_CONVOLUTION, **convolutional())
+
+
+def convolutional():
+    """Pictures of 8 x 7 x 2, and kernels of one and two convolutions with poolings."""
+    X = np.random.default_rng(2).normal(size=(6, 8, 7, 2)).cumsum(axis=1)
+    arrays = {"X": X}
+    for name in ("erf", "sin"):
+        activation = ACTIVATIONS[name]
+        pool = stax.AvgPool((2, 2), (2, 2))
+        for label, layers in {
+            "one": [(3, 1)],
+            "one_strided": [(3, 2)],
+            "one_pooled": [(3, 1), pool],
+            "two": [(3, 1), (2, 1)],
+            "two_pooled": [(3, 1), pool, (2, 1)],
+        }.items():
+            parts = []
+            for layer in layers:
+                if layer is not pool:
+                    size, stride = layer
+                    shape = (size, size), (stride, stride)
+                    # Such weights that the sums have mean square 1.
+                    sums = stax.Conv(1, *shape, W_std=1.0)
+                    _, _, kernel = stax.serial(*parts, sums)
+                    covariance = kernel(X, None).cov1  # of all pairs of positions
+                    square = float(np.einsum("nhhww->nhw", covariance).mean())
+                    parts += [
+                        stax.Conv(1, *shape, W_std=square**-0.5),
+                        activation,
+                    ]
+                else:
+                    parts.append(layer)
+            _, _, kernel = stax.serial(*parts, stax.Flatten())
+            arrays[f"{name}_{label}"] = np.asarray(kernel(X, None, "nngp"))
+    return arrays
 
 
 def add_flow(arrays, name, kernel):

@@ -18,6 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from _machine import about
 from sklearn.exceptions import ConvergenceWarning
 from trained_networks import saved
 
@@ -174,7 +175,7 @@ def torch_epochs(name, X, y, torch, n):
             adam.step()
 
 
-def epochs(data, n_threads, names=None, n_rows=10000, rounds=3):
+def epochs(data, n_threads, names, n_rows, rounds):
     """Seconds of an epoch of 60,000 images, ours and PyTorch's in turn."""
     X, y = data[0][:n_rows], data[1][:n_rows]
     makers = {
@@ -242,6 +243,8 @@ def main():
     parser.add_argument("--network", choices=NETWORKS, action="append")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="of the timed epochs")
+    parser.add_argument("--rows", type=int, default=10000, help="of the timed epochs")
+    parser.add_argument("--rounds", type=int, default=3, help="of which is the median")
     parser.add_argument("--only", choices=["accuracy", "epochs"])
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/trained_images")
@@ -254,6 +257,7 @@ def main():
     known = json.loads(path.read_text()) if path.exists() else {}
 
     def keep(part, value):
+        known.update(about("benchmarks/trained_images.py --data mnist.npz"))
         known[part] = value
         path.write_text(json.dumps(known, indent=1) + "\n")
         arguments.output.with_suffix(".md").write_text(table(known))
@@ -265,7 +269,8 @@ def main():
                 rows[name] = row
                 keep("accuracy", [rows[each] for each in NETWORKS if each in rows])
     if arguments.only != "accuracy":
-        keep("epochs", list(epochs(data, arguments.threads, arguments.network)))
+        options = arguments.threads, arguments.network, arguments.rows
+        keep("epochs", list(epochs(data, *options, arguments.rounds)))
 
 
 if __name__ == "__main__":

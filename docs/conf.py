@@ -1,5 +1,6 @@
 """Sphinx configuration; `make docs` builds the site without the network."""
 
+import importlib.util
 import os
 import sys
 import warnings
@@ -42,6 +43,8 @@ myst_heading_anchors = 3
 # API.
 autosummary_generate = True
 autodoc_typehints = "none"
+if importlib.util.find_spec("torch") is None:
+    autodoc_mock_imports = ["torch"]  # gigabytes, for seven pages
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

@@ -42,7 +42,8 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         `X` are, channels last. None: square ones of one channel, or of three.
     hidden_layers : list of Conv2D, Pool2D, Dense or int, default=None
         First to last, see :class:`NTKConvCompressor`. None: ``Conv2D(100, 6),
-        Pool2D(grid=4)``, with filters of at most half the picture.
+        Pool2D(grid=4)``, with filters of at most half the picture; of trained ones
+        those of :class:`NTKConvCompressor`.
     activation : str, callable or list of them, default="relu"
         Activation that the steps are matched to, for all layers or one per layer but
         poolings.
@@ -199,7 +200,8 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         `X` are, channels last. None: square ones of one channel, or of three.
     hidden_layers : list of Conv2D, Pool2D, Dense or int, default=None
         First to last, see :class:`NTKConvCompressor`. None: ``Conv2D(100, 6),
-        Pool2D(grid=4)``, with filters of at most half the picture.
+        Pool2D(grid=4)``, with filters of at most half the picture; of trained ones
+        those of :class:`NTKConvCompressor`.
     activation : str, callable or list of them, default="relu"
         Activation that the steps are matched to, for all layers or one per layer but
         poolings.

@@ -1,4 +1,4 @@
-"""NTKConvCompressor: random features of pictures, by convolution and pooling."""
+"""NTKConvCompressor: features of pictures, by convolution and pooling."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         `X` are, channels last. None: square ones of one channel, or of three.
     hidden_layers : list of Conv2D, Pool2D, Dense or int, default=None
         First to last; None: ``Conv2D(100, 6), Pool2D(grid=4)``, with filters of at most
-        half the picture's height and width. See :class:`~sklearn_lossless.Conv2D`,
+        half the picture's height and width; where they are trained, ``Conv2D(16, 5),
+        Pool2D(2, kind="max"), Conv2D(32, 3), Pool2D(grid=2), Dense(64)``. See
+        :class:`~sklearn_lossless.Conv2D`,
         :class:`~sklearn_lossless.Pool2D` and
         :class:`~sklearn_lossless.Dense`. The first one is a Conv2D, Dense ones
         come last; a number stands for a Dense of that many neurons.
@@ -115,6 +117,11 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         Number of input features.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the input features, where `X` has string names.
+    n_iter_ : int
+        Epochs of the last training; 1 for layers that are not trained.
+    loss_curve_ : list of float
+        Loss of each epoch, of trained layers; `best_loss_` is the least.
+        `validation_scores_` has the score after each, with `early_stopping`.
 
     Warns
     -----

@@ -29,6 +29,7 @@ class Conv2D:
     weights : {"random", "patches"}, default="random"
         "random": drawn from the seed. "patches": signs of the largest and the smallest
         weights of whitened patches of the training data, which have to be stored.
+        Filters that are trained begin with random ones.
     balanced : bool, default=True
         Whether a random filter has as many +1 as -1 weights, so that brightness drops
         out. Filters from patches always have. Windows of fewer than 8 inputs are too

@@ -62,20 +62,33 @@ def forward(network, X):
     Centres, thresholds and biases are multiples of 1/256, so that float64 holds
     every number below exactly.
     """
-    codes = quantize(network.quantizer, X)
+    codes = [quantize(network.quantizer, X)]
     for number, layer in enumerate(network.layers):
-        kind = type(layer).__name__
-        if kind == "Pooling":
-            codes = pool(layer, codes.reshape(-1, *layer.shape_in))
+        if type(layer).__name__ == "Addition":
+            around = codes[layer.skip + 1]
+            if layer.shortcut is not None:
+                around = run(network, number, layer.shortcut, around)
+            sums = codes[-1].reshape(-1, *layer.shape_in).copy()
+            last = layer.first_channel + layer.shape_added[2]
+            shape = -1, *layer.shape_added
+            sums[..., layer.first_channel : last] += around.reshape(shape)
+            codes.append(sums.reshape(len(sums), layer.n_outputs))
         else:
-            weights = weights_of(network.seed, number, layer.neurons)
-            if kind == "Convolution":
-                windows = windows_of(layer, codes.reshape(-1, *layer.shape_in))
-                codes = neurons(layer.neurons, *weights, windows)
-            else:
-                codes = neurons(layer, *weights, codes)
-        codes = codes.reshape(len(codes), layer.n_outputs)
-    return codes.astype(np.uint8)
+            codes.append(run(network, number, layer, codes[-1]))
+    return codes[-1].astype(np.uint8)
+
+
+def run(network, number, layer, codes):
+    """Codes of one layer that sees those of one other."""
+    kind = type(layer).__name__
+    if kind == "Pooling":
+        out = pool(layer, codes.reshape(-1, *layer.shape_in))
+    else:
+        weights = weights_of(network.seed, number, layer.neurons)
+        if kind == "Convolution":
+            codes = windows_of(layer, codes.reshape(-1, *layer.shape_in))
+        out = neurons(layer.neurons, *weights, codes)
+    return out.reshape(len(out), layer.n_outputs)
 
 
 def weights_of(seed, number, spec):
@@ -104,6 +117,8 @@ def windows_of(layer, pictures):
             length = pictures.shape[1 + axis]
             n = -(-length // stride)
             total[axis] = max(0, (n - 1) * stride + size - length)
+    if isinstance(layer.padding, int):
+        total = [2 * layer.padding] * 2
     margins = [(0, 0), *((each // 2, each - each // 2) for each in total), (0, 0)]
     pictures = np.pad(pictures, margins)
     return np.stack(

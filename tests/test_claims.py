@@ -256,6 +256,21 @@ CLAIMS = [
         lambda: max(row.get("stack_used", 0) for row in read("c_export_device.json")),
     ),
     (
+        "docs/model_file.md",
+        "loads this file in {:.0f} to {:.0f} ms",
+        lambda: spread(1000 * each for each in read("model_file.json")["load_s"]),
+    ),
+    (
+        "docs/model_file.md",
+        "and takes {:.1f} to {:.1f} s for its first prediction",
+        lambda: spread(read("model_file.json")["first_prediction_s"]),
+    ),
+    (
+        "docs/model_file.md",
+        "model file, all of it {:,}",
+        lambda: first("model_file.json", readout_dtype="int8")["bytes"],
+    ),
+    (
         "docs/theory/limits.md",
         "eight levels cost {:.1f} points on MNIST at 500-500-500",
         lambda: losses_in_figure_3()["500-500-500", 8],
@@ -331,7 +346,8 @@ NOT_MEASURED = [
     *("up to 256 MB", "a key of 8 bytes for each row", "fit in 256 MB"),
     *("10,000 rows takes 0.8 GB", "with the readout in 8 bits", "rounded to 20 bits"),
     *("float32 weights are 30 MB", "they are 1.9 MB of planes", "4096 bits of one"),
-    *("The real weights, 4 bytes each",),
+    *("The real weights, 4 bytes each", "rounds inputs to codes of up to 8 bits"),
+    *("Codes have at most 8 bits, so sums",),
 ]
 
 _NUMBER = re.compile(

@@ -55,7 +55,8 @@ TRAINED_PICTURES = {
         Dense(30, eps=0.5),
     ],
     "hidden_weights": "trained",
-    "learning_rate_init": 0.01,
+    "max_iter": 40,
+    "learning_rate_init": 0.03,
 }
 ESTIMATORS = [
     NTKConvCompressor(**TRAINED_PICTURES),

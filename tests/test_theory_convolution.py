@@ -1,5 +1,7 @@
 """Kernels of convolutional networks, against averages over wide random ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -106,6 +108,33 @@ def test_two_layers(pictures, balanced, between):
         pictures.reshape(12, -1), (9, 8, 2), layers, ["relu", "relu"]
     )
     assert spectral_error(mean, K) < 0.05
+
+
+@pytest.mark.parametrize("activation", ["erf", "sin"])
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("one", [(3, 1)]),
+        ("one_strided", [(3, 2)]),
+        ("one_pooled", [(3, 1), None]),
+        ("two", [(3, 1), (2, 1)]),
+        ("two_pooled", [(3, 1), None, (2, 1)]),
+    ],
+)
+def test_neural_tangents_has_the_same(activation, name, sizes):
+    """Values by benchmarks/reference_kernels.py; odd activations need no centring."""
+    stored = np.load(Path(__file__).parent / "data" / "neural_tangents_convolution.npz")
+    layers = [
+        Pool2D(2)
+        if each is None
+        else Conv2D(1, each[0], stride=each[1], balanced=False)
+        for each in sizes
+    ]
+    n_convolutions = sum(each is not None for each in sizes)
+    K = convolution_kernel(
+        stored["X"].reshape(6, -1), (8, 7, 2), layers, [activation] * n_convolutions
+    )
+    np.testing.assert_allclose(K, stored[f"{activation}_{name}"], rtol=1e-9)
 
 
 def test_window_of_the_whole_picture_is_a_dense_layer(pictures):

@@ -360,6 +360,31 @@ def trained_images(parts: dict[str, list[Row]]) -> str:
     )
 
 
+def cifar_torch(result: dict[str, Any]) -> str:
+    """Networks that were trained in PyTorch and read."""
+    return table(
+        result["rows"],
+        {
+            "data": "",
+            "network": lambda row: f"{row['net']}, {row['widths, blocks, eps'][0]}",
+            "epochs": lambda row: _value(row["epochs"]),
+            "accuracy, %": lambda row: f"{100 * row['file_accuracy']:.2f}",
+            "file, bytes": lambda row: f"{row['bytes']:,}",
+            "training, minutes of a core": lambda row: (
+                f"{row['train_cpu_s'] / 60:.0f}" if row["device"] == "cpu" else ""
+            ),
+            "images compared": lambda row: _value(row["against_module"]["images"]),
+            "codes that differ": lambda row: (
+                f"{row['against_module']['codes_differ']:,} of "
+                f"{row['against_module']['codes']:,}"
+            ),
+            "predictions that differ": lambda row: _value(
+                row["against_module"]["predictions_differ"]
+            ),
+        },
+    )
+
+
 def raw_tables(results: dict[str, Any]) -> str:
     """Raw tables, each with the mean over seeds of every model."""
     text = ""
@@ -465,6 +490,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "given_networks": ("given_networks.json", given_networks),
     "trained_images": ("trained_images.json", trained_images),
     "trained_networks": ("trained_networks.json", trained_networks),
+    "cifar_torch": ("cifar_torch.json", cifar_torch),
     "fit_memory": ("fit_memory.json", fit_memory),
     "convergence": ("convergence.json", convergence),
     "defaults": ("defaults.json", defaults),

@@ -267,6 +267,22 @@ def images_readme(results: dict[str, dict[str, Any]]) -> str:
     return images({name: results[name] for name in names})
 
 
+def model_file(result: Any) -> str:
+    """Bytes and accuracy of the file by the type of its readout."""
+    return table(
+        result["rows"],
+        {
+            "readout": lambda row: (
+                row["readout_dtype"]
+                if " " in row["readout_dtype"]
+                else f"`{row['readout_dtype']}`"
+            ),
+            "bytes": lambda row: f"{row['bytes']:,}",
+            "accuracy, %": percent("accuracy"),
+        },
+    )
+
+
 #: Clock of the device that is spoken of in the guide, in Hz.
 CLOCK = 48e6
 
@@ -369,6 +385,7 @@ SHORT: dict[str, tuple[str, Callable[[Any], str]]] = {
     "flights": ("tables.json", flights),
     "images": ("images.json", images),
     "images-short": ("images.json", images_readme),
+    "model_file": ("model_file.json", model_file),
     "device": ("c_export_device.json", device),
     "device-short": ("c_export_device.json", device_short),
     "accuracy-short": ("accuracy.json", accuracy_short),

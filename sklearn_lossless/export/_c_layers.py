@@ -8,11 +8,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..network import CompressedNetwork, Convolution, Dense, Pooling, splitmix64
+from ..network import (
+    Addition,
+    CompressedNetwork,
+    Convolution,
+    Dense,
+    Pooling,
+    splitmix64,
+)
 from ..network.layers import FIXED_POINT, neuron_offsets
 from ._c_text import Piece, c_type, gaps, signed, table
 
-__all__ = ["Layer", "lay_out", "layers_piece", "log2_codes_per_byte", "views_piece"]
+__all__ = [
+    "Layer",
+    "has_sums",
+    "lay_out",
+    "layers_piece",
+    "log2_codes_per_byte",
+    "views_piece",
+    "workspace_members",
+]
 
 
 class Table(NamedTuple):
@@ -52,7 +67,7 @@ def lay_out(network: CompressedNetwork, weights: str) -> list[Layer | None]:
     list of Layer or None
     """
     layers: list[Layer | None] = []
-    largest_code = 2**network.quantizer.n_bits - 1
+    largest_codes = [2**network.quantizer.n_bits - 1]
     # A filter would be drawn again at each position.
     all_in_table = weights == "table" or not network.is_dense
     for number, layer in enumerate(network.layers):
@@ -61,8 +76,10 @@ def lay_out(network: CompressedNetwork, weights: str) -> list[Layer | None]:
             layers.append(None)
         else:
             in_table = all_in_table or spec.weights is not None
+            source = layer.skip + 1 if isinstance(layer, Addition) else -1
+            largest_code = largest_codes[source]
             layers.append(_lay_out(network, number, spec, in_table, largest_code))
-        largest_code = layer.largest_code
+        largest_codes.append(layer.largest_code)
     return layers
 
 
@@ -147,9 +164,19 @@ def views_piece(network: CompressedNetwork) -> tuple[str, str]:
     tables, entries : str
     """
     tables, entries = [], []
-    for number, layer in enumerate(network.layers):
+    places = code_places(network) if has_sums(network) else None
+    for number, each in enumerate(network.layers):
+        layer: Any = each
+        more: list[Any] = []
+        if places is not None:
+            more = [places[number], 0, 0, 0]
+        if isinstance(each, Addition):
+            more[1:] = [each.skip, each.shape_in[2], each.first_channel]
+            layer = each.shortcut or _every_place(each)
         if isinstance(layer, Dense):
-            entries.append("    {0}")
+            none = ["MODEL_DENSE", *[0] * 7, 0, 0, 0]
+            fields = [*none, *more] if more else [0]
+            entries.append("    {" + ", ".join(map(str, fields)) + "}")
             continue
         if isinstance(layer, Pooling):
             kind, shift = _POOLINGS[layer.kind], layer.shift
@@ -164,7 +191,7 @@ def views_piece(network: CompressedNetwork) -> tuple[str, str]:
         for name, values in zip(names, starts, strict=True):
             tables.append(table("int16_t", name, np.array(values)))
         numbers = [*layer.shape_in, *layer.size, *layer.shape_out[:2]]
-        fields = [kind, *numbers, *(f"model_{name}" for name in names), shift]
+        fields = [kind, *numbers, *(f"model_{name}" for name in names), shift, *more]
         entries.append("    {" + ", ".join(map(str, fields)) + "}")
     return "\n".join(tables), ",\n".join(entries)
 
@@ -202,16 +229,55 @@ def workspace_members(
 
 def _between_pictures(network: CompressedNetwork) -> list[tuple[str, str, int]]:
     """Return the members of the workspace that layers of pictures work in."""
-    windows = [
-        layer.filters.n_inputs
+    seen = [
+        layer.shortcut if isinstance(layer, Addition) else layer
         for layer in network.layers
-        if isinstance(layer, Convolution)
     ]
-    members = [("uint8_t", "window", max(windows))]
+    windows = [each.filters.n_inputs for each in seen if isinstance(each, Convolution)]
+    members = [("uint8_t", "window", max(windows, default=1))]
+    if has_sums(network):
+        ends = zip(code_places(network), network.layers, strict=True)
+        n_codes = max(place + layer.n_outputs for place, layer in ends)
+        return [*members, ("uint8_t", "codes", n_codes)]
     for name, first in (("even", 0), ("odd", 1)):
         widths = [layer.n_outputs for layer in network.layers[first::2]]
         members.append(("uint8_t", name, max(widths, default=1)))
     return members
+
+
+def has_sums(network: CompressedNetwork) -> bool:
+    """Return whether codes of an earlier layer are added somewhere."""
+    return any(isinstance(layer, Addition) for layer in network.layers)
+
+
+def code_places(network: CompressedNetwork) -> list[int]:
+    """Return where the codes of each layer are, among all that are there at a time.
+
+    Each layer gets the first room that no codes are in which are needed later.
+    """
+    layers = network.layers
+    last_use = [number + 1 for number in range(len(layers))]
+    for number, layer in enumerate(layers):
+        if isinstance(layer, Addition) and layer.skip >= 0:
+            last_use[layer.skip] = max(last_use[layer.skip], number)
+    places: list[int] = []
+    for number, layer in enumerate(layers):
+        place = 0
+        for start, other in sorted(
+            (places[i], i) for i in range(number) if last_use[i] >= number
+        ):
+            if place + layer.n_outputs <= start:
+                break
+            place = max(place, start + layers[other].n_outputs)
+        places.append(place)
+    return places
+
+
+def _every_place(layer: Addition) -> Pooling:
+    """Return the pooling that leaves the added codes as they are."""
+    height, width, _ = layer.shape_skip
+    starts = tuple(range(height)), tuple(range(width))
+    return Pooling(layer.shape_skip, (1, 1), *starts, layer.largest_skip, "max")
 
 
 #: Kinds of poolings in C.

@@ -14,6 +14,7 @@ from ..network import ScaledQuantizer, ThresholdQuantizer
 from ._c_cells import cells_piece
 from ._c_layers import (
     Layer,
+    has_sums,
     lay_out,
     layers_piece,
     log2_codes_per_byte,
@@ -123,6 +124,8 @@ def _flags(
     return {
         "dense": model.network.is_dense,
         "pictures": not model.network.is_dense,
+        "sums": has_sums(model.network),
+        "no_sums": not has_sums(model.network),
         "last_only": len(model.network.output_layers) == 1,
         "table": has_table,
         "seed": has_seed,

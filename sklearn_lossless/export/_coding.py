@@ -249,9 +249,14 @@ def pack_readout(
     _check_scaled(np.array(scales), dtype, largest)
     numbers = np.concatenate(whole)
     if deflated:
-        # Numbers do not repeat each other: Huffman codes alone are shortest.
-        stream = zlib.compressobj(9, wbits=-15, strategy=zlib.Z_HUFFMAN_ONLY)
-        in_bytes = stream.compress(numbers.tobytes()) + stream.flush()
+        # Few numbers repeat each other: mostly Huffman codes alone are shortest. But
+        # several windows may have the same coefficients.
+        streams = [
+            zlib.compressobj(9, wbits=-15, strategy=each)
+            for each in (zlib.Z_HUFFMAN_ONLY, zlib.Z_DEFAULT_STRATEGY)
+        ]
+        ways = [each.compress(numbers.tobytes()) + each.flush() for each in streams]
+        in_bytes = min(ways, key=len)
         halves = np.array(scales, dtype="<f4").view("<u4") >> 16
         return halves.astype("<u2").tobytes() + in_bytes
     if dtype == "int4":

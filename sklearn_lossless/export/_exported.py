@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._columns import Columns
 from .._printing import short_repr
-from ..network import CompressedNetwork, Convolution, Pooling
+from ..network import Addition, CompressedNetwork, Convolution, Pooling
 from ..network.layers import integer_thresholds
 from ..readout import CodeReadout
 from ._kinds import Kind, kind_of
@@ -243,11 +243,16 @@ def fingerprint(model: ExportedModel) -> str:
     digest = hashlib.sha256()
     parts: list[tuple[Any, str]] = [*quantizer.key()]
     for number, layer in enumerate(network.layers):
-        if isinstance(layer, Convolution):
-            parts.append((layer.patches, "<i8"))
-        if isinstance(layer, Pooling):
-            kind = [layer.kind == "max", layer.shift, layer.shape_in[2]]
-            parts += [(layer.windows, "<i8"), (kind, "<i8")]
+        seen: Any = layer
+        if isinstance(layer, Addition):
+            parts.append(([layer.skip, layer.first_channel], "<i8"))
+            seen = layer.shortcut
+        if isinstance(seen, Convolution):
+            parts.append((seen.patches, "<i8"))
+        if isinstance(seen, Pooling):
+            kind = [seen.kind == "max", seen.shift, seen.shape_in[2]]
+            parts += [(seen.windows, "<i8"), (kind, "<i8")]
+        if layer.neurons is None:
             continue
         weights = network.weights(number)
         parts += [

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..network import Convolution, Dense, Pooling
-from ..network.convolution import Layer
+from ..network import Addition, Convolution, Dense, Pooling
+from ..network.kinds import Layer
 from ._coding import Reader, pack_integers, pack_numbers, unpack_integers
 from ._weights import (
     pack_in_contexts,
@@ -54,7 +54,7 @@ def encode_layer(layer: Layer, codes: list[bytes] | None = None) -> bytes:
 
     Parameters
     ----------
-    layer : Dense, Convolution or Pooling
+    layer : Dense, Convolution, Pooling or Addition
     codes : list of bytes or None, default=None
         Gets the arithmetic code of stored weights; None: it is among the bytes.
 
@@ -73,8 +73,7 @@ def encode_layer(layer: Layer, codes: list[bytes] | None = None) -> bytes:
 def decode_layer(
     reader: Reader,
     number: int,
-    shape_in: tuple[int, ...],
-    largest_in: int,
+    sources: Sequence[tuple[tuple[int, ...], int]],
     codes: Reader | None = None,
 ) -> Layer:
     """Take a layer that `encode_layer` wrote, safe to run.
@@ -84,22 +83,22 @@ def decode_layer(
     reader : Reader
     number : int
         Number of the layer, from 0, for messages.
-    shape_in : tuple of int
-        Shape of the codes that it sees; of the first layer their number.
-    largest_in : int
-        Largest of these codes.
+    sources : sequence of tuples of tuple and int
+        Shape and largest of the input codes, and of those of each layer before; as long
+        as there is no layer, the inputs' shape is their number.
     codes : Reader or None, default=None
         Of the arithmetic code of stored weights; None: the same.
 
     Returns
     -------
-    Dense, Convolution or Pooling
+    Dense, Convolution, Pooling or Addition
     """
     (flags,) = reader.numbers("B")
     kind = _KINDS.get(flags >> _KIND_SHIFT & _KIND_MASK)
     if (
         kind is None
         or flags & kind.unknown
+        or (kind.layer is Addition and not number)
         or flags & _TOO_MANY == _TOO_MANY
         or any(
             flags & special and not flags & general
@@ -107,10 +106,12 @@ def decode_layer(
         )
     ):
         raise reader.fail(f"layer {number} has unknown flags {flags}")
+    shape_in, largest_in = sources[-1]
     if len(shape_in) == 1 and number and kind.layer is not Dense:
         raise reader.fail(f"layer {number} sees no picture")
     codes = reader if codes is None else codes
-    return kind.decode(_Before(reader, number, shape_in, largest_in, codes), flags)
+    before = _Before(reader, number, shape_in, largest_in, codes, sources)
+    return kind.decode(before, flags)
 
 
 class _Before(NamedTuple):
@@ -121,6 +122,7 @@ class _Before(NamedTuple):
     shape_in: tuple[int, ...]
     largest_in: int
     codes: Reader
+    sources: Sequence[tuple[tuple[int, ...], int]]
 
     def picture(self) -> tuple[int, int, int]:
         """Take height and width of the picture that the layer sees."""
@@ -248,26 +250,39 @@ def _encode_convolution(
     layer: Convolution, codes: list[bytes] | None
 ) -> tuple[int, bytes]:
     flags, filters = _encode_dense(layer.filters, codes)
-    numbers = *layer.shape_in[:2], *layer.size, layer.stride
-    head = pack_numbers("HHHHHB", *numbers, _PADDINGS.index(layer.padding))
-    return flags, head + filters
+    numbers = *layer.shape_in[:2], *layer.size, layer.stride, _padding_byte(layer)
+    return flags, pack_numbers("HHHHHB", *numbers) + filters
+
+
+def _padding_byte(layer: Convolution) -> int:
+    """Return how a file says what is outside of pictures."""
+    if isinstance(layer.padding, str):
+        return _PADDINGS.index(layer.padding)
+    if not layer.padding:
+        return _PADDINGS.index("valid")
+    byte = layer.padding + len(_PADDINGS) - 1
+    if byte > 255:
+        raise ValueError(f"a convolution has {layer.padding} places on each side")
+    return byte
 
 
 def _decode_convolution(before: _Before, flags: int) -> Convolution:
     reader, number = before.reader, before.number
     shape = before.picture()
-    *size, stride, padding = reader.numbers("HHHB")
+    *size, stride, byte = reader.numbers("HHHB")
+    outside = max(0, byte + 1 - len(_PADDINGS))
+    padding = outside or _PADDINGS[byte]
     inside = all(
-        1 <= length <= (_MAX_SIDE if padding else whole)
+        1 <= length <= (_MAX_SIDE if padding == "same" else whole + 2 * outside)
         for length, whole in zip(size, shape, strict=False)
     )
-    if not inside or not 1 <= stride <= _MAX_SIDE or padding >= len(_PADDINGS):
-        raise reader.fail(f"layer {number} has windows of {size}, {stride}, {padding}")
+    if not inside or not 1 <= stride <= _MAX_SIDE:
+        raise reader.fail(f"layer {number} has windows of {size}, {stride}, {byte}")
     n_taps = math.prod(size) * shape[2]
     if n_taps > _MAX_WIDTH:
         raise reader.fail(f"layer {number} has {n_taps} weights a filter")
     filters = _decode_dense(before._replace(shape_in=(n_taps,)), flags)
-    layer = Convolution(filters, shape, (size[0], size[1]), stride, _PADDINGS[padding])
+    layer = Convolution(filters, shape, (size[0], size[1]), stride, padding)
     if layer.n_outputs > _MAX_OUTPUTS:
         raise reader.fail(f"layer {number} has {layer.n_outputs} outputs")
     return layer
@@ -304,6 +319,44 @@ def _decode_pooling(before: _Before, flags: int) -> Pooling:
     )
 
 
+def _encode_addition(layer: Addition, codes: list[bytes] | None) -> tuple[int, bytes]:
+    shortcut, flags, around = layer.shortcut, 0, b""
+    kind = next(n for n, each in _SHORTCUTS.items() if isinstance(shortcut, each))
+    if shortcut is not None:
+        flags, around = _KINDS[kind].encode(shortcut, codes)
+    head = pack_numbers("BBH", kind, layer.skip + 1, layer.first_channel)
+    return flags, head + around
+
+
+def _decode_addition(before: _Before, flags: int) -> Addition:
+    reader, number = before.reader, before.number
+    kind, source, first_channel = reader.numbers("BBH")
+    if kind not in _SHORTCUTS or source > number:
+        raise reader.fail(f"layer {number} adds a kind {kind} of codes {source}")
+    shape, largest = before.sources[source]
+    if len(before.shape_in) != 3 or len(shape) != 3:
+        raise reader.fail(f"layer {number} adds what are no pictures")
+    if flags & (_KINDS[kind].unknown if kind else _NO_FLAGS):
+        raise reader.fail(f"layer {number} has unknown flags {flags}")
+    shortcut = None
+    if kind:
+        around = before._replace(shape_in=shape, largest_in=largest)
+        shortcut = _KINDS[kind].decode(around, flags)
+    shape_in, shape_skip = ((h, w, c) for h, w, c in (before.shape_in, shape))
+    try:
+        return Addition(
+            shape_in,
+            before.largest_in,
+            source - 1,
+            shape_skip,
+            largest,
+            shortcut,
+            first_channel,
+        )
+    except ValueError as error:
+        raise reader.fail(f"layer {number}: {error}") from None
+
+
 _PADDINGS = ("valid", "same")
 _POOLINGS = ("sum", "max")
 
@@ -320,14 +373,16 @@ class _LayerKind(NamedTuple):
     unknown: int = 0
 
 
+#: All flags but the kind.
+_NO_FLAGS = 255 ^ _KIND_MASK << _KIND_SHIFT
+
 #: Kinds of layers by their number, bits 3 and 4 of the flags.
 _KINDS = {
     0: _LayerKind(Dense, _encode_dense, _decode_dense),
     1: _LayerKind(Convolution, _encode_convolution, _decode_convolution),
-    2: _LayerKind(
-        Pooling,
-        _encode_pooling,
-        _decode_pooling,
-        unknown=255 ^ _KIND_MASK << _KIND_SHIFT,
-    ),
+    2: _LayerKind(Pooling, _encode_pooling, _decode_pooling, unknown=_NO_FLAGS),
+    3: _LayerKind(Addition, _encode_addition, _decode_addition),
 }
+
+#: Kinds of shortcuts, by the numbers of these layers; 0 for none.
+_SHORTCUTS = {0: type(None), 1: Convolution, 2: Pooling}

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..network import CompressedNetwork
-from ..network.convolution import lines_of
-from ..theory import GaussianMoments, NetworkMatch, StepActivation
-from ..theory.matching import LayerMatch, MomentEquation
+from ..network.kinds import lines_of
+from ..theory import GaussianMoments, MomentEquation, NetworkMatch, StepActivation
+from ..theory.matching import LayerMatch
 from ._coding import Reader, pack_numbers
 
 __all__ = ["decode_matching", "encode_matching", "with_lines"]

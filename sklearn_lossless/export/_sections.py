@@ -17,7 +17,7 @@ from ..network import (
     ScaledQuantizer,
     ThresholdQuantizer,
 )
-from ..network.convolution import Layer
+from ..network.kinds import Layer
 from ..network.layers import FIXED_POINT
 from ..network.memory import prediction_bytes
 from ..network.quantizer import AnyQuantizer
@@ -242,11 +242,14 @@ def _decode_network(reader: Reader, codes: Reader | None = None) -> CompressedNe
     shift = unpack_integers(reader, (n_features,))
     check_range(reader, "shift", shift, 2**60)
     layers: list[Layer] = []
-    shape: tuple[int, ...] = (n_features,)
-    largest = 2**n_bits - 1
+    sources: list[tuple[tuple[int, ...], int]]
+    sources = [((n_features,), 2**n_bits - 1)]  # of the inputs, and of each layer
     for number in range(n_layers):
-        layers.append(decode_layer(reader, number, shape, largest, codes))
-        shape, largest = layers[-1].shape_out, layers[-1].largest_code
+        layer = decode_layer(reader, number, sources, codes)
+        if not number:
+            sources[0] = layer.shape_in, sources[0][1]
+        layers.append(layer)
+        sources.append((layer.shape_out, layer.largest_code))
     reader.finish()
     if codes is not None:
         codes.finish()

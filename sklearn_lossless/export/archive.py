@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
 from ..network import Dense
-from ..network.convolution import centre_of_inputs
+from ..network.kinds import centre_of_inputs
 from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
@@ -30,6 +30,7 @@ __all__ = [
     "check_readout_dtype",
     "checked_bytes",
     "content_of",
+    "estimator_of",
     "from_bytes",
     "load",
     "save",
@@ -215,7 +216,7 @@ def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
 def from_bytes(data: bytes, max_memory: float | None = None) -> Any:
     """Return the estimator that `to_bytes` took; ValueError if `data` is damaged."""
     with np.errstate(all="ignore"):
-        return _estimator_of(decode(data, max_memory))
+        return estimator_of(decode(data, max_memory))
 
 
 def check_readout_dtype(readout_dtype: str) -> None:
@@ -301,8 +302,8 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     return None if (fixed == first.centre).all() else fixed
 
 
-def _estimator_of(content: FileContent) -> Any:
-    """Make the estimator that a file describes."""
+def estimator_of(content: FileContent) -> Any:
+    """Make the estimator that a file, or a network of another library, describes."""
     cls, compressor_class = content.kind.estimator, content.kind.compressor
     params, network = content.params, content.network
     unknown = sorted(set(params) - set(cls._get_param_names()))
@@ -350,7 +351,13 @@ def _estimator_of(content: FileContent) -> Any:
 
 
 #: Parameters that may be objects or functions, which a file does not hold.
-_MAY_BE_LOST = ("activation", "class_weight", "estimator", "random_state")
+_MAY_BE_LOST = (
+    "activation",
+    "class_weight",
+    "estimator",
+    "hidden_layers",
+    "random_state",
+)
 
 
 def _check_parameters(content: FileContent) -> None:

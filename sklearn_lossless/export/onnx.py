@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..network import (
-    CompressedNetwork,
-    Convolution,
-    Dense,
-    Pooling,
-    Quantizer,
-    ScaledQuantizer,
-    ThresholdQuantizer,
-)
-from ..network.layers import integer_thresholds
+from ..network import Quantizer, ScaledQuantizer, ThresholdQuantizer
 from ..network.quantizer import SHIFT_UNIT
-from ..network.ternary import TernaryWeights
 from ._exported import ExportedModel, exported_model, fingerprint
 from ._onnx_graph import Graph
+from ._onnx_layers import add_layer
 
 __all__ = ["to_onnx"]
 
@@ -134,13 +123,12 @@ def _hidden(graph: Graph, model: ExportedModel) -> str:
         codes = _bits(graph, quantizer)
     else:
         codes = _quantize(graph, quantizer)
-    outputs = []
-    for number, layer in enumerate(network.layers):
-        add = _LAYERS[type(layer)]
-        codes = add(graph, codes, layer, network, number)
-        outputs.append(codes)
+    outputs = [codes]
+    for number in range(len(network.layers)):
+        outputs.append(add_layer(graph, outputs, network, number))
+    codes = outputs[-1]
     if len(network.output_layers) > 1:
-        codes = graph.add("Concat", *outputs, axis=1)
+        codes = graph.add("Concat", *outputs[1:], axis=1)
     graph.output("codes", codes, "uint8", network.n_features_out)
     return codes
 
@@ -196,86 +184,6 @@ def _bits(graph: Graph, quantizer: ThresholdQuantizer) -> str:
     codes = graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
     codes = graph.add("Gather", codes, np.argsort(bits), axis=1)
     return graph.add("Cast", codes, to=TensorProto.UINT8)
-
-
-def _dense(
-    graph: Graph, codes: str, layer: Dense, network: CompressedNetwork, number: int
-) -> str:
-    """Add a dense layer; return the name of its codes."""
-    return _neurons(graph, codes, layer, network.weights(number))
-
-
-def _convolution(
-    graph: Graph,
-    codes: str,
-    layer: Convolution,
-    network: CompressedNetwork,
-    number: int,
-) -> str:
-    """Add a convolution: its filters, on the inputs of each window."""
-    if layer.padding == "same":  # one more code, always 0
-        first = graph.add("Gather", codes, np.array([0]), axis=1)
-        codes = graph.add("Concat", codes, graph.add("Sub", first, first), axis=1)
-    windows = graph.add("Gather", codes, layer.patches, axis=1)
-    codes = _neurons(graph, windows, layer.filters, network.weights(number))
-    return graph.add("Reshape", codes, np.array([-1, layer.n_outputs]))
-
-
-def _pooling(
-    graph: Graph, codes: str, layer: Pooling, network: CompressedNetwork, number: int
-) -> str:
-    """Add a pooling: sums or largest codes of windows, channel by channel."""
-    from onnx import TensorProto
-
-    n_channels = layer.shape_in[2]
-    n_places = layer.n_inputs // n_channels
-    real = graph.add("Cast", codes, to=TensorProto.INT32)
-    places = graph.add("Reshape", real, np.array([-1, n_places, n_channels]))
-    windows = graph.add("Gather", places, layer.windows, axis=1)
-    if layer.kind == "max":
-        pooled = graph.add("ReduceMax", windows, axes=[2], keepdims=0)
-    else:
-        pooled = graph.add("ReduceSum", windows, np.array([2]), keepdims=0)
-        if layer.shift:
-            pooled = graph.add("Div", pooled, np.int32(2**layer.shift))
-    pooled = graph.add("Cast", pooled, to=TensorProto.UINT8)
-    return graph.add("Reshape", pooled, np.array([-1, layer.n_outputs]))
-
-
-def _neurons(graph: Graph, codes: str, layer: Dense, weights: TernaryWeights) -> str:
-    """Add neurons that see the last axis of the codes."""
-    from onnx import TensorProto
-
-    # Products of codes with +-1 cannot saturate in pairs, as larger weights do in
-    # some kernels for 8 bits.
-    sums = graph.add("MatMulInteger", codes, weights.dense(layer.n_inputs))
-    thresholds = _in_int32(integer_thresholds(layer, weights))
-    levels = layer.levels.astype(np.int32)
-    code = ""
-    for column, step in zip(thresholds.T, np.diff(levels), strict=True):
-        if step == 0:
-            continue
-        reached = graph.add("GreaterOrEqual", sums, column)
-        reached = graph.add("Cast", reached, to=TensorProto.INT32)
-        change = reached if step == 1 else graph.add("Mul", reached, step)
-        code = graph.add("Add", code or levels[:1], change)
-    if not code:
-        code = graph.add("Mul", sums, np.int32(0))
-        code = graph.add("Add", code, levels[:1])
-    return graph.add("Cast", code, to=TensorProto.UINT8)
-
-
-#: What adds a layer of each kind.
-_LAYERS: dict[type[Any], Callable[..., str]] = {
-    Dense: _dense,
-    Convolution: _convolution,
-    Pooling: _pooling,
-}
-
-
-def _in_int32(thresholds: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Return thresholds in 32 bits; those beyond are beyond every sum, too."""
-    return np.clip(thresholds, -(2**31), 2**31 - 1).astype(np.int32)
 
 
 def _scores(graph: Graph, model: ExportedModel, codes: str) -> str:

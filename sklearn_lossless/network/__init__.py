@@ -1,5 +1,6 @@
 """The compressed network: quantised inputs, ternary weights, integer codes."""
 
+from .addition import Addition
 from .build import build_network
 from .convolution import Convolution, Pooling
 from .from_weights import layer_from_weights, network_from_weights, ternarise
@@ -20,6 +21,7 @@ from .threshold_choice import fit_threshold_quantizer
 from .thresholds import Column, ThresholdQuantizer
 
 __all__ = [
+    "Addition",
     "CodeStatistics",
     "Column",
     "CompressedNetwork",

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ..layers import Conv2D, Pool2D, sides
 from ..layers import Dense as DenseSpec
 from . import _engine
-from .convolution import Convolution, Layer, Pooling, Shape, grid_starts, lines_of
+from .convolution import Convolution, Pooling, Shape, grid_starts
+from .kinds import Layer, lines_of
 from .layers import FIXED_POINT, Dense, n_nonzeros
 from .network import CompressedNetwork
 from .patches import filters_from_patches

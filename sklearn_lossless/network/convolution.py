@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,8 @@ from .layers import Dense
 
 __all__ = [
     "Convolution",
-    "Layer",
     "Pooling",
-    "centre_of_inputs",
     "grid_starts",
-    "lines_of",
 ]
 
 #: Height, width and channels of a picture; rows of codes have the channels last.
@@ -46,9 +42,10 @@ class Convolution:
         Height and width of the window.
     stride : int, default=1
         From one position to the next, in both directions.
-    padding : {"valid", "same"}, default="valid"
+    padding : {"valid", "same"} or int, default="valid"
         "valid": windows lie inside the picture. "same": there are as many positions as
-        the picture has places, over `stride`; outside of it codes are 0.
+        the picture has places, over `stride`; outside of it codes are 0. A number: as
+        many places outside, on each side, as in PyTorch.
     """
 
     __repr__ = short_repr
@@ -57,7 +54,7 @@ class Convolution:
     shape_in: Shape
     size: tuple[int, int]
     stride: int = 1
-    padding: str = "valid"
+    padding: str | int = "valid"
 
     @property
     def neurons(self) -> Dense:
@@ -85,6 +82,8 @@ class Convolution:
         """
         if self.padding == "valid":
             return (0, 0), (0, 0)
+        if isinstance(self.padding, int):
+            return (self.padding, self.padding), (self.padding, self.padding)
         rows, columns = (
             _margins(length, size, self.stride)
             for length, size in zip(self.shape_in, self.size, strict=False)
@@ -315,47 +314,6 @@ class Pooling:
     def windows(self) -> npt.NDArray[np.int64]:
         """Places of each window, (n_windows, area); times the channels are inputs."""
         return self.prepared(1).places
-
-
-#: Layers of any kind.
-Layer: TypeAlias = Dense | Convolution | Pooling
-
-
-def lines_of(
-    layers: Sequence[Layer], steps: Sequence[tuple[Any, float]]
-) -> list[tuple[float, float]]:
-    """Return value at code 0 and step size of each layer's features.
-
-    Parameters
-    ----------
-    layers : sequence of Dense, Convolution or Pooling
-    steps : sequence of tuples of StepActivation and float
-        Activation of each layer that has one, and its mean.
-
-    Returns
-    -------
-    list of tuples of 2 float
-        Those of poolings are of the means, or largest, of the values before.
-    """
-    lines, remaining = [], iter(steps)
-    offset, step_size = 0.0, 1.0
-    for layer in layers:
-        if isinstance(layer, Pooling):
-            offset, step_size = layer.line_after(offset, step_size)
-        else:
-            step, mean = next(remaining)
-            offset, step_size = step.offset - mean, step.scale
-        root = math.sqrt(layer.n_outputs)
-        lines.append((float(offset / root), float(step_size / root)))
-    return lines
-
-
-def centre_of_inputs(layer: Layer) -> npt.NDArray[np.int64]:
-    """Return the codes that a first layer is centred at, in 1/256: one, or each."""
-    if isinstance(layer, Convolution):
-        of_channels = layer.filters.centre[: layer.shape_in[2]]
-        return np.resize(of_channels, layer.n_inputs)
-    return np.zeros(1, np.int64) if isinstance(layer, Pooling) else layer.centre
 
 
 def grid_starts(length: int, size: int, n: int) -> tuple[int, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from . import _engine
-from .convolution import Convolution, Layer, Pooling
+from .addition import Addition
+from .convolution import Convolution, Pooling
+from .kinds import Layer
 from .layers import Dense
 from .network import CompressedNetwork, chunk_rows, kept_between
 
@@ -29,13 +31,14 @@ def prediction_bytes(network: CompressedNetwork) -> int:
         The input and the result of a prediction are not counted.
     """
     shapes: list[_engine.LayerShape] = []  # of the dense layers at the end
-    input_bits = network.quantizer.n_bits
+    bits = [network.quantizer.n_bits]  # of the inputs, and of each layer's codes
     n_rows = chunk_rows(network)
     drawing, others = 0, 0
     for number, layer in enumerate(network.layers):
         neurons = layer.neurons
         if neurons is not None:
-            shape = _shape(neurons, input_bits)
+            source = layer.skip + 1 if isinstance(layer, Addition) else -1
+            shape = _shape(neurons, bits[source])
             of_layer = 4 * neurons.n_nonzero_weights + 64 * neurons.n_outputs
             drawing = max(drawing, of_layer)
         if isinstance(layer, Dense):
@@ -43,7 +46,11 @@ def prediction_bytes(network: CompressedNetwork) -> int:
         elif isinstance(layer, Convolution):
             pooling = network.layers[number + 1 : number + 2]
             others += _convolution_bytes(layer, shape, *pooling)
-        input_bits = layer.n_bits
+        elif isinstance(layer, Addition):
+            others += 2 * n_rows * math.prod(layer.shape_added)
+            if isinstance(layer.shortcut, Convolution):
+                others += _convolution_bytes(layer.shortcut, shape)
+        bits.append(layer.n_bits)
     for layer in kept_between(network):
         if not isinstance(layer, Dense):  # before and after
             others += 2 * n_rows * layer.n_outputs

@@ -16,7 +16,9 @@ from joblib import effective_n_jobs
 from .._printing import short_repr
 from . import _engine
 from ._checks import check_features, check_shape
-from .convolution import Convolution, Layer, Pooling
+from .addition import Addition
+from .convolution import Convolution, Pooling
+from .kinds import Layer
 from .layers import Dense, integer_thresholds
 from .quantizer import AnyQuantizer
 from .ternary import TernaryWeights, ternary_weights
@@ -40,7 +42,7 @@ class CompressedNetwork:
     ----------
     quantizer : Quantizer or ThresholdQuantizer
         From real inputs to the first codes.
-    layers : tuple of Dense, Convolution or Pooling
+    layers : tuple of Dense, Convolution, Pooling or Addition
         First to last; dense ones after those of pictures.
     seed : int
         64-bit seed of the weights.
@@ -233,27 +235,37 @@ class CompressedNetwork:
     @cached_property
     def _prepared(self) -> list[_engine.Prepared]:
         prepared: list[_engine.Prepared] = []
-        input_bits = self.quantizer.n_bits
+        bits = [self.quantizer.n_bits]  # of the inputs, and of each layer's codes
         for number, layer in enumerate(self.layers):
-            if isinstance(layer, Pooling):
-                prepared.append(layer.prepared(input_bits))
+            if isinstance(layer, Addition):
+                shortcut = None
+                if isinstance(layer.shortcut, Convolution):
+                    ready = self._prepared_neurons(number, bits[layer.skip + 1])
+                    shortcut = layer.shortcut.prepared(ready)
+                prepared.append(layer.prepared(bits[-1], shortcut))
+            elif isinstance(layer, Pooling):
+                prepared.append(layer.prepared(bits[-1]))
             else:
-                neurons = layer.neurons
-                weights = self.weights(number)
-                ready = _engine.prepare_layer(
-                    weights.indices,
-                    weights.n_plus,
-                    integer_thresholds(neurons, weights),
-                    neurons.levels,
-                    neurons.n_inputs,
-                    input_bits,
+                ready = self._prepared_neurons(number, bits[-1])
+                prepared.append(
+                    ready if isinstance(layer, Dense) else layer.prepared(ready)
                 )
-                if isinstance(layer, Convolution):
-                    prepared.append(layer.prepared(ready))
-                else:
-                    prepared.append(ready)
-            input_bits = layer.n_bits
+            bits.append(layer.n_bits)
         return prepared
+
+    def _prepared_neurons(self, number: int, input_bits: int) -> _engine.PreparedLayer:
+        """Return the neurons of a layer that sees codes of so many bits."""
+        neurons = self.layers[number].neurons
+        assert neurons is not None
+        weights = self.weights(number)
+        return _engine.prepare_layer(
+            weights.indices,
+            weights.n_plus,
+            integer_thresholds(neurons, weights),
+            neurons.levels,
+            neurons.n_inputs,
+            input_bits,
+        )
 
     def weights(self, number: int) -> TernaryWeights:
         """Return the weights of a layer: stored ones, or drawn again.
@@ -270,7 +282,7 @@ class CompressedNetwork:
         """
         layer = self.layers[number].neurons
         if layer is None:
-            raise ValueError(f"Layer {number} is a pooling, which has no weights.")
+            raise ValueError(f"Layer {number} has no weights.")
         if layer.weights is not None:
             return layer.weights
         return ternary_weights(
@@ -326,15 +338,19 @@ def chunk_rows(network: CompressedNetwork) -> int:
 def kept_between(network: CompressedNetwork) -> list[Layer]:
     """Return the layers whose codes are there for a block of rows at once.
 
-    Those of a convolution are pooled a few filters at a time.
+    Those of a convolution are pooled a few filters at a time, unless they are added
+    later.
     """
     layers = network.layers
+    skips = {each.skip for each in layers if isinstance(each, Addition)}
     if network.readout_layers == "all":
         return list(layers)
     return [
         layer
-        for layer, following in zip(layers, (*layers[1:], None), strict=True)
-        if not (isinstance(layer, Convolution) and isinstance(following, Pooling))
+        for number, layer in enumerate(layers)
+        if number in skips
+        or not isinstance(layer, Convolution)
+        or not isinstance((*layers, None)[number + 1], Pooling)
     ]
 
 

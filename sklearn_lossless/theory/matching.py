@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._printing import short_repr
+from ._equations import MomentEquation, moment_equations
 from ._step_search import fit_step
 from .activations import (
     FloatArray,
@@ -29,45 +30,6 @@ __all__ = [
     "match_activation",
     "match_network",
 ]
-
-#: Relative residual up to which an equation counts as met.
-TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class MomentEquation:
-    """One moment of the activation that is matched and of the step.
-
-    Parameters
-    ----------
-    name : {"m1", "m2", "f", "tau"}
-        The moment. Only squares of m1 and m2 enter the kernel: signs may differ.
-    target, achieved : float
-        Value for the activation, and for the step.
-    required : bool
-        Whether the step was asked to have it.
-    residual : float
-        Difference of the absolute values, relative to the target; where the target
-        vanishes, relative to the scale of the activation.
-    """
-
-    name: str
-    target: float
-    achieved: float
-    required: bool
-    residual: float
-
-    @property
-    def met(self) -> bool:
-        """Whether the residual is at most 1e-9."""
-        return self.residual <= TOLERANCE
-
-    @property
-    def remark(self) -> str:
-        """Remark for tables: "unmet", "free" where that was not asked for, or ""."""
-        if self.met:
-            return ""
-        return "unmet" if self.required else "free"
 
 
 @dataclass(frozen=True)
@@ -348,22 +310,9 @@ def match_activation(
     _check_informative(activation.name, target, tau)
     step = fit_step(target, t, n_levels, match_tau)
     achieved = step.moments(t)
-    required = {"m1": True, "m2": True, "f": True, "tau": match_tau}
-    units = {
-        "m1": target.tau / tau,
-        "m2": target.tau / tau**2,
-        "f": (target.tau / tau) ** 2,
-        "tau": target.tau,
-    }
-    equations = []
-    for name, unit in units.items():
-        asked, found = getattr(target, name), getattr(achieved, name)
-        gap = abs(found - asked) if name == "f" else abs(abs(found) - abs(asked))
-        residual = gap / (abs(asked) if abs(asked) > 1e-6 * unit else unit)
-        equations.append(MomentEquation(name, asked, found, required[name], residual))
-    return LayerMatch(
-        layer, activation.name, step, target, achieved, tau, t, tuple(equations)
-    )
+    asked = ("m1", "m2", "f", "tau") if match_tau else ("m1", "m2", "f")
+    equations = moment_equations(target, achieved, tau, asked)
+    return LayerMatch(layer, activation.name, step, target, achieved, tau, t, equations)
 
 
 def _levels_of_layers(n_levels: Any, n_layers: int) -> list[int]:

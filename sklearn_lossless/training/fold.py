@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..data import Data, has_weight, row_blocks
 from ..network import CompressedNetwork, Convolution, Dense, TernaryWeights
 from ..network._engine.gradient import TINY
-from ..network.convolution import lines_of
+from ..network.kinds import lines_of
 from ..network.layers import FIXED_POINT
 from .layers import Neurons
 from .pictures import PictureLayers, TrainedFilters, blocks_of

@@ -23,8 +23,9 @@ Array = npt.NDArray[Any]
 #: Runs a function for each block: `map`, or that of a pool of threads.
 Map = Callable[..., Any]
 
-#: Samples of a block, at least and at most, and inputs of all its windows.
-_LEAST, _MOST, _WINDOW_INPUTS = 8, 64, 2**18
+#: Samples of a block, at least and at most, and inputs of all its windows. Innermost
+#: loops are over samples: fewer are slower.
+_LEAST, _MOST, _WINDOW_INPUTS = 32, 64, 2**18
 
 
 class TrainedFilters(Neurons):
@@ -363,7 +364,7 @@ def blocks_of(
         for each in layers
         if isinstance(each, TrainedFilters)
     )
-    at_once = min(max(_WINDOW_INPUTS // inputs, _LEAST), _MOST)
+    at_once = _MOST if _MOST * inputs <= _WINDOW_INPUTS else _LEAST
     pictures = rows.reshape(len(rows), *shape)
     return [
         np.ascontiguousarray(

@@ -25,6 +25,7 @@ from .memory import (
 from .pictures import (
     OnPlanes,
     Prepared,
+    PreparedAddition,
     PreparedConvolution,
     PreparedPooling,
     run_pictures,
@@ -44,6 +45,7 @@ __all__ = [
     "ConvolutionShape",
     "LayerShape",
     "Prepared",
+    "PreparedAddition",
     "PreparedConvolution",
     "PreparedLayer",
     "PreparedPooling",
@@ -75,7 +77,7 @@ def forward(
     ----------
     codes : ndarray of shape (n_samples, n_inputs), dtype uint8
         Each below ``2**input_bits`` of the first layer.
-    layers : sequence of PreparedLayer, PreparedConvolution or PreparedPooling
+    layers : sequence of Prepared
         The first one first; dense ones come last.
     out : ndarray of shape (n_samples, n_outputs), optional
         Where to put the result. Any type: the codes are converted block by block,

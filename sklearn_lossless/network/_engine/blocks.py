@@ -20,7 +20,7 @@ from .sample import SAMPLE_WORDS, layer_on_sample
 __all__ = ["run"]
 
 #: Up to this many samples are faster one by one than side by side in lanes.
-_MAX_SINGLE = 8
+_MAX_SINGLE = 12
 
 #: Dense layers are where they are.
 _ONE_POSITION = np.zeros(1, dtype=np.int64)
@@ -36,25 +36,24 @@ def run(
     scratch: Scratch,
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
-    n_samples = len(codes)
-    if n_samples <= _MAX_SINGLE and _has_planes(layers):
-        _run_samples(codes, layers, outs)
-        return
     n_taps = [layer.tap_offsets.size for layer in layers]
     n_plane_taps = sum(layer.tap_offsets.size * layer.input_bits for layer in layers)
     n_vectors = _LANES_PER_PLANE * n_plane_taps // sum(n_taps)
     lanes = _lane_type(layers)
-    few = n_vectors * 64 * N_WORDS // (8 * lanes.itemsize)
-    n_in_lanes = n_samples % BLOCK
-    if n_in_lanes > few:
-        n_in_lanes = 0
-    n_in_blocks = n_samples - n_in_lanes
-    if n_in_blocks:
-        first = [out[:n_in_blocks] for out in outs]
-        _run_blocks(codes[:n_in_blocks], layers, first, scratch)
-    if n_in_lanes:
-        rest = [out[n_in_blocks:] for out in outs]
-        _run_lanes(codes[n_in_blocks:], layers, rest, scratch, lanes)
+    n_lanes = 8 * N_WORDS // lanes.itemsize
+    n_samples = len(codes)
+    few = n_samples % BLOCK
+    if few > n_vectors * n_lanes:
+        few = 0
+    single = few % n_lanes
+    if single > _MAX_SINGLE or not _has_planes(layers):
+        single = 0
+    # In blocks, in lanes, and one by one.
+    ends = [0, n_samples - few, n_samples - single, n_samples]
+    ways = _run_blocks, _run_lanes, _run_samples
+    for way, start, end in zip(ways, ends, ends[1:], strict=False):
+        if start < end:
+            way(codes[start:end], layers, [out[start:end] for out in outs], scratch)
 
 
 def _has_planes(layers: Sequence[PreparedLayer]) -> bool:
@@ -143,9 +142,8 @@ def _run_lanes(
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
     scratch: Scratch,
-    lanes: np.dtype[Any],
 ) -> None:
-    first = layers[0]
+    first, lanes = layers[0], _lane_type(layers)
     n_lanes = 8 * N_WORDS // lanes.itemsize
     n_rows = [padded(n) for n in (first.n_inputs, *(x.n_outputs for x in layers))]
     values = [
@@ -178,15 +176,16 @@ def _run_samples(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
+    scratch: Scratch,
 ) -> None:
     n_rows = max((x.input_bits + 1) * (x.n_inputs + GROUP) for x in layers)
-    rows = np.empty(n_rows, dtype=np.int32)
-    scratch = np.empty(SAMPLE_WORDS, dtype=np.uint64)
+    rows = scratch.zeros("rows", n_rows, np.int32)
+    words = scratch.zeros("words", SAMPLE_WORDS, np.uint64)
     for sample, values in enumerate(codes):
         for layer, out in zip(layers, outs, strict=True):
             n_outputs = layer.n_outputs
             result = np.empty(-(-n_outputs // BLOCK) * BLOCK // 8, dtype=np.uint64)
-            layer_on_sample(values, *layer.for_samples, rows, scratch, result)
+            layer_on_sample(values, *layer.for_samples, rows, words, result)
             values = result.view(np.uint8)[:n_outputs]
             if out.shape[1]:
                 out[sample] = values

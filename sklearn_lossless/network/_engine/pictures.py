@@ -23,6 +23,7 @@ __all__ = [
     "WINDOW_CODES",
     "OnPlanes",
     "Prepared",
+    "PreparedAddition",
     "PreparedConvolution",
     "PreparedPooling",
     "pool",
@@ -214,8 +215,53 @@ class PreparedPooling:
         return marks
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedAddition:
+    """Codes of an earlier layer that are added to those of the layer before.
+
+    Attributes
+    ----------
+    shape_in : tuple of 3 int
+        Height, width, channels.
+    skip : int
+        Number of the earlier layer; -1 for the codes that go in.
+    shortcut : PreparedConvolution, PreparedPooling or None
+        What its codes go through.
+    channels : slice
+        Where they are added.
+    input_bits, output_bits : int
+        Bits of a code of the layer before and of a sum.
+    """
+
+    shape_in: tuple[int, int, int]
+    skip: int
+    shortcut: PreparedConvolution | PreparedPooling | None
+    channels: slice
+    input_bits: int
+    output_bits: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return math.prod(self.shape_in)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return math.prod(self.shape_in)
+
+    def sums(self, codes: Codes, added: Codes) -> Codes:
+        """Return sums of codes; those added may have fewer channels."""
+        sums = codes.copy()
+        pictures = sums.reshape(-1, *self.shape_in)[..., self.channels]
+        pictures += added.reshape(pictures.shape)
+        return sums
+
+
 #: Layers of any kind.
-Prepared: TypeAlias = PreparedLayer | PreparedConvolution | PreparedPooling
+Prepared: TypeAlias = (
+    PreparedLayer | PreparedConvolution | PreparedPooling | PreparedAddition
+)
 
 #: Fills an array of codes with what a convolution, and maybe a pooling, make of others.
 OnPlanes: TypeAlias = Callable[
@@ -244,9 +290,21 @@ def run_pictures(
     on_planes : callable or None
         What runs a convolution on many samples.
     """
+    skips = {each.skip for each in layers if isinstance(each, PreparedAddition)}
+
+    def convolved(
+        values: Codes,
+        layer: PreparedConvolution,
+        pooling: PreparedPooling | None,
+        name: Any,
+    ) -> Codes:
+        part = scratch.part(name)
+        return _convolve(values, layer, pooling, part, run, on_planes)
+
     for start in range(0, len(codes), _BLOCK):
         rows = slice(start, start + _BLOCK)
         values = codes[rows]
+        kept = {-1: values}  # by the number of the layer, for additions
         number = 0
         while number < len(layers):
             layer = layers[number]
@@ -256,16 +314,24 @@ def run_pictures(
                 break
             if isinstance(layer, PreparedConvolution):
                 pooling = None
-                if number + 1 < len(layers) and not outs[number].shape[1]:
+                needed = outs[number].shape[1] or number in skips
+                if number + 1 < len(layers) and not needed:
                     following = layers[number + 1]
                     if isinstance(following, PreparedPooling):
                         pooling = following
                         number += 1
-                values = _convolve(
-                    values, layer, pooling, scratch.part(number), run, on_planes
-                )
-            else:
+                values = convolved(values, layer, pooling, number)
+            elif isinstance(layer, PreparedPooling):
                 values = pool(values, layer)
+            else:
+                added = kept[layer.skip]
+                if isinstance(layer.shortcut, PreparedConvolution):
+                    added = convolved(added, layer.shortcut, None, number)
+                elif layer.shortcut is not None:
+                    added = pool(added, layer.shortcut)
+                values = layer.sums(values, added)
+            if number in skips:
+                kept[number] = values
             if outs[number].shape[1]:
                 outs[number][rows] = values
             number += 1
