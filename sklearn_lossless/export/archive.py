@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from dataclasses import replace
 from inspect import signature
-from typing import IO, Any, TypeGuard, cast
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
 from ._container import MAGIC
-from ._files import write_whole
+from ._files import read, write
 from ._kinds import Kind, kind_in_file
 from ._sections import FileContent, decode, encode
 from .fold import folded
@@ -132,11 +131,7 @@ def save(
     >>> bool((loaded.predict(X) == clf.predict(X)).mean() > 0.99)
     True
     """
-    data = to_bytes(estimator, readout_dtype)
-    if _is_file(path, "write"):
-        path.write(data)
-    else:
-        write_whole(cast(str, path), data)
+    write(path, to_bytes(estimator, readout_dtype))
 
 
 #: Bytes that a loaded model may take, unless the caller says otherwise.
@@ -178,32 +173,7 @@ def load(
     --------
     save : What is kept and what is not.
     """
-    if _is_file(path, "read"):
-        data = _read(path)
-    else:
-        with open(cast(str, path), "rb") as file:
-            data = _read(file)
-    return from_bytes(data, max_memory)
-
-
-def _read(file: IO[bytes]) -> bytes:
-    data = file.read(len(MAGIC))
-    if data == MAGIC:  # of other files no more is read
-        data += file.read()
-    return data
-
-
-def _is_file(path: Any, method: str) -> TypeGuard[IO[bytes]]:
-    """Return whether `path` is an open binary file; else it must be a path."""
-    if isinstance(path, (str, bytes, os.PathLike)):
-        return False
-    if isinstance(path, io.TextIOBase) or not hasattr(path, method):
-        mode = {"read": "rb", "write": "wb"}[method]
-        raise TypeError(
-            f"path must be a str, a path or a file opened with mode {mode!r}, got "
-            f"{path!r}."
-        )
-    return True
+    return from_bytes(read(path, MAGIC), max_memory)
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
