@@ -299,9 +299,8 @@ def estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    if content.mean is None and (
-        is_stored or params.get("hidden_weights") == "trained"
-    ):
+    is_stored = is_stored or params.get("hidden_weights") == "trained"
+    if content.mean is None and is_stored:
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
