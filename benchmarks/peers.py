@@ -190,6 +190,25 @@ def stored(model, folder):
     return os.path.getsize(path), model
 
 
+#: Where the weights of networks and of linear models are.
+WEIGHTS = (
+    *("coefs_", "intercepts_", "random_weights_", "random_offset_"),
+    *("components_", "normalization_", "coef_", "intercept_"),
+)
+
+
+def float32_bytes(model):
+    """4 bytes for each weight of a dense network; None of trees and sparse weights."""
+    if isinstance(model, CompressedMLPClassifier):
+        return model.size_report("int8")["dense_float32"]
+    steps = getattr(model, "named_steps", {"": model}).values()
+    if any(isinstance(step, (SparseRandomProjection, PrunedMLP)) for step in steps):
+        return None
+    found = [getattr(step, name, []) for step in steps for name in WEIGHTS]
+    arrays = [a for each in found for a in (each if isinstance(each, list) else [each])]
+    return 4 * sum(array.size for array in arrays) or None
+
+
 # --- measuring --------------------------------------------------------------------
 
 
@@ -217,6 +236,8 @@ def compare(data, X_train, X_test, y_train, y_test):
         with tempfile.TemporaryDirectory() as folder:
             n_bytes, model = stored(model, folder)
         row = {"data": data, "model": name, "fit_seconds": seconds, "bytes": n_bytes}
+        if (size := float32_bytes(model)) is not None:
+            row["float32_bytes"] = size
         row["accuracy"] = model.score(X_test, y_test)
         if hasattr(model, "predict_proba"):
             row["log_loss"] = log_loss(y_test, model.predict_proba(X_test))

@@ -224,15 +224,15 @@ def table(known):
         )
     lines += [
         "",
-        "| network | threads | epoch, s | of PyTorch, s | ratio of CPU time |",
+        "| network | threads | epoch, s of CPU time | of PyTorch | ratio |",
     ]
     lines += ["|---|---:|---:|---:|---:|"]
     for row in known.get("epochs", []):
         if "torch_s" in row:
             ratio = row["ours_cpu_s"] / row["torch_cpu_s"]
             lines.append(
-                f"| {row['network']} | {row['threads']} | {row['ours_s']:.1f} "
-                f"| {row['torch_s']:.1f} | {ratio:.2f} |"
+                f"| {row['network']} | {row['threads']} | {row['ours_cpu_s']:.1f} "
+                f"| {row['torch_cpu_s']:.1f} | {ratio:.2f} |"
             )
     return "\n".join(lines) + "\n"
 

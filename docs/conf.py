@@ -104,10 +104,15 @@ html_theme_options = {
 html_sidebars = {"index": [], "changelog": [], "benchmarks": []}
 
 
+#: Attributes of `torch.nn.Module` that have docstrings of their own.
+MODULE_ATTRIBUTES = ("T_destination", "call_super_init", "dump_patches")
+
+
 def skip_routing(app, what, name, obj, skip, options):
-    """Leave out what every scikit-learn estimator inherits."""
+    """Leave out what every estimator of scikit-learn, or module of torch, inherits."""
     module = getattr(obj, "__module__", None) or ""
-    return skip or module.startswith("sklearn.")
+    inherited = module.startswith(("sklearn.", "torch."))
+    return skip or inherited or name in MODULE_ATTRIBUTES
 
 
 def setup(app):

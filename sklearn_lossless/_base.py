@@ -94,8 +94,8 @@ class CompressedMLP(FittedMixin, BaseEstimator):
             value, only = getattr(self, name), allowed[0]
             if value not in allowed:
                 raise ValueError(
-                    f"{name}={value!r} needs the network that was compressed; "
-                    f"estimator is a fitted NTKCompressor, which goes with "
+                    f"{name}={value!r} needs the network that was compressed, but "
+                    "estimator is a fitted NTKCompressor. Use "
                     f"{name}={only!r}."
                 )
         own = ("random_state", "n_jobs", "verbose")
@@ -167,13 +167,13 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         """Validate a batch, in memory, with labels as its target."""
         if self.target != "labels":
             raise ValueError(
-                f"target={self.target!r} needs all samples at once, in memory; "
-                "partial_fit has batches."
+                f"target={self.target!r} needs all samples at once, but partial_fit "
+                "has batches. Use fit."
             )
         if is_dask(X, y, sample_weight):
             raise TypeError(
-                "partial_fit takes batches in memory, got a dask array, which fit "
-                "takes as a whole."
+                "partial_fit takes batches in memory, got a dask array. Use fit, which "
+                "takes it as a whole."
             )
         return read_data(
             self,

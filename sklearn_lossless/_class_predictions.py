@@ -39,8 +39,8 @@ def has_partial_fit(self: Any) -> bool:
         raise AttributeError(f"partial_fit needs readout='ridge', not {self.readout!r}")
     if isinstance(self.class_weight, str):
         raise AttributeError(
-            f"class_weight={self.class_weight!r} needs the numbers of all classes, "
-            "which partial_fit does not have; give the weights as a dict"
+            f"class_weight={self.class_weight!r} needs the size of each class, which "
+            "partial_fit does not know. Give the weights as a dict"
         )
     return True
 

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._base import Agreement, CompressedMLP
 from ._class_predictions import ClassPredictions, count_hits, has_partial_fit
+from ._teaching import Taught
 from ._validation import StrOptions, fit_context
 from .export._kinds import Kind, exported_as
 from .readout import class_costs, label_weights, samples_of, zero_one_loss
@@ -29,7 +30,7 @@ __all__ = ["CompressedMLPClassifier"]
 
 
 @exported_as(Kind.CLASSIFIER)
-class CompressedMLPClassifier(ClassifierMixin, ClassPredictions):
+class CompressedMLPClassifier(Taught, ClassifierMixin, ClassPredictions):
     """Classifier of a sparse ternary network with a trained linear readout.
 
     The weights of the hidden layers are -1, 0 and +1. By default they are drawn from a

@@ -49,7 +49,9 @@ class FittedMixin:
         """Loss of each epoch, over all fits where `warm_start` has gone on."""
         course = self._known_course
         if course is None:
-            raise AttributeError("loss_curve_ is that of trained hidden layers")
+            raise AttributeError(
+                "loss_curve_ is there with hidden_weights='trained' only"
+            )
         return course.losses
 
     @property
@@ -62,14 +64,16 @@ class FittedMixin:
         """Score after each epoch on rows that are held out."""
         course = self._known_course
         if course is None or not course.scores:
-            raise AttributeError("validation_scores_ come with early_stopping=True")
+            raise AttributeError(
+                "validation_scores_ are there with early_stopping=True only"
+            )
         return course.scores
 
     @property
     def _known_course(self) -> Course | None:
         if not hasattr(self, "_course"):
             raise AttributeError(
-                "of a training is known what fit has seen; model files do not hold it"
+                "this estimator was loaded: model files do not hold how a training went"
             )
         return self._course
 
@@ -94,7 +98,7 @@ class FittedMixin:
         """Categories of each column of a table, by their numbers; None for numbers."""
         if self._columns is None:
             raise AttributeError(
-                "categories_ are those of tables: input_encoding='thresholds'"
+                "categories_ are there with input_encoding='thresholds' only"
             )
         return [None if c is None else list(c) for c in self._columns.categories]
 

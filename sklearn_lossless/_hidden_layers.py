@@ -60,7 +60,10 @@ _FITTED_ROWS = 8192
 def kind_of_targets(y: Any) -> str:
     """Return what the targets of trained hidden layers are, "labels" or "numbers"."""
     if y is None:
-        raise ValueError("hidden_weights='trained' learns from y, got y=None.")
+        raise ValueError(
+            "hidden_weights='trained' requires y to be passed, but the target y is "
+            "None."
+        )
     if is_dask(y):
         several = y.ndim > 1 and y.shape[1] > 1
         return "numbers" if several or y.dtype.kind == "f" else "labels"

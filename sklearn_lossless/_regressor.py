@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from ._base import Agreement, CompressedMLP
+from ._teaching import Taught
 from ._validation import fit_context
 from .data import Data, Part, over_chunks, weight_of
 from .export._kinds import Kind, exported_as
@@ -26,7 +27,7 @@ _ROOM = 200
 
 
 @exported_as(Kind.REGRESSOR)
-class CompressedMLPRegressor(RegressorMixin, MultiOutputMixin, CompressedMLP):
+class CompressedMLPRegressor(Taught, RegressorMixin, MultiOutputMixin, CompressedMLP):
     """Regressor of a sparse ternary network with a ridge readout.
 
     The weights of the hidden layers are -1, 0 and +1. By default they are drawn from a

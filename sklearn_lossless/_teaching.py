@@ -1,14 +1,30 @@
-"""Rows with the scores that a teacher gives them."""
+"""Rows with the scores that a teacher gives them, and estimators that have one."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import Tags
 
 from .data import Part
 from .reference.teacher import Teacher, sum_squares
 
-__all__ = ["squared_scores", "with_scores", "with_smaller_scores"]
+__all__ = ["Taught", "squared_scores", "with_scores", "with_smaller_scores"]
+
+
+class Taught:
+    """Estimators that need no targets where all of them are the teacher's.
+
+    Stands before the mixins of scikit-learn, which say that targets are required.
+    """
+
+    target: str
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags of the estimator."""
+        tags: Tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.target_tags.required = self.target != "teacher"
+        return tags
 
 
 def with_scores(part: Part, teacher: Teacher) -> Part:

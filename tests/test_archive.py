@@ -568,8 +568,8 @@ def test_a_killed_save_leaves_nothing_behind(models, tmp_path):
     killed_when_written = (
         "import os, runpy, signal, sys\n"
         "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "write_whole = runpy.run_path(sys.argv[1])['write_whole']\n"
-        "write_whole(sys.argv[2], b'new')\n"
+        "write = runpy.run_path(sys.argv[1])['write']\n"
+        "write(sys.argv[2], b'new')\n"
     )
     command = [sys.executable, "-c", killed_when_written, _files.__file__, path]
     assert subprocess.run(command).returncode == -signal.SIGKILL

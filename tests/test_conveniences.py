@@ -100,6 +100,9 @@ def test_tags_follow_the_parameters():
     tags = get_tags(NTKCompressor(hidden_weights="trained"))
     assert tags.target_tags.required
     assert tags.target_tags.multi_output
+    for cls in (CompressedMLPClassifier, CompressedMLPRegressor):
+        assert not get_tags(cls(target="teacher")).target_tags.required
+        assert get_tags(cls(target="both")).target_tags.required
     tags = get_tags(CompressedMLPRegressor(input_encoding="thresholds"))
     assert tags.input_tags.allow_nan
     assert tags.input_tags.categorical

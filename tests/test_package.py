@@ -166,8 +166,10 @@ def test_types_are_seen_by_the_mypy_of_a_user(tmp_path):
     command = [sys.executable, "-m", "mypy", "--config-file", "", "--cache-dir"]
     command += [ROOT / ".mypy_cache/user", "--no-error-summary", script]
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    lines = [line for line in done.stdout.splitlines() if line.startswith(str(script))]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    lines = [line for line in done.stdout.splitlines() if "user.py:" in line]
     revealed = re.findall(r'Revealed type is "(.*)"', done.stdout)
     errors = [line for line in lines if " error: " in line]
     assert [each.rpartition(".")[2] for each in revealed[:1]] == [
@@ -179,7 +181,7 @@ def test_types_are_seen_by_the_mypy_of_a_user(tmp_path):
         "Path",
     ]
     wrong = ("save", "to_c", "hidden_layer_size")
-    assert len(errors) == len(wrong), errors
+    assert len(errors) == len(wrong), done.stdout + done.stderr
     assert all(name in error for name, error in zip(wrong, errors, strict=True)), errors
 
 

@@ -100,8 +100,9 @@ class DaskData:
         """
         if not isinstance(X, da.Array):
             raise TypeError(
-                f"X must be a dask array if anything is, got {type(X).__name__}; a "
-                "data frame becomes one by .to_dask_array(lengths=True)."
+                "X must be a dask array if y or sample_weight is one, got "
+                f"{type(X).__name__}. A data frame becomes one by "
+                ".to_dask_array(lengths=True)."
             )
         if X.ndim != 2:
             raise ValueError(f"Expected 2D array, got {X.ndim}D array instead.")

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, Any, TypeGuard, cast
 
-__all__ = ["write_all", "write_whole"]
+__all__ = ["read", "write", "write_all"]
 
 _Path = str | os.PathLike[str]
 
 
-def write_whole(path: _Path, data: bytes) -> None:
-    """Put `data` at `path`; an old file stays until the new one is whole."""
-    write_all({path: data})
+def write(path: _Path | IO[bytes], data: bytes) -> None:
+    """Write to an open file, or put `data` at a path; see `write_all`."""
+    if _is_open(path, "write"):
+        path.write(data)
+    else:
+        write_all({cast(str, path): data})
+
+
+def read(path: _Path | IO[bytes], magic: bytes) -> bytes:
+    """Return what is in a file, open or not; no more than its start if not `magic`."""
+    if not _is_open(path, "read"):
+        with open(cast(str, path), "rb") as file:
+            return read(file, magic)
+    data = path.read(len(magic))
+    return data + path.read() if data == magic else data
+
+
+def _is_open(path: Any, method: str) -> TypeGuard[IO[bytes]]:
+    """Return whether `path` is an open binary file; else it must be a path."""
+    if isinstance(path, (str, bytes, os.PathLike)):
+        return False
+    if isinstance(path, io.TextIOBase) or not hasattr(path, method):
+        mode = {"read": "rb", "write": "wb"}[method]
+        raise TypeError(
+            f"path must be a str, a path or a file opened with mode {mode!r}, got "
+            f"{path!r}."
+        )
+    return True
 
 
 def write_all(files: Mapping[_Path, bytes]) -> None:

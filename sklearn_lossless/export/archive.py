@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from dataclasses import replace
 from inspect import signature
-from typing import IO, Any, TypeGuard, cast
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from ..network.layers import FIXED_POINT
 from ..readout.classes import class_costs
 from ._coding import READOUT_DTYPES
 from ._container import MAGIC
-from ._files import write_whole
+from ._files import read, write
 from ._kinds import Kind, kind_in_file
 from ._sections import FileContent, decode, encode
 from .fold import folded
@@ -70,10 +69,9 @@ def save(
 ) -> None:
     """Write a fitted estimator to one small file.
 
-    Of random hidden layers the file holds a seed and a few integers, so the readout is
-    nearly all of it. It is no pickle: :func:`load` runs no code. The file appears whole
-    or not at all. An old one of that name stays until then, and the new one has its
-    mode. Links are followed; pipes and character devices are written to.
+    Of random hidden layers it holds a seed and a few integers. It is no pickle:
+    :func:`load` runs no code. The file appears whole or not at all, and has the mode of
+    an old one of that name. Links are followed; pipes and devices are written to.
 
     Parameters
     ----------
@@ -133,11 +131,7 @@ def save(
     >>> bool((loaded.predict(X) == clf.predict(X)).mean() > 0.99)
     True
     """
-    data = to_bytes(estimator, readout_dtype)
-    if _is_file(path, "write"):
-        path.write(data)
-    else:
-        write_whole(cast(str, path), data)
+    write(path, to_bytes(estimator, readout_dtype))
 
 
 #: Bytes that a loaded model may take, unless the caller says otherwise.
@@ -179,32 +173,7 @@ def load(
     --------
     save : What is kept and what is not.
     """
-    if _is_file(path, "read"):
-        data = _read(path)
-    else:
-        with open(cast(str, path), "rb") as file:
-            data = _read(file)
-    return from_bytes(data, max_memory)
-
-
-def _read(file: IO[bytes]) -> bytes:
-    data = file.read(len(MAGIC))
-    if data == MAGIC:  # of other files no more is read
-        data += file.read()
-    return data
-
-
-def _is_file(path: Any, method: str) -> TypeGuard[IO[bytes]]:
-    """Return whether `path` is an open binary file; else it must be a path."""
-    if isinstance(path, (str, bytes, os.PathLike)):
-        return False
-    if isinstance(path, io.TextIOBase) or not hasattr(path, method):
-        mode = {"read": "rb", "write": "wb"}[method]
-        raise TypeError(
-            f"path must be a str, a path or a file opened with mode {mode!r}, got "
-            f"{path!r}."
-        )
-    return True
+    return from_bytes(read(path, MAGIC), max_memory)
 
 
 def to_bytes(estimator: Any, readout_dtype: str = "float64") -> bytes:
@@ -330,9 +299,8 @@ def estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    if content.mean is None and (
-        is_stored or params.get("hidden_weights") == "trained"
-    ):
+    is_stored = is_stored or params.get("hidden_weights") == "trained"
+    if content.mean is None and is_stored:
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
         each.network_ = network
@@ -351,13 +319,8 @@ def estimator_of(content: FileContent) -> Any:
 
 
 #: Parameters that may be objects or functions, which a file does not hold.
-_MAY_BE_LOST = (
-    "activation",
-    "class_weight",
-    "estimator",
-    "hidden_layers",
-    "random_state",
-)
+_MAY_BE_LOST = {"activation", "class_weight", "estimator"}
+_MAY_BE_LOST |= {"hidden_layers", "random_state"}
 
 
 def _check_parameters(content: FileContent) -> None:
