@@ -15,11 +15,13 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+from _machine import about
 
 from sklearn_lossless import CompressedMLPClassifier
 from sklearn_lossless.datasets import load_mnist
 from sklearn_lossless.readout import ridge
 
+COMMAND = "benchmarks/alpha_search.py --data mnist.npz"
 SIZES = "8000x2000,10000x3000,60000x1200,60000x2000"
 
 
@@ -63,7 +65,9 @@ def main():
         )
         print(rows[-1], flush=True)
     if args.output:
-        args.output.write_text(json.dumps(rows, indent=1) + "\n")
+        args.output.write_text(
+            json.dumps({**about(COMMAND), "rows": rows}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from _machine import about
+
+COMMAND = "benchmarks/cold_start.py"
+
 PREPARE = """
 from sklearn.datasets import load_digits
 from sklearn_lossless import CompressedMLPClassifier
@@ -69,7 +73,9 @@ def main():
             )
             print(f"{task:45} {first:6.2f} {later:6.2f}", flush=True)
     if args.output:
-        args.output.write_text(json.dumps(rows, indent=1) + "\n")
+        args.output.write_text(
+            json.dumps({**about(COMMAND), "rows": rows}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

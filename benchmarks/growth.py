@@ -12,14 +12,13 @@ import argparse
 import json
 import math
 import os
-import platform
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from _machine import about
 from scipy import sparse
 
 START = {"rows": 10_000, "features": 100, "width": 200, "classes": 10, "entries": 0}
@@ -144,8 +143,7 @@ def main():
         points += rows
     if args.output:
         result = {
-            "machine": f"{platform.machine()}, one thread",
-            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            **about("benchmarks/growth.py" + " --quick" * args.quick),
             "slopes": slopes,
             "points": points,
         }

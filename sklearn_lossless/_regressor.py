@@ -102,8 +102,7 @@ class CompressedMLPRegressor(Taught, RegressorMixin, MultiOutputMixin, Compresse
     alpha_ : float
         Regularisation used.
     alphas_, loo_losses_ : ndarray of shape (n_alphas,)
-        Regularisations tried, and the mean squared leave-one-out error of each, as of
-        :class:`CompressedMLPClassifier`.
+        Regularisations tried, and the mean squared leave-one-out error of each.
     gcv_losses_ : ndarray of shape (n_alphas,)
         In place of `loo_losses_` after :meth:`partial_fit`: the generalised
         cross-validation of each.
