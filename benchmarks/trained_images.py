@@ -30,7 +30,7 @@ def small(filters, nonzeros):
     """Five convolutions of 3 x 3, two poolings, and sums over all places."""
     layers, n_channels = [], 1
     for number, (n, k) in enumerate(zip(filters, nonzeros, strict=True)):
-        layers.append(Conv2D(n, 3, eps=1 - k / (9 * n_channels)))
+        layers.append(Conv2D(n, 3, eps=round(1 - k / (9 * n_channels), 2)))
         n_channels = n
         if number in (1, 3):
             layers.append(Pool2D(2, kind="max"))
