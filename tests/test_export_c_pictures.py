@@ -154,16 +154,17 @@ def test_readout_of_all_layers_keeps_their_codes():
     assert pooled_at_once(net) == []
 
 
-def mnist_net():
-    """The 16-32-64 of the benchmarks."""
+def mnist_net(n_filters=(16, 32), n_nonzeros=(8, 24, 80)):
+    """The 16-32-64 of the benchmarks, or a smaller one."""
     rng = np.random.default_rng(1)
+    (first, second), (k_first, k_second, k_dense) = n_filters, n_nonzeros
     specs = [
-        *[(16, (5, 5), {"share": 8 / 25}), ("max", (2, 2), (12, 12))],
-        *[(32, (3, 3), {"share": 24 / 144}), ("max", (2, 2), (5, 5))],
+        *[(first, (5, 5), {"share": k_first / 25}), ("max", (2, 2), (12, 12))],
+        *[(second, (3, 3), {"share": k_second / (9 * first)}), ("max", (2, 2), (5, 5))],
     ]
     net = net_of(rng, (28, 28, 1), *specs)
     thresholds, levels = np.arange(-3, 4) * 256 * 20, np.arange(8, dtype=np.uint8)
-    last = Dense(800, 64, 80, thresholds, levels, np.zeros(1, np.int64))
+    last = Dense(25 * second, 64, k_dense, thresholds, levels, np.zeros(1, np.int64))
     return network(rng, (28, 28, 1), [*net.layers, last])
 
 

@@ -158,8 +158,8 @@ def has_sums(network: CompressedNetwork) -> bool:
 def code_places(network: CompressedNetwork) -> list[int]:
     """Return where the codes of each layer are, among all that are there at a time.
 
-    From layer to layer they are at either end by turns. With sums each layer gets the
-    first room that no codes are in which are needed later.
+    From layer to layer they are at either end by turns. With sums each layer, the
+    largest first, gets the first room that no codes are in at the same time.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def code_places(network: CompressedNetwork) -> list[int]:
     """
     widths = _widths(network)
     if has_sums(network):
-        return _first_rooms(network, widths)
+        return _rooms(network, widths)
     kept = [width for width in widths if width]
     pairs = zip(kept, [*kept[1:], 0], strict=True)
     n_codes = max(map(sum, pairs))
@@ -182,7 +182,7 @@ def code_places(network: CompressedNetwork) -> list[int]:
     return places
 
 
-def _first_rooms(network: CompressedNetwork, widths: list[int]) -> list[int]:
+def _rooms(network: CompressedNetwork, widths: list[int]) -> list[int]:
     layers = network.layers
     # Filters whose codes are nowhere look at these until they are pooled.
     last_use = [
@@ -192,17 +192,16 @@ def _first_rooms(network: CompressedNetwork, widths: list[int]) -> list[int]:
     for number, layer in enumerate(layers):
         if isinstance(layer, Addition) and layer.skip >= 0:
             last_use[layer.skip] = max(last_use[layer.skip], number)
-    places: list[int] = []
-    for number, width in enumerate(widths):
+    places: dict[int, int] = {}
+    for number in sorted(range(len(widths)), key=lambda i: -widths[i]):
         place = 0
-        for start, other in sorted(
-            (places[i], i) for i in range(number) if last_use[i] >= number
-        ):
-            if place + width <= start:
+        alive_with = [i for i in places if last_use[min(i, number)] >= max(i, number)]
+        for start, other in sorted((places[i], i) for i in alive_with):
+            if place + widths[number] <= start:
                 break
             place = max(place, start + widths[other])
-        places.append(place)
-    return places
+        places[number] = place
+    return [places[number] for number in range(len(widths))]
 
 
 def _every_place(layer: Addition) -> Pooling:
