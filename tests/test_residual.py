@@ -17,7 +17,7 @@ from test_convolution import check, convolution, images, network, pooling
 
 from sklearn_lossless import Conv2D, NTKConvCompressor
 from sklearn_lossless.export import to_c, to_onnx
-from sklearn_lossless.export._c_layers import code_places
+from sklearn_lossless.export._c_pictures import code_places
 from sklearn_lossless.export._coding import Reader
 from sklearn_lossless.export._exported import exported_model, fingerprint
 from sklearn_lossless.export._sections import _decode_network, encode_network

@@ -3,6 +3,10 @@
 Trains on MNIST, cross-compiles with Debian's gcc-arm-none-eabi, and runs what fits into
 a BBC micro:bit (256 kB of flash, 16 kB of RAM) on QEMU's, where scores must equal
 Python's. The instructions of a prediction are counted by QEMU's clock.
+
+    python benchmarks/c_export/device.py --data mnist.npz [--only 16-32-64 --out FILE]
+
+With `--only` the rows of other networks stay in the file.
 """
 
 import argparse
@@ -11,6 +15,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -20,6 +25,9 @@ from sklearn_lossless.datasets import load_mnist
 from sklearn_lossless.export import integer_readout, to_c
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from trained_images import estimator  # noqa: E402
 
 CROSS = (
     *("arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb", "-Os", "-std=c99"),
@@ -39,8 +47,15 @@ TRAINED = {
     (200, 100): {"eps": (0.95, 0.8), "max_iter": 40},
 }
 
+#: Networks of pictures, trained as in benchmarks/trained_images.py.
+PICTURES = {
+    ("conv 8", "conv 16", 64): "8-16-64",
+    ("conv 16", "conv 32", 64): "16-32-64",
+}
+
 #: Hidden layers, where the weights are, bits of the readout, whether packed.
 MODELS = [
+    *((sizes, "table", 8, False) for sizes in PICTURES),
     *((sizes, "table", 8, False) for sizes in TRAINED),
     (WIDE, "table", 8, False),
     (WIDE, "seed", 8, False),
@@ -156,12 +171,34 @@ def simulate(clf, X, options, folder):
     }
 
 
+def fit(sizes, X, y):
+    """Return the fitted classifier of `MODELS`."""
+    if sizes in PICTURES:
+        return estimator(PICTURES[sizes], random_state=0).fit(X, y)
+    how = {"eps": 0.9}
+    if sizes in TRAINED:
+        how = {"hidden_weights": "trained", **TRAINED[sizes]}
+    return CompressedMLPClassifier(sizes, random_state=0, **how).fit(X, y)
+
+
+def write_results(rows, path):
+    """Write the rows, and those of other networks that were there, in order."""
+    rows = json.loads(json.dumps(rows))
+    found = {tuple(row["sizes"]) for row in rows}
+    old = json.loads(path.read_text()) if path.exists() else []
+    rows = [row for row in old if tuple(row["sizes"]) not in found] + rows
+    order = [list(sizes) for sizes, *_ in MODELS]
+    rows.sort(key=lambda row: order.index(row["sizes"]))
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", help="mnist.npz; None: from OpenML")
     parser.add_argument("--train", type=int, default=60_000, help="training images")
     parser.add_argument("--images", type=int, default=3, help="images for the device")
     parser.add_argument("--out", type=pathlib.Path, help="JSON file of the results")
+    parser.add_argument("--only", choices=PICTURES.values(), action="append")
     args = parser.parse_args()
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
         if not shutil.which(tool):
@@ -171,26 +208,22 @@ def main():
     fitted, results = {}, []
     for sizes, weights, bits, packed in MODELS:
         options = {"weights": weights, "readout_bits": bits, "packed": packed}
+        if args.only and PICTURES.get(sizes) not in args.only:
+            continue
         if sizes not in fitted:
-            how = (
-                {"hidden_weights": "trained", **TRAINED[sizes]}
-                if sizes in TRAINED
-                else {"eps": 0.9}
-            )
-            clf = CompressedMLPClassifier(sizes, random_state=0, **how)
-            fitted[sizes] = clf.fit(X_train, y_train)
+            fitted[sizes] = fit(sizes, X_train, y_train)
         clf = fitted[sizes]
         readout = integer_readout(clf, options["readout_bits"])
         scores = clf.network_.forward(X_test) @ readout.weights * readout.factor
         accuracy = np.mean((scores + readout.offset).argmax(axis=1) == y_test)
         with tempfile.TemporaryDirectory() as folder:
             found = measure(clf, X_test[: args.images], options, pathlib.Path(folder))
-        kind = "trained" if sizes in TRAINED else "random"
+        kind = "trained" if sizes in TRAINED | PICTURES else "random"
         row = {"sizes": sizes, "hidden_weights": kind, **options}
         results.append({**row, "accuracy": accuracy, **found})
         print(results[-1], flush=True)
         if args.out:
-            args.out.write_text(json.dumps(results, indent=1) + "\n")
+            write_results(results, args.out)
 
 
 if __name__ == "__main__":

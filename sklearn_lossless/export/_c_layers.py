@@ -11,21 +11,18 @@ import numpy.typing as npt
 from ..network import (
     Addition,
     CompressedNetwork,
-    Convolution,
     Dense,
-    Pooling,
     splitmix64,
 )
 from ..network.layers import FIXED_POINT, neuron_offsets
+from ._c_pictures import picture_members
 from ._c_text import Piece, c_type, gaps, signed, table
 
 __all__ = [
     "Layer",
-    "has_sums",
     "lay_out",
     "layers_piece",
     "log2_codes_per_byte",
-    "views_piece",
     "workspace_members",
 ]
 
@@ -152,50 +149,6 @@ def log2_codes_per_byte(layers: Sequence[Layer]) -> int:
     return 3 - max(n_bits - 1, 0).bit_length()
 
 
-def views_piece(network: CompressedNetwork) -> tuple[str, str]:
-    """Return how each layer looks at the codes before it: tables, and a list.
-
-    Parameters
-    ----------
-    network : CompressedNetwork
-
-    Returns
-    -------
-    tables, entries : str
-    """
-    tables, entries = [], []
-    places = code_places(network) if has_sums(network) else None
-    for number, each in enumerate(network.layers):
-        layer: Any = each
-        more: list[Any] = []
-        if places is not None:
-            more = [places[number], 0, 0, 0]
-        if isinstance(each, Addition):
-            more[1:] = [each.skip, each.shape_in[2], each.first_channel]
-            layer = each.shortcut or _every_place(each)
-        if isinstance(layer, Dense):
-            none = ["MODEL_DENSE", *[0] * 7, 0, 0, 0]
-            fields = [*none, *more] if more else [0]
-            entries.append("    {" + ", ".join(map(str, fields)) + "}")
-            continue
-        if isinstance(layer, Pooling):
-            kind, shift = _POOLINGS[layer.kind], layer.shift
-            starts: Any = layer.row_starts, layer.column_starts
-        else:
-            kind, shift = "MODEL_FILTERS", 0
-            starts = (
-                layer.stride * np.arange(n) - before
-                for n, (before, _) in zip(layer.grid, layer.margins, strict=True)
-            )
-        names = [f"{name}_starts_{number}" for name in ("row", "column")]
-        for name, values in zip(names, starts, strict=True):
-            tables.append(table("int16_t", name, np.array(values)))
-        numbers = [*layer.shape_in, *layer.size, *layer.shape_out[:2]]
-        fields = [kind, *numbers, *(f"model_{name}" for name in names), shift, *more]
-        entries.append("    {" + ", ".join(map(str, fields)) + "}")
-    return "\n".join(tables), ",\n".join(entries)
-
-
 def workspace_members(
     network: CompressedNetwork, layers: Sequence[Layer], *, packed: bool
 ) -> list[tuple[str, str, int]]:
@@ -214,7 +167,7 @@ def workspace_members(
         Type, name and number of each array.
     """
     if not network.is_dense:
-        return _between_pictures(network)
+        return picture_members(network)
     members = []
     widths = [layer.spec.n_inputs for layer in layers if layer.table is None]
     if widths:
@@ -225,63 +178,6 @@ def workspace_members(
         if stored:
             members.append(("uint8_t", name, -(-max(stored) // 2**packing)))
     return members
-
-
-def _between_pictures(network: CompressedNetwork) -> list[tuple[str, str, int]]:
-    """Return the members of the workspace that layers of pictures work in."""
-    seen = [
-        layer.shortcut if isinstance(layer, Addition) else layer
-        for layer in network.layers
-    ]
-    windows = [each.filters.n_inputs for each in seen if isinstance(each, Convolution)]
-    members = [("uint8_t", "window", max(windows, default=1))]
-    if has_sums(network):
-        ends = zip(code_places(network), network.layers, strict=True)
-        n_codes = max(place + layer.n_outputs for place, layer in ends)
-        return [*members, ("uint8_t", "codes", n_codes)]
-    for name, first in (("even", 0), ("odd", 1)):
-        widths = [layer.n_outputs for layer in network.layers[first::2]]
-        members.append(("uint8_t", name, max(widths, default=1)))
-    return members
-
-
-def has_sums(network: CompressedNetwork) -> bool:
-    """Return whether codes of an earlier layer are added somewhere."""
-    return any(isinstance(layer, Addition) for layer in network.layers)
-
-
-def code_places(network: CompressedNetwork) -> list[int]:
-    """Return where the codes of each layer are, among all that are there at a time.
-
-    Each layer gets the first room that no codes are in which are needed later.
-    """
-    layers = network.layers
-    last_use = [number + 1 for number in range(len(layers))]
-    for number, layer in enumerate(layers):
-        if isinstance(layer, Addition) and layer.skip >= 0:
-            last_use[layer.skip] = max(last_use[layer.skip], number)
-    places: list[int] = []
-    for number, layer in enumerate(layers):
-        place = 0
-        for start, other in sorted(
-            (places[i], i) for i in range(number) if last_use[i] >= number
-        ):
-            if place + layer.n_outputs <= start:
-                break
-            place = max(place, start + layers[other].n_outputs)
-        places.append(place)
-    return places
-
-
-def _every_place(layer: Addition) -> Pooling:
-    """Return the pooling that leaves the added codes as they are."""
-    height, width, _ = layer.shape_skip
-    starts = tuple(range(height)), tuple(range(width))
-    return Pooling(layer.shape_skip, (1, 1), *starts, layer.largest_skip, "max")
-
-
-#: Kinds of poolings in C.
-_POOLINGS = {"sum": "MODEL_SUM", "max": "MODEL_LARGEST"}
 
 
 class _Fields(NamedTuple):

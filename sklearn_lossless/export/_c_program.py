@@ -14,13 +14,12 @@ from ..network import ScaledQuantizer, ThresholdQuantizer
 from ._c_cells import cells_piece
 from ._c_layers import (
     Layer,
-    has_sums,
     lay_out,
     layers_piece,
     log2_codes_per_byte,
-    views_piece,
     workspace_members,
 )
+from ._c_pictures import has_sums, pooled_at_once, pooled_type, views_piece
 from ._c_table import table_piece
 from ._c_text import (
     Piece,
@@ -93,6 +92,7 @@ def program_texts(model: ExportedModel, options: Options) -> tuple[str, str]:
     public = "\n".join(text for piece in pieces for text in piece.public)
     packing = log2_codes_per_byte(layers) if packed else 0
     values: dict[str, Any] = {"views": values_of_views, "packing": packing}
+    values["pooled_type"] = pooled_type(model.network)
     for piece in pieces:
         values |= piece.values
         flags |= piece.flags
@@ -126,6 +126,7 @@ def _flags(
         "pictures": not model.network.is_dense,
         "sums": has_sums(model.network),
         "no_sums": not has_sums(model.network),
+        "pooled": bool(pooled_at_once(model.network)),
         "last_only": len(model.network.output_layers) == 1,
         "table": has_table,
         "seed": has_seed,
