@@ -2,8 +2,9 @@
 
     python benchmarks/overview.py
 
-Measures nothing: it draws what `paper_figure3.py`, `given_networks.py` and
-`trained_networks.py` have written.
+Measures nothing: it draws what `paper_figure3.py`, `given_networks.py`,
+`trained_networks.py` and `trained_images.py` have written, and `published.json`.
+`overview.png` has all kinds of networks, `frontier.png` the smallest ones from near.
 """
 
 import csv
@@ -45,45 +46,88 @@ def given_networks():
     return sorted(dense), sorted(kept)
 
 
-def trained_layers():
-    """Trained ternary layers."""
+def trained_layers(shifts=False):
+    """Trained ternary layers, on the images as they are or with shifted ones."""
     rows = json.loads((RESULTS / "trained_networks.json").read_text())["mnist"]
-    rows = [row for row in rows if "peer" not in row and "shifts" not in row["network"]]
+    rows = [row for row in rows if "peer" not in row]
+    rows = [row for row in rows if ("shifts" in row["network"]) == shifts]
     return sorted((row["bytes"] / 1000, 100 * row["score"]) for row in rows)
+
+
+def trained_filters(dense=False):
+    """Trained ternary networks of pictures: filters alone, or with a dense layer."""
+    rows = json.loads((RESULTS / "trained_images.json").read_text())["accuracy"]
+    rows = [row for row in rows if (row["network"].count("-") == 2) == dense]
+    return sorted((row["bytes"] / 1000, 100 * row["score"]) for row in rows)
+
+
+def published(augmented):
+    """Networks of others, with augmented images or not (or it is not said)."""
+    rows = json.loads((RESULTS / "published.json").read_text())["rows"]
+    return sorted(
+        (row["bytes"] / 1000, 100 * row["accuracy"])
+        for row in rows
+        if row["data"] == "MNIST" and bool(row["augmented"]) == augmented
+    )
+
+
+OURS, THEIRS = ("#0b6e6e", "#c2571a", "#5b3a8c", "#a3195b"), "#707070"
+
+
+def draw(name, series, limits, ticks):
+    """Draw lines, each with its name beside it, and write them to a file."""
+    plt.rcParams.update({"font.size": 15})
+    figure, ax = plt.subplots(figsize=(7, 5.2), layout="constrained")
+    for label, points, color, style, place in series:
+        ax.plot(*zip(*points, strict=True), style, color=color, markersize=8, lw=2)
+        ax.text(*place, label, color=color, va="bottom", weight="bold")
+    ax.set(xscale="log", xlim=limits[:2], ylim=limits[2:])
+    ax.set(xlabel="stored, kB", ylabel="MNIST test accuracy, %")
+    ax.set_xticks(ticks, [f"{each:,}" for each in ticks])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(RESULTS / f"{name}.png", dpi=130)
 
 
 def main():
     dense, kept = given_networks()
-    ours, theirs = ("#0b6e6e", "#c2571a", "#5b3a8c"), "#707070"
-    series = [
-        ("random, float32", random_layers("dense"), theirs, "s--", (2600, 94.15)),
-        ("MLPClassifier,\nfloat32", dense, theirs, "o", (700, 98.55)),
-        (
-            "random, compressed",
-            random_layers("n_levels=8, eps=0.9"),
-            ours[0],
-            "s-",
-            None,
-        ),
-        ("trained\nternary", trained_layers(), ours[1], "o-", None),
-        ("MLPClassifier,\ncompressed", kept, ours[2], "D-", None),
-    ]
-    places = {
-        "random, compressed": (15.5, 94.15),
-        "trained\nternary": (5.1, 98.74),
-        "MLPClassifier,\ncompressed": (36, 98.55),
-    }
-    plt.rcParams.update({"font.size": 15})
-    figure, ax = plt.subplots(figsize=(7, 5.2), layout="constrained")
-    for name, points, color, style, place in series:
-        ax.plot(*zip(*points, strict=True), style, color=color, markersize=8, lw=2)
-        ax.text(*(place or places[name]), name, color=color, va="bottom", weight="bold")
-    ax.set(xscale="log", xlim=(4.5, 1e5), ylim=(93.9, 99.4))
-    ax.set(xlabel="stored, kB", ylabel="MNIST test accuracy, %")
-    ax.set_xticks([10, 100, 1000, 10_000], ["10", "100", "1,000", "10,000"])
-    ax.grid(alpha=0.3)
-    ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(RESULTS / "overview.png", dpi=130)
+    others = published(augmented=True) + published(augmented=False)
+    compressed = random_layers("n_levels=8, eps=0.9")
+    draw(
+        "overview",
+        [
+            ("random,\nfloat32", random_layers("dense"), THEIRS, "s--", (5000, 94.1)),
+            ("MLPClassifier,\nfloat32", dense, THEIRS, "o", (900, 98.4)),
+            ("published", sorted(others), THEIRS, "x", (32, 99.3)),
+            ("random,\ncompressed", compressed, OURS[0], "s-", (20, 94.1)),
+            ("trained\nlayers", trained_layers(), OURS[1], "o-", (2.6, 97.15)),
+            ("trained\nfilters", trained_filters(), OURS[3], "^-", (0.9, 98.15)),
+            ("", trained_filters(dense=True), OURS[3], "v-", (1, 99)),
+            ("MLPClassifier,\ncompressed", kept, OURS[2], "D-", (32, 98.4)),
+        ],
+        (0.8, 1e5, 93.9, 99.85),
+        [1, 10, 100, 1000, 10_000],
+    )
+    draw(
+        "frontier",
+        [
+            ("published", published(augmented=False), THEIRS, "x", (1.25, 97.85)),
+            (
+                "published,\naugmented",
+                published(augmented=True),
+                THEIRS,
+                "x:",
+                (14.2, 99.4),
+            ),
+            ("trained filters", trained_filters(), OURS[3], "^-", (0.95, 99.5)),
+            ("and a dense layer", trained_filters(True), OURS[3], "v-", (3.2, 98.78)),
+            ("trained\nlayers", trained_layers(), OURS[1], "o-", (11, 98.05)),
+            ("with shifts", trained_layers(shifts=True), OURS[1], "s", (11, 98.9)),
+        ],
+        (0.85, 40, 97.8, 99.75),
+        [1, 2, 5, 10, 20],
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,19 @@
-"""Accuracy against memory on MNIST: the paper's second experiment (its Figure 3).
+"""Accuracy against memory: the paper's second experiment (its Figure 3).
 
     python benchmarks/paper_figure3.py --data mnist.npz [--seeds 3] [--widest 16000]
+    python benchmarks/paper_figure3.py --data cifar10 [--file cifar10_part.npz]
 
 Every network has random, frozen hidden layers and the same readout: ridge on +-1
 targets, its regularisation chosen by leave-one-out error rate on the training rows.
 `--data` names an npz with X_train, y_train, X_test, y_test; without it, MNIST comes
 from OpenML. Finished rows are kept in the CSV file, so that a run can be continued:
-give other data another `--output`. The paper's points are those of MNIST.
+give other data another `--output`.
+
+With `--data cifar10` the networks see features of a convolutional network that is
+trained first (`cifar_features.py`; kept in `--net` where that is given), as the
+paper's see those of a VGG19. `--file` names an npz of images; without it, they come
+from OpenML. Its own readout is a row, without hidden layers. Memory is that of the
+networks behind the features.
 
 Memory of the hidden layers, in bits, as the paper counts it: 32 for a float weight,
 2 for a ternary one, and nothing for zeros or for where the others are. Bytes of the
@@ -19,8 +26,11 @@ import csv
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import cifar_features
 import numpy as np
 import random_networks as rn
 from sklearn.exceptions import ConvergenceWarning
@@ -47,19 +57,63 @@ OUR_KINDS = {
     "n_levels=16, eps=0.9": (16, 0.9),
 }
 
-#: The paper's points, read from its vector graphics: bits, accuracy in %.
-PUBLISHED = {
-    "dense": [(1.8e8, 92.8), (1.25e9, 94.4), (2.0e10, 98.2)],
-    "NTK-LC, eps=0.9": [
-        (1.15e6, 75.2),
-        (7.8e6, 81.6),
-        (1.1e7, 87.9),
-        (3.2e7, 88.6),
-        (1.3e8, 91.8),
+#: What the row of the trained convolutional network is called.
+NET = "none", "the readout of the trained convolutional network"
+
+
+class Experiment(NamedTuple):
+    """Sizes with three hidden layers and with one, and what the paper has."""
+
+    output: str
+    deep: list
+    single: list
+    kinds: list
+    lowest: float
+    #: Points of the paper by network: bits, accuracy in %.
+    published: dict
+
+
+#: Points read from the paper's vector graphics.
+MNIST = Experiment(
+    output="paper_figure3",
+    deep=DEEP,
+    single=SINGLE,
+    kinds=[*FLOAT_KINDS, *OUR_KINDS],
+    lowest=60,
+    published={
+        "dense": [(1.8e8, 92.8), (1.25e9, 94.4), (2.0e10, 98.2)],
+        "NTK-LC, eps=0.9": [
+            (1.15e6, 75.2),
+            (7.8e6, 81.6),
+            (1.1e7, 87.9),
+            (3.2e7, 88.6),
+            (1.3e8, 91.8),
+        ],
+        "ternary weights only": [(1.3e6, 95.1), (1.3e8, 97.7)],
+        "magnitude pruning 90 %": [(1.8e7, 91.2), (2.0e9, 91.9)],
+    },
+)
+
+#: Of the paper the narrowest and the widest, 400-400-200 and 10000-10000-5000, on 512
+#: features of VGG19; bits by its own count.
+CIFAR10 = Experiment(
+    output="paper_figure3_cifar10",
+    deep=[(400, 400, 200), (1000, 1000, 500), (2000, 2000, 1000), (5000, 5000, 2000)],
+    single=[],
+    kinds=[
+        "dense",
+        "ternary weights only",
+        "magnitude pruning 90 %",
+        "n_levels=2, eps=0.9",
+        "n_levels=8, eps=0.9",
+        "n_levels=16, eps=0.9",
     ],
-    "ternary weights only": [(1.3e6, 95.1), (1.3e8, 97.7)],
-    "magnitude pruning 90 %": [(1.8e7, 91.2), (2.0e9, 91.9)],
-}
+    lowest=20,
+    published={
+        "dense, VGG19": [(1.4e7, 85.0), (5.0e9, 87.3)],
+        "NTK-LC, VGG19": [(8.9e4, 79.0), (3.1e7, 86.9)],
+    },
+)
 
 FIELDS = ["sizes", "network", "seed", "accuracy", "paper_bits", "bytes", "seconds"]
 
@@ -94,21 +148,31 @@ def measure_ours(data, sizes, kind, seed):
     return clf.score(X_test, y_test), 2 * clf.network_.n_nonzeros, n_bytes
 
 
-def kinds_for(sizes):
+def measure_net(data, net):
+    """The convolutional network itself: accuracy, bits, bytes of its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        net.save(path, readout_dtype="int8")
+        n_bytes = path.stat().st_size
+    return net.score(*data[2:]), 2 * net.network_.n_nonzeros, n_bytes
+
+
+def kinds_for(sizes, experiment):
     """All kinds of deep networks; of wide single layers the three that matter."""
     if len(sizes) > 1:
-        return [*FLOAT_KINDS, *OUR_KINDS]
+        return experiment.kinds
     return ["dense", "n_levels=2, eps=0.9", "n_levels=8, eps=0.9"]
 
 
-def summary(rows):
+def summary(rows, experiment):
     """Mean, spread and memory by sizes and network, as Markdown."""
     lines = [
         "| hidden layers | network | accuracy % | spread | - dense | kB | dense / it |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
-    order = ["-".join(map(str, sizes)) for sizes in DEEP + SINGLE]
-    kinds = [*FLOAT_KINDS, *OUR_KINDS]
+    every = experiment.deep + experiment.single
+    order = [NET[0], *("-".join(map(str, sizes)) for sizes in every)]
+    kinds = [NET[1], *FLOAT_KINDS, *OUR_KINDS]
     groups = {}
     for row in sorted(
         rows, key=lambda row: (order.index(row["sizes"]), kinds.index(row["network"]))
@@ -127,10 +191,16 @@ def summary(rows):
     return "\n".join(lines) + "\n"
 
 
-def plot(rows, path):
+def plot(rows, path, experiment):
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    for row in rows:
+        if row["network"] == NET[1]:
+            for ax in axes:
+                height = 100 * float(row["accuracy"])
+                ax.axhline(height, color="k", lw=1, ls=":", label=NET[1])
+    rows = [row for row in rows if row["network"] != NET[1]]
     for i, network in enumerate(dict.fromkeys(row["network"] for row in rows)):
         mine = [row for row in rows if row["network"] == network]
         for deep, style in ((True, "o-"), (False, "s--")):
@@ -153,65 +223,85 @@ def plot(rows, path):
                 ]
                 label = network if deep else None
                 ax.plot(*zip(*points, strict=True), style, color=f"C{i}", label=label)
-    for network, points in PUBLISHED.items():
+    for network, points in experiment.published.items():
         axes[0].plot(*zip(*points, strict=True), "x:", color="0.6", lw=1)
         axes[0].annotate(network, points[-1], fontsize=7, color="0.4")
     axes[0].set(xlabel="bits of the hidden layers, as the paper counts")
     axes[1].set(xlabel="kB of the whole model as it is stored")
     for ax in axes:
-        ax.set(xscale="log", ylabel="test accuracy, %", ylim=(60, 100))
+        ax.set(xscale="log", ylabel="test accuracy, %", ylim=(experiment.lowest, 100))
         ax.grid(alpha=0.3)
-    figure.suptitle(
-        "circles: three hidden layers, squares: one; crosses: the paper",
-        fontsize=10,
-    )
+    layers = "three hidden layers" + (", squares: one" if experiment.single else "")
+    figure.suptitle(f"circles: {layers}; crosses: the paper", fontsize=10)
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4
     )
     figure.savefig(path, dpi=120)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="npz with X_train, y_train, X_test, y_test")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--widest", type=int, default=16_000)
-    parser.add_argument(
-        "--output", type=Path, default=Path("benchmarks/results/paper_figure3")
-    )
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)  # n_levels=2 has no exact tau
-    data = load_mnist(arguments.data)
-    table = arguments.output.with_suffix(".csv")
-    table.parent.mkdir(parents=True, exist_ok=True)
+def run(data, experiment, seeds, widest, table, net=None):
+    """Rows of the table: those that are there, and all that are missing."""
     rows = list(csv.DictReader(table.open())) if table.exists() else []
     done = {(row["sizes"], row["network"], row["seed"]) for row in rows}
-    for sizes in DEEP + SINGLE:
-        if max(sizes) > arguments.widest:
+
+    def measured(name, kind, seed, measure):
+        if (name, kind, str(seed)) in done:
+            return
+        start = time.perf_counter()
+        found = measure()
+        values = (name, kind, seed, *found, round(time.perf_counter() - start, 1))
+        rows.append(dict(zip(FIELDS, values, strict=True)))
+        print(*values, flush=True)
+        with table.open("w", newline="") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    if net is not None:
+        measured(*NET, 0, lambda: measure_net(data, net))
+        data = cifar_features.features(data, net)
+    for sizes in experiment.deep + experiment.single:
+        if max(sizes) > widest:
             continue
         name = "-".join(map(str, sizes))
         # The narrowest ones differ most from seed to seed; the widest one, whose
         # spread is below 0.1, takes many minutes.
-        n_seeds = arguments.seeds if max(sizes) < 16_000 else 1
+        n_seeds = seeds if max(sizes) < 16_000 else 1
         n_seeds *= 4 if max(sizes) < 1000 else 1
-        for kind in kinds_for(sizes):
+        for kind in kinds_for(sizes, experiment):
+            measure = measure_float if kind in FLOAT_KINDS else measure_ours
             for seed in range(n_seeds):
-                if (name, kind, str(seed)) in done:
-                    continue
-                start = time.perf_counter()
-                measure = measure_float if kind in FLOAT_KINDS else measure_ours
-                accuracy, bits, n_bytes = measure(data, sizes, kind, seed)
-                seconds = round(time.perf_counter() - start, 1)
-                values = (name, kind, seed, accuracy, bits, n_bytes, seconds)
-                rows.append(dict(zip(FIELDS, values, strict=True)))
-                print(*values, flush=True)
-                with table.open("w", newline="") as file:
-                    writer = csv.DictWriter(file, FIELDS)
-                    writer.writeheader()
-                    writer.writerows(rows)
-    print(summary(rows))
-    arguments.output.with_suffix(".md").write_text(summary(rows))
-    plot(rows, arguments.output.with_suffix(".png"))
+                measured(name, kind, seed, partial(measure, data, sizes, kind, seed))
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data", help='npz with X_train, y_train, X_test, y_test; or "cifar10"'
+    )
+    parser.add_argument("--file", help="npz of CIFAR-10, as that of --data")
+    parser.add_argument("--net", help="model file of the convolutional network")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--widest", type=int, default=16_000)
+    parser.add_argument("--output", type=Path, help="without ending")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)  # n_levels=2 has no exact tau
+    net = None
+    if arguments.data == "cifar10":
+        experiment = CIFAR10
+        data = cifar_features.load_cifar10(arguments.file)
+        net = cifar_features.trained_net(data, arguments.net)
+    else:
+        experiment = MNIST
+        data = load_mnist(arguments.data)
+    output = arguments.output or Path("benchmarks/results", experiment.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    sizes = arguments.seeds, arguments.widest
+    rows = run(data, experiment, *sizes, output.with_suffix(".csv"), net)
+    print(summary(rows, experiment))
+    output.with_suffix(".md").write_text(summary(rows, experiment))
+    plot(rows, output.with_suffix(".png"), experiment)
 
 
 if __name__ == "__main__":

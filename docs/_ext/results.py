@@ -503,6 +503,7 @@ VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "defaults": ("defaults.json", defaults),
     "paper_figure2": ("paper_figure2.json", paper_figure2),
     "paper_figure3": ("paper_figure3.csv", paper_figure3),
+    "paper_figure3_cifar10": ("paper_figure3_cifar10.csv", paper_figure3),
     "c_export_device": ("c_export_device.json", c_export_device),
     "c_export_mnist": ("c_export_mnist.json", c_export_mnist),
 }
@@ -529,6 +530,9 @@ def about(path: Path) -> dict[str, Any]:
 
 def command(path: Path) -> str:
     """Return the line that names command, machine and date of a file."""
+    if path.stem == "published":
+        day = read(path)["date"]
+        return f"\n{{.command}}\nOthers' numbers as their sources give them, {day}.\n"
     run = about(path)
     vectors = "" if run["vectors"] == "none" else f", {run['vectors']}"
     cores = f"{run['cores']} core" + "s" * (run["cores"] != 1)

@@ -80,6 +80,89 @@ def trained_short(parts: dict[str, list[Row]]) -> str:
     )
 
 
+# --- against published networks -------------------------------------------------------
+
+
+def _own(data: str) -> list[Row]:
+    """Trained networks of this package: scores of the file with an int8 readout."""
+    if data == "CIFAR-10":
+        nets = read(FOLDER / "cifar_torch.json")["rows"]
+        return [
+            {
+                "network": f"trained in PyTorch, {row['net']}, {row['epochs']} epochs",
+                "score": row["file_accuracy"],
+                "runs": 1,
+                "bytes": row["bytes"],
+                "augmented": True,
+                "trained on": int(row["data"].split()[0]),
+            }
+            for row in nets
+        ]
+    pictures = read(FOLDER / "trained_images.json")["accuracy"]
+    dense = [
+        row
+        for row in read(FOLDER / "trained_networks.json")["mnist"]
+        if "peer" not in row
+    ]
+    return [
+        {
+            "network": f"{kind}, {row['network'].removesuffix(', shifts')}",
+            "score": row["score"],
+            "runs": len(row["scores"]),
+            "bytes": row["bytes"],
+            "augmented": row["network"].endswith("shifts"),
+            "trained on": 60_000,
+        }
+        for kind, rows in (("filters", pictures), ("dense layers", dense))
+        for row in rows
+    ]
+
+
+def against_published(*data: str, short: bool = False) -> Callable[[Any], str]:
+    """Return the view of networks on some data, ours and others', by bytes."""
+    augmented = {True: "yes", False: "no", None: "not said"}
+    images = {"MNIST": 60_000, "CIFAR-10": 50_000}
+
+    def accuracy(row: Row) -> str:  # others' with the digits that they give
+        return f"{100 * row['score']:{'.2f' if 'runs' in row else '.4g'}}"
+
+    def source(row: Row) -> str:
+        if "runs" in row:
+            return "measured here" + (", one seed" if row["runs"] == 1 else "")
+        return f"[{row['source']}]({row['page']})" if row["page"] else row["source"]
+
+    def rows_of(name: str, published: Any) -> list[Row]:
+        ours = [
+            {**row, "network": f"**ours**: {row['network']}", "counted": "file"}
+            for row in _own(name)
+            if not (short and "dense layers" in row["network"])
+        ]
+        theirs = [
+            {**row, "score": row["accuracy"], "trained on": images[name]}
+            for row in published["rows"]
+            if row["data"] == name and (row["page"] or not short)
+        ]
+        rows = sorted(ours + theirs, key=lambda row: row["bytes"])
+        return [{**row, "data": name} for row in rows]
+
+    def view(published: Any) -> str:
+        columns: dict[str, Any] = {
+            "data": "",
+            "network": "",
+            "accuracy, %": accuracy,
+            "kB": lambda row: kilobytes(row["bytes"]),
+            "bytes of": lambda row: row["counted"],
+            "augmentation": lambda row: augmented[row["augmented"]],
+            "training images": lambda row: f"{row['trained on']:,}",
+            "source": source,
+        }
+        del columns["bytes of" if short else "data"]
+        rows = [row for name in data for row in rows_of(name, published)]
+        return table(rows, columns)
+
+    return view
+
+
 def given_short(rows: list[Row]) -> str:
     """A trained network, and some of its compressed ones."""
     names = {
@@ -379,6 +462,12 @@ def choice(part: str) -> Callable[[Any], str]:
 SHORT: dict[str, tuple[str, Callable[[Any], str]]] = {
     "peers-short": ("peers.json", peers_short),
     "trained-short": ("trained_networks.json", trained_short),
+    "published-mnist": ("published.json", against_published("MNIST")),
+    "published-cifar": ("published.json", against_published("CIFAR-10")),
+    "published-short": (
+        "published.json",
+        against_published("MNIST", "CIFAR-10", short=True),
+    ),
     "given-short": ("given_networks.json", given_short),
     "forward-short": ("forward.json", forward_short),
     "tables-short": ("tables.json", tables_short),
