@@ -239,8 +239,7 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
         """Fit without another look at the parameters."""
         plan: Plan = architecture
         n_features = data.n_features
-        name = type(self).__name__
-        shape, layers = fit_shape(plan, self.image_shape, n_features, name)
+        shape, layers = fit_shape(plan, self.image_shape, n_features)
         n_places, n_channels = shape[0] * shape[1], shape[2]
         total = on_channels(data.total_inputs, n_places, n_channels)
         checkpoint = earlier_pictures(earlier, shape, layers, self, goal)

@@ -174,7 +174,7 @@ def as_rows(X: Any, image_shape: Any) -> Any:
 
 
 def fit_shape(
-    plan: Plan, image_shape: Any, n_features: int, name: str
+    plan: Plan, image_shape: Any, n_features: int
 ) -> tuple[tuple[int, int, int], list[Any]]:
     """Return the shape of the pictures, and the layers that are to see them.
 
@@ -185,8 +185,6 @@ def fit_shape(
         None: square pictures of one channel or three. Other numbers of features are
         taken as a single row, and windows that are larger than the picture cut.
     n_features : int
-    name : str
-        Of the estimator, for messages.
 
     Returns
     -------
@@ -198,9 +196,8 @@ def fit_shape(
         if math.prod(shape) != n_features:
             product = " x ".join(map(str, shape))
             raise ValueError(
-                f"X has {n_features} features, but {name} is expecting "
-                f"{math.prod(shape)} features as input: pictures of {product}, "
-                f"image_shape={image_shape!r}."
+                f"X has {n_features} features, but image_shape={image_shape!r} stands "
+                f"for {math.prod(shape)}: {product}, height, width and channels."
             )
         layers = _cut(plan.layers, shape, 2) if plan.is_default else plan.layers
         return shape, layers

@@ -32,7 +32,7 @@ int main(void)
     static char line[LONGEST_LINE];
     static digits_workspace workspace;
     double x[DIGITS_N_FEATURES];
-    uint8_t codes[DIGITS_N_FEATURES];
+    uint8_t codes[DIGITS_N_INPUTS];
     int number;
 
     for (number = 1; fgets(line, sizeof line, stdin); number++) {

@@ -272,7 +272,6 @@ def _words(model: ExportedModel, flags: Mapping[str, bool]) -> Piece:
     put_next = (
         "model_put_code(next, neuron, code);" if packed else "next[neuron] = code;"
     )
-    size_of_codes = "MODEL_N_INPUTS" if flags["bits"] else "MODEL_N_FEATURES"
     return Piece(
         {
             "scores_name": "model_scores" if flags["classifier"] else "model_predict",
@@ -286,7 +285,7 @@ def _words(model: ExportedModel, flags: Mapping[str, bool]) -> Piece:
             "put_next": put_next,
             "usage": _usage(flags),
             "n_features": model.network.n_features_in,
-            "size_of_codes": size_of_codes,
+            "n_inputs": model.network.quantizer.n_codes,
             "n_layers": len(model.network.layers),
             "n_codes": model.network.n_features_out,
         }
@@ -306,7 +305,7 @@ def _usage(flags: Mapping[str, bool]) -> str:
         call = ["uint8_t out[MODEL_N_CODES];", "model_codes(codes, &workspace, out);"]
     lines = [
         "static model_workspace workspace;",
-        f"uint8_t codes[{'MODEL_N_INPUTS' if flags['bits'] else 'MODEL_N_FEATURES'}];",
+        "uint8_t codes[MODEL_N_INPUTS];",
         "model_quantize_f32(x, codes);",
         *call,
     ]

@@ -54,7 +54,6 @@ def table_piece(
     head = "static const model_column model_columns[MODEL_N_FEATURES]"
     tables.append(f"{head} = {{\n" + ",\n".join(rows) + "\n};")
     values = {
-        "n_inputs": quantizer.n_codes,
         "group_type": c_type(all_groups, np.array([-1])),
         "columns": _described(quantizer, columns, names),
     }

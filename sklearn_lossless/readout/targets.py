@@ -98,7 +98,7 @@ def check_several(name: str, classes: Array) -> None:
     if len(classes) < 2:
         raise ValueError(
             f"{name} needs samples of at least 2 classes, but the "
-            f"data contains only one class: {classes[0]!r}."
+            f"data contains only one class: {classes.tolist()[0]!r}."
         )
 
 
