@@ -224,9 +224,11 @@ def test_bad_input(fitted, digits):
         cost_report(StandardScaler())
     with pytest.raises(ValueError, match="X and y must be given both"):
         cost_report(fitted, X)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        cost_report(fitted, X, y[:-1])
     with pytest.raises(ValueError, match="got 'file'"):
         cost_report(fitted, weights="file")
-    with pytest.raises(ValueError, match="readout_bits|bits"):
+    with pytest.raises(ValueError, match="bits of a readout must be"):
         cost_report(fitted, readout_bits=7)
     compressor = NTKCompressor((20,), random_state=0).fit(X)
     with pytest.raises(ValueError, match="has no readout to score"):
