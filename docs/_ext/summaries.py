@@ -120,7 +120,7 @@ def _own(data: str) -> list[Row]:
 
 def against_published(*data: str, short: bool = False) -> Callable[[Any], str]:
     """Return the view of networks on some data, ours and others', by bytes."""
-    augmented = {True: "yes", False: "no", None: "not said"}
+    augmented = {True: "yes", False: "no", None: "unknown"}
     images = {"MNIST": 60_000, "CIFAR-10": 50_000}
 
     def accuracy(row: Row) -> str:  # others' with the digits that they give
@@ -157,6 +157,8 @@ def against_published(*data: str, short: bool = False) -> Callable[[Any], str]:
             "source": source,
         }
         del columns["bytes of" if short else "data"]
+        if data == ("MNIST",):
+            del columns["training images"]  # all of them
         rows = [row for name in data for row in rows_of(name, published)]
         return table(rows, columns)
 
