@@ -340,7 +340,7 @@ def test_wrong_values(wrong):
 
 def test_wrong_shapes(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"64 features, but image_shape=.* 784: 28 x 28"):
+    with pytest.raises(ValueError, match=r"64 features, but .* for 784: 28 x 28"):
         CompressedCNNClassifier((28, 28)).fit(X, y)
     with pytest.raises(ValueError, match=r"pictures of shape \(4, 16\)"):
         CompressedCNNClassifier((8, 8), SHALLOW).fit(X.reshape(-1, 4, 16), y)
