@@ -282,10 +282,28 @@ def main():
     )
     parser.add_argument("--file", help="npz of CIFAR-10, as that of --data")
     parser.add_argument("--net", help="model file of the convolutional network")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--widest", type=int, default=16_000)
-    parser.add_argument("--output", type=Path, help="without ending")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=3,
+        help="random networks for each row (default: 3); four times as many where all "
+        "layers are below 1000, one of 16000",
+    )
+    parser.add_argument(
+        "--widest",
+        type=int,
+        default=16_000,
+        help="leave out networks with a wider layer (default: 16000); 500 leaves the narrowest",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="CSV file, kept and continued; .md and .png are written beside it",
+    )
     arguments = parser.parse_args()
+    for name in (arguments.data, arguments.file):
+        if name not in (None, "cifar10") and not Path(name).is_file():
+            parser.error(f"there is no file {name!r}; expected an npz of images")
     warnings.simplefilter("ignore", ConvergenceWarning)  # n_levels=2 has no exact tau
     net = None
     if arguments.data == "cifar10":
