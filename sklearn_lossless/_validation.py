@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import signature
 from types import FrameType
@@ -125,14 +126,31 @@ def validate_input(
         estimator._columns = Columns(()) if takes_tables(estimator) else None
     if estimator._columns is not None:
         return _validate_table(estimator, X, y, learn=reset and like is None, **options)
-    return validate_data(
-        estimator,
-        canonical(X),  # first: sums depend on the dtype
-        y,
-        accept_sparse="csr",
-        dtype=INPUT_DTYPES,
-        **options,
-    )
+    has_tables = not hasattr(estimator, "_as_rows")
+    with _note_on_text(
+        "input_encoding='thresholds' takes data frames with columns of text."
+        if has_tables
+        else "Pictures are numbers."
+    ):
+        return validate_data(
+            estimator,
+            canonical(X),  # first: sums depend on the dtype
+            y,
+            accept_sparse="csr",
+            dtype=INPUT_DTYPES,
+            **options,
+        )
+
+
+@contextmanager
+def _note_on_text(note: str) -> Iterator[None]:
+    """Add a note to scikit-learn's error about text that is no number."""
+    try:
+        yield
+    except ValueError as error:
+        if "could not convert string to float" in str(error):
+            error.add_note(note)
+        raise
 
 
 def takes_tables(estimator: Any) -> bool:
@@ -163,9 +181,12 @@ def _validate_table(
         asked = estimator.categorical_features
         may_be_text = not learn or not (asked is None or isinstance(asked, str))
         may_be_text &= learn or any(estimator._columns.n_categories)
-        X = check_array(
-            X, dtype=None if may_be_text else INPUT_DTYPES, input_name="X", **checks
-        )
+        dtype = None if may_be_text else INPUT_DTYPES
+        with _note_on_text(
+            "Of an array with text, pass a data frame, or name the columns in "
+            "categorical_features."
+        ):
+            X = check_array(X, dtype=dtype, input_name="X", **checks)
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
     if learn:
         names = getattr(estimator, "feature_names_in_", None)

@@ -10,6 +10,7 @@ from sklearn.neural_network import MLPClassifier
 
 import sklearn_lossless
 from sklearn_lossless import (
+    CompressedCNNClassifier,
     CompressedMLPClassifier,
     CompressedMLPRegressor,
     NTKCompressor,
@@ -464,3 +465,16 @@ def test_the_report_says_what_is_seen_of_each_column(tmp_path):
     assert linear.report_.columns == ()
     with pytest.raises(ValueError, match="no columns"):
         linear.report_.frame("columns")
+
+
+def test_text_that_is_no_number_has_a_hint():
+    X = np.array([["a", 1.0], ["b", 2.0]] * 10, dtype=object)
+    y = np.arange(20) % 2
+    for encoding, hint in (("linear", "thresholds"), ("thresholds", "data frame")):
+        clf = CompressedMLPClassifier((5,), input_encoding=encoding)
+        with pytest.raises(ValueError, match="could not convert string") as error:
+            clf.fit(X, y)
+        assert hint in error.value.__notes__[0]
+    with pytest.raises(ValueError, match="could not convert string") as error:
+        CompressedCNNClassifier((1, 2)).fit(X, y)
+    assert "numbers" in error.value.__notes__[0]
