@@ -39,6 +39,7 @@ from .training import (
 __all__ = [
     "check_earlier",
     "check_reference",
+    "checkpoint_for",
     "draw_seed",
     "goal_of",
     "kind_of_targets",
@@ -98,6 +99,15 @@ def check_reference(
         reference.check_fitted(f"hidden_weights={kind!r}", n_features, names)
 
 
+def checkpoint_for(goal: Goal | None, earlier: Course | None) -> Checkpoint | None:
+    """Return where an earlier training has ended; raise if its goal was another."""
+    checkpoint = None if earlier is None else earlier.checkpoint
+    if checkpoint is not None:
+        assert goal is not None
+        goal.after(checkpoint.goal)
+    return checkpoint
+
+
 def check_earlier(
     earlier: Course | None,
     architecture: Architecture,
@@ -105,10 +115,8 @@ def check_earlier(
     goal: Goal | None,
 ) -> Checkpoint | None:
     """Return where an earlier training has ended; raise if none can go on there."""
-    checkpoint = None if earlier is None else earlier.checkpoint
+    checkpoint = checkpoint_for(goal, earlier)
     if checkpoint is not None:
-        assert goal is not None
-        goal.after(checkpoint.goal)
         checkpoint.check(
             architecture.sizes, estimator.input_encoding, estimator.input_bits
         )

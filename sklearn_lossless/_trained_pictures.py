@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._hidden_layers import MIN_NONZEROS, train_network
+from ._hidden_layers import MIN_NONZEROS, checkpoint_for, train_network
 from .layers import Conv2D, Dense, Pool2D
 from .network import CompressedNetwork, n_nonzeros
 from .network.build_convolution import frame_of, pooling_of
@@ -37,10 +37,8 @@ def earlier_pictures(
     goal: Goal | None,
 ) -> Checkpoint | None:
     """Return where an earlier training has ended; raise if none can go on there."""
-    checkpoint = None if earlier is None else earlier.checkpoint
+    checkpoint = checkpoint_for(goal, earlier)
     if checkpoint is not None:
-        assert goal is not None
-        goal.after(checkpoint.goal)
         checkpoint.check_pictures(_asked(shape, layers), estimator.input_bits)
     return checkpoint
 
