@@ -332,4 +332,4 @@ def test_few_rows_of_a_wide_and_nearly_empty_layer():
     sums = 256 * (X[:, weights.indices].astype(np.int64) * weights.signs()).sum(axis=2)
     expected = layer.levels[np.searchsorted(layer.thresholds, sums, side="right")]
     np.testing.assert_array_equal(network.forward(X), expected)
-    assert "for_samples" not in vars(network._prepared[0])
+    assert "for_samples" not in vars(network._prepared.all[0])

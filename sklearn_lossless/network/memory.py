@@ -60,6 +60,10 @@ def prediction_bytes(network: CompressedNetwork) -> int:
     ends = 2 * n_rows * network.quantizer.n_codes + n_rows * network.n_features_out
     ends += 32 * network.quantizer.n_codes
     dense = _engine.forward_bytes(shapes, n_rows) if shapes else 0
+    first = network.layers[0]
+    if isinstance(first, Dense):  # once more, for sparse rows
+        n_inputs, n_outputs = first.n_inputs, first.n_outputs
+        others += _engine.by_input_bytes(n_inputs, n_outputs, first.n_nonzeros)
     return _FIXED + drawing + others + ends + dense
 
 
