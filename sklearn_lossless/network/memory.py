@@ -62,8 +62,7 @@ def prediction_bytes(network: CompressedNetwork) -> int:
     dense = _engine.forward_bytes(shapes, n_rows) if shapes else 0
     first = network.layers[0]
     if isinstance(first, Dense):  # once more, for sparse rows
-        n_inputs, n_outputs = first.n_inputs, first.n_outputs
-        others += _engine.by_input_bytes(n_inputs, n_outputs, first.n_nonzeros)
+        others += _engine.by_input_bytes(*shapes[0][:4])
     return _FIXED + drawing + others + ends + dense
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,8 @@ __all__ = ["LayerByInput", "arrange_by_input", "by_input_bytes", "entries_pay"]
 #: Layers of fewer inputs are as fast with all codes.
 _MIN_INPUTS = 1024
 
-#: Making and moving a code takes as long as adding to 2 sums of neurons by input; in
-#: blocks of samples, 32 codes of 8 bits are added in that time.
-_SUMS_PER_CODE = 2
+#: Making and moving a code takes as long as adding an entry to one sum; in blocks of
+#: samples, 32 codes of 8 bits are added in that time.
 _CODES_PER_SUM = 32
 
 
@@ -72,19 +72,29 @@ def entries_pay(n_entries: float, n_inputs: int, n_sums: float, n_bits: int) -> 
     n_bits : int
         Bits of an input code.
     """
-    of_code = _SUMS_PER_CODE + n_sums * n_bits / (8 * _CODES_PER_SUM)
+    of_code = 1 + n_sums * n_bits / (8 * _CODES_PER_SUM)
     return n_inputs >= _MIN_INPUTS and n_entries * n_sums < n_inputs * of_code
 
 
-def by_input_bytes(n_inputs: int, n_outputs: int, n_nonzeros: int) -> int:
-    """Bound the memory of a layer by input, but for its thresholds.
+def by_input_bytes(
+    n_inputs: int, n_outputs: int, n_nonzeros: int, n_thresholds: int
+) -> int:
+    """Bound the memory of a layer by input.
 
     Parameters
     ----------
-    n_inputs, n_outputs, n_nonzeros : int
-        Shape of the layer, and nonzero weights of a neuron.
+    n_inputs, n_outputs : int
+        Shape of the layer.
+    n_nonzeros, n_thresholds : int
+        Of a neuron.
     """
-    return (2 if 2 * n_outputs <= 2**16 else 4) * n_nonzeros * n_outputs + 32 * n_inputs
+    of_neuron = _neuron_type(n_outputs).itemsize * n_nonzeros + 4 * n_thresholds + 32
+    return of_neuron * n_outputs + 32 * n_inputs
+
+
+def _neuron_type(n_outputs: int) -> np.dtype[Any]:
+    """Return the type of the numbers of neurons, once more where they subtract."""
+    return np.dtype(np.uint16 if 2 * n_outputs <= 2**16 else np.int32)
 
 
 def arrange_by_input(
@@ -118,18 +128,18 @@ def arrange_by_input(
     """
     n_outputs, n_nonzeros = indices.shape
     starts = np.zeros(len(zero) + 1, dtype=np.int64)
-    dtype = np.uint16 if 2 * n_outputs <= 2**16 else np.int32
-    neurons = np.empty(indices.size, dtype=dtype)
+    neurons = np.empty(indices.size, dtype=_neuron_type(n_outputs))
     of_zero = np.empty(n_outputs, dtype=np.int64)
     fill(indices, n_plus, zero, starts, neurons, of_zero)
     largest_sum = 255 * n_nonzeros
-    more = thresholds.T - of_zero
-    np.clip(more, -largest_sum, largest_sum + 1, out=more)
+    more = np.empty(thresholds.T.shape, dtype=np.int32)
+    for least, row in zip(thresholds.T, more, strict=True):
+        row[:] = np.clip(least - of_zero, -largest_sum, largest_sum + 1)
     return LayerByInput(
         zero=zero,
         starts=starts,
         neurons=neurons,
-        thresholds=more.astype(np.int32, order="C"),
+        thresholds=more,
         level_changes=levels[:-1] ^ levels[1:],
         first_level=int(levels[0]),
     )

@@ -77,10 +77,12 @@ def layer_on_entries(  # type: ignore[no-untyped-def]
             if more != 0:
                 for at in range(starts[column], starts[column + 1]):
                     both[neurons[at]] += more
+        codes_out = out[row]
         for o in range(n_outputs):
             both[o] -= both[n_outputs + o]
-            out[row, o] = first_level
+            codes_out[o] = first_level
         for t in range(level_changes.size):
+            # Outside the loop, which becomes one of vectors.
+            change, least = level_changes[t], thresholds[t]
             for o in range(n_outputs):
-                reached = both[o] >= thresholds[t, o]
-                out[row, o] ^= level_changes[t] if reached else np.uint8(0)
+                codes_out[o] ^= change if both[o] >= least[o] else np.uint8(0)
