@@ -219,6 +219,38 @@ def test_threads_and_batches_do_not_matter(n_jobs):
         np.testing.assert_array_equal(np.vstack(split), expected)
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+@pytest.mark.parametrize("n_left_over", [1, 40, 45])
+def test_what_blocks_leave_over_compiles_nothing_at_first(monkeypatch, n_left_over):
+    from sklearn_lossless.network._engine import blocks
+
+    class Kernel:
+        def __init__(self, kernel):
+            self.kernel, self.signatures = kernel, []
+
+        def __call__(self, *args):
+            self.signatures.append("compiled")
+            return self.kernel(*args)
+
+    kernels = [Kernel(blocks.layer_on_sample), Kernel(blocks.layer_on_lanes)]
+    monkeypatch.setattr(blocks, "layer_on_sample", kernels[0])
+    monkeypatch.setattr(blocks, "layer_on_lanes", kernels[1])
+    monkeypatch.setattr(blocks, "_n_left_over", 0)
+    X = make_X(1024 + n_left_over, 30)
+    network = make_network(X, (50, 20), eps=0.5)
+    expected = naive.forward(network, X)
+    for _ in range(blocks._PATIENCE):
+        np.testing.assert_array_equal(network.forward(X), expected)
+    assert not any(kernel.signatures for kernel in kernels)
+    np.testing.assert_array_equal(network.forward(X), expected)
+    assert any(kernel.signatures for kernel in kernels)
+    monkeypatch.setattr(blocks, "_n_left_over", 0)  # now they are there
+    for kernel in kernels:
+        kernel.signatures = kernel.signatures[:1]
+    np.testing.assert_array_equal(network.forward(X), expected)
+    assert any(len(kernel.signatures) > 1 for kernel in kernels)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_memory_is_the_result_and_a_fixed_working_set(n_jobs):
     n_samples = 1000 if numba.config.DISABLE_JIT else 200_000  # of minutes each
