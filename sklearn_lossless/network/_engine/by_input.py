@@ -129,7 +129,7 @@ def arrange_by_input(
     n_outputs, n_nonzeros = indices.shape
     starts = np.zeros(len(zero) + 1, dtype=np.int64)
     neurons = np.empty(indices.size, dtype=_neuron_type(n_outputs))
-    of_zero = np.empty(n_outputs, dtype=np.int64)
+    of_zero = np.zeros(n_outputs, dtype=np.int64)
     fill(indices, n_plus, zero, starts, neurons, of_zero)
     largest_sum = 255 * n_nonzeros
     more = np.empty(thresholds.T.shape, dtype=np.int32)
