@@ -12,7 +12,7 @@ import numpy as np
 
 from ._validation import warn_user
 from .data import Data, evenly_spread, rows_with_weight, weight_of
-from .layers import Conv2D, Dense, Pool2D, sides
+from .layers import Conv2D, Dense, Pool2D, channels_first, sides
 from .network import CompressedNetwork, Quantizer, code_sums, value_range
 from .network.build_convolution import Sample, check_layers, output_shapes
 from .network.layers import per_layer
@@ -169,6 +169,7 @@ def as_rows(X: Any, image_shape: Any) -> Any:
         raise ValueError(
             f"X has pictures of shape {X.shape[1:]}, but image_shape={image_shape!r}"
             + (f" stands for {expected}." if shape is None else ".")
+            + (" Channels come last." if channels_first(own) else "")
         )
     return X.reshape(X.shape[0], -1)
 
@@ -198,6 +199,15 @@ def fit_shape(
             raise ValueError(
                 f"X has {n_features} features, but image_shape={image_shape!r} stands "
                 f"for {math.prod(shape)}: {product}, height, width and channels."
+            )
+        if channels_first(shape):
+            height, width, channels = shape
+            warn_user(
+                f"image_shape={image_shape!r} stands for pictures of {height} x "
+                f"{width} places with {channels} channels: channels come last. If "
+                "these are square pictures, set image_shape="
+                f"{(width, channels, height)!r}"
+                + (", and move the axis of X." if height > 1 else ".")
             )
         layers = _cut(plan.layers, shape, 2) if plan.is_default else plan.layers
         return shape, layers

@@ -203,3 +203,9 @@ def _check_eps(layer: Any) -> None:
     eps: Any = layer.eps
     if eps is not None and not (isinstance(eps, Real) and 0 <= float(eps) < 1):
         raise _fail(layer, "eps", "None or a number in [0, 1)")
+
+
+def channels_first(shape: tuple[int, ...]) -> bool:
+    """Return whether a shape looks as if its first number was that of channels."""
+    height, width, channels = shape
+    return height in (1, 3) and width == channels > height
