@@ -300,7 +300,9 @@ def main():
     parser.add_argument("--data", help="npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--network", choices=MNIST, help="of MNIST, this one alone")
-    parser.add_argument("--only", choices=["mnist", "dense", "diamonds", "folds", "epochs"])
+    parser.add_argument(
+        "--only", choices=["mnist", "dense", "diamonds", "folds", "epochs"]
+    )
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/trained_networks")
     )

@@ -1,5 +1,6 @@
 """Estimators of pictures."""
 
+import io
 import re
 import shutil
 import warnings
@@ -7,7 +8,7 @@ import warnings
 import naive
 import numpy as np
 import pytest
-from c_program import GCC, OPTIMISED, SANITIZED, compile_program, run_program
+from c_program import GCC, OPTIMISED, SANITIZED, compile_program, needs_gcc, run_program
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -29,7 +30,6 @@ from sklearn_lossless.network.build_convolution import _sum_variance
 from sklearn_lossless.network.patches import filters_from_patches
 from sklearn_lossless.readout.logistic import logistic_readout
 
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
     not shutil.which("clang"), reason="clang is not installed"
 )
@@ -351,6 +351,32 @@ def test_wrong_shapes(digits):
     clf = CompressedCNNClassifier((8, 8), SHALLOW, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="X has 63 features"):
         clf.predict(X[:, 1:])
+
+
+def test_channels_that_come_first_are_told(digits, colours):
+    X, y = digits
+    clf = CompressedCNNClassifier((1, 8, 8), random_state=0)
+    told = r"1 x 8 places with 8 channels: .*square pictures, set .*=\(8, 8, 1\)\.$"
+    with pytest.warns(UserWarning, match=told):
+        clf.fit(X, y)
+    told = r"image_shape=\(7, 7, 3\), and move the axis of X\.$"
+    with pytest.warns(UserWarning, match=told):
+        CompressedCNNClassifier((3, 7, 7)).fit(
+            colours[0][:, :7].reshape(300, -1), colours[1]
+        )
+    with pytest.raises(ValueError, match=r"1 x 8 places\. Channels come last in \(1,"):
+        CompressedCNNClassifier((1, 8, 8), [Conv2D(5, 3)]).fit(X, y)
+    with pytest.raises(ValueError, match=r"image_shape=\(8, 8\)\. Channels come last"):
+        CompressedCNNClassifier((8, 8)).fit(X.reshape(-1, 1, 8, 8), y)
+    # A row of 16 places with 4 channels is a series of a sensor; loading tells nothing.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NTKConvCompressor((1, 16, 4), [Conv2D(4, (1, 3))], random_state=0).fit(X)
+        NTKConvCompressor((2, 2, 16), [Conv2D(4, 2)], random_state=0).fit(X)
+        file = io.BytesIO()
+        clf.save(file)
+        loaded = sklearn_lossless.load(io.BytesIO(file.getvalue()))
+    assert loaded.image_shape_ == (1, 8, 8)
 
 
 def test_shape_is_guessed(digits, colours):
