@@ -471,7 +471,7 @@ def test_parameters_of_training_take_no_room_where_they_are_the_defaults():
     assert set(TRAINING) == {each.name for each in dataclasses.fields(Options)}
     assert not any(name.encode() in to_bytes(clf) for name in TRAINING)
     assert from_bytes(to_bytes(clf)).get_params() == clf.get_params()
-    clf.set_params(max_iter=7, early_stopping=True)
+    clf.set_params(max_iter=7, early_stopping=True).fit(X, y)
     assert from_bytes(to_bytes(clf)).get_params() == clf.get_params()
 
 

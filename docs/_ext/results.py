@@ -377,6 +377,11 @@ def given_networks(rows: list[Row]) -> str:
 
 def trained_networks(parts: dict[str, list[Row]]) -> str:
     """Scores of trained hidden layers by bytes, and the time of an epoch."""
+    dense = [
+        {**row, "network": f"{row['network']}, dense, float32"}
+        for row in parts.get("dense", [])
+    ]
+    parts = {**parts, "dense": dense}
     scores = [row for rows in parts.values() for row in rows if "score" in row]
     times = [row for rows in parts.values() for row in rows if "epoch_s" in row]
     return table(
@@ -404,14 +409,18 @@ def trained_networks(parts: dict[str, list[Row]]) -> str:
 
 def trained_images(parts: dict[str, list[Row]]) -> str:
     """Scores of trained networks of pictures by bytes, and the time of an epoch."""
+    dense = [
+        {**row, "network": f"{row['network']}, dense, float32"}
+        for row in parts.get("dense", [])
+    ]
     return table(
-        parts.get("accuracy", []),
+        parts.get("accuracy", []) + dense,
         {
             "trained network": lambda row: row["network"],
             "epochs": "d",
             "seeds": lambda row: str(len(row["scores"])),
             "accuracy, %": lambda row: f"{100 * row['score']:.2f}",
-            "file, bytes": lambda row: f"{row['bytes']:,}",
+            "bytes": lambda row: f"{row['bytes']:,}",
         },
     ) + table(
         parts.get("epochs", []),

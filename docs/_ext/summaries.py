@@ -53,6 +53,7 @@ def peers_short(result: Any) -> str:
     """Compressed networks and what one would otherwise write, on the same rows."""
     names = {
         "ours (2000,)": "**CompressedMLPClassifier((2000,))**",
+        "dense, one network (2000,)": "dense, one network of that size",
         "RBFSampler(2000) + ridge": "RBFSampler(2000) + RidgeClassifierCV",
         "MLPClassifier((500,))": "MLPClassifier((500,))",
         "ours, from that MLP": "**the same MLP, compressed**",
@@ -80,8 +81,15 @@ def peers_short(result: Any) -> str:
 
 
 def trained_short(parts: dict[str, list[Row]]) -> str:
-    """Trained hidden layers on MNIST: accuracy and bytes."""
-    rows = [row for row in parts["mnist"] if "peer" not in row]
+    """Trained hidden layers on MNIST and the same networks dense: accuracy, bytes."""
+    dense = {row["network"]: row for row in parts.get("dense", [])}
+    rows = []
+    for row in parts["mnist"]:
+        if "peer" not in row:
+            rows.append(row)
+        if one := dense.get(row["network"]):
+            network = f"the same, dense, float32: {row['network']}"
+            rows.append({**one, "network": network})
     return table(
         rows,
         {
