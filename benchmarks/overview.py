@@ -108,7 +108,7 @@ def main():
             ("random,\nfloat32", random_layers("dense"), THEIRS, "s--", (5000, 94.1)),
             (
                 "MLPClassifier,\nfloat32",
-                sorted(given + layers),
+                mlps,
                 THEIRS,
                 "o",
                 (900, 98.4),
