@@ -28,6 +28,7 @@ changes a file by a handful of bytes.
 
 import argparse
 import csv
+import importlib.util
 import tempfile
 import time
 import warnings
@@ -333,6 +334,8 @@ def main():
         help="CSV file, kept and continued; .md and .png are written beside it",
     )
     arguments = parser.parse_args()
+    if importlib.util.find_spec("matplotlib") is None:
+        parser.error("the figure needs matplotlib: pip install '.[plot]'")
     for name in (arguments.data, arguments.file):
         if name not in (None, "cifar10") and not Path(name).is_file():
             parser.error(f"there is no file {name!r}; expected an npz of images")

@@ -98,7 +98,7 @@ def trained_short(parts: dict[str, list[Row]]) -> str:
             "lowest to highest": lambda row: span(
                 [100 * each for each in row["scores"]], ".2f"
             ),
-            "file, kB": lambda row: kilobytes(row["bytes"]),
+            "stored, kB": lambda row: kilobytes(row["bytes"]),
         },
     )
 
