@@ -216,6 +216,14 @@ def dense_is_a_hundred_times_larger():
     )
 
 
+def dense_layers(check):
+    """Whether all trained layers of MNIST pass a check against the same dense ones."""
+    parts = read("trained_networks.json")
+    ours = {row["network"]: row for row in parts["mnist"]}
+    assert len(parts["dense"]) > 2
+    return all(check(ours[row["network"]], row) for row in parts["dense"])
+
+
 def nonzeros_16_suffice():
     scores = {
         int(number): row["score"]
@@ -286,6 +294,16 @@ def behind_on_cifar10():
 #: Page, its words, and what has to be true of the results; numbers go into {}.
 CLAIMS = [
     ("README.md", "more than a hundred times as much", dense_is_a_hundred_times_larger),
+    (
+        "README.md",
+        "trained ones more than forty times",
+        lambda: dense_layers(lambda ours, one: one["bytes"] > 40 * ours["bytes"]),
+    ),
+    (
+        "docs/guide/trained.md",
+        "more accurate than the dense network",
+        lambda: dense_layers(lambda ours, one: ours["score"] > one["score"]),
+    ),
     (
         "README.md",
         "Sparse text: `LogisticRegression` is more accurate and much faster",
