@@ -94,7 +94,7 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
     matching_ : NetworkMatch
         Target and achieved moments of each layer that has an activation.
     report_ : CompressionReport
-        Moments and bytes.
+        Moments, distance of the kernel, and bytes.
     image_shape_ : tuple of 3 int
         Height, width and channels of the pictures.
     n_features_in_ : int
@@ -244,7 +244,7 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
     matching_ : NetworkMatch
         Target and achieved moments of each layer that has an activation.
     report_ : CompressionReport
-        Moments and bytes.
+        Moments, distance of the kernel, and bytes.
     image_shape_ : tuple of 3 int
         Height, width and channels of the pictures.
     n_features_in_ : int

@@ -106,7 +106,7 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
     matching_ : NetworkMatch
         Target and achieved moments of each layer that has an activation.
     report_ : CompressionReport
-        Moments and bytes.
+        Moments, distance of the kernel, and bytes.
     image_shape_ : tuple of 3 int
         Height, width and channels of the pictures.
     mean_ : ndarray of shape (n_features,), dtype float64

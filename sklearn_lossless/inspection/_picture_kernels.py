@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..network import Convolution, Pooling
 from ..network.layers import FIXED_POINT
 from ..theory import spectral_error
-from ..theory.picture_kernels import PictureKernel, PictureLayer, fields
+from ..theory._picture_kernels import PictureKernel, PictureLayer, fields
 from ._kernels import KernelDistance, reference_activations, sample_rows
 
 __all__ = ["check_picture_kernel", "picture_kernel_distance"]
@@ -79,7 +79,7 @@ class _Chain:
 
     @property
     def stages(self) -> list[tuple[Any, PictureLayer, list[PictureLayer]]]:
-        """Filters, convolution, and the poolings that follow it, of each convolution."""
+        """Filters of each convolution, the convolution, and poolings that follow."""
         starts = [0, *(end + 1 for end in self.ends[:-1])]
         return [
             (
