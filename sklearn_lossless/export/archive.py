@@ -111,7 +111,8 @@ def save(
     ``training_accuracy_``, ``training_r2_``. So is the course of a training:
     ``n_iter_``, ``loss_curve_``, ``validation_scores_``, and the real weights that
     ``warm_start`` goes on from: `fit` starts anew. ``mean_`` is kept to 1/256 of
-    a cell of the quantiser; of trained hidden layers it is left out, and NaN.
+    a cell of the quantiser; of trained hidden layers, and fitted filters, it is left
+    out, and NaN.
 
     Examples
     --------
@@ -217,7 +218,9 @@ def content_of(estimator: Any) -> FileContent:
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
-    newer = _NEWER if kind < Kind.CONV_COMPRESSOR else (*_NEWER, "hidden_weights")
+    newer: tuple[str, ...] = _NEWER
+    if kind >= Kind.CONV_COMPRESSOR:
+        newer = (*_NEWER, "hidden_weights", "estimator")
     params = {
         name: value
         for name, value in estimator.get_params(deep=False).items()
@@ -299,7 +302,7 @@ def estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    is_stored = is_stored or params.get("hidden_weights") == "trained"
+    is_stored |= params.get("hidden_weights") in ("trained", "fitted")
     if content.mean is None and is_stored:
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
