@@ -50,7 +50,7 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
     eps : float, default=None
         Share of zero weights of layers that have none of their own. None: 12 nonzero
         weights in a random filter, 24 in one from a patch; 0.9 in Dense. Of fitted
-        weights 0.5, and 0.8 in Dense.
+        weights 0.3, and 0.8 in Dense.
     n_levels : int or array-like of int, one per layer but poolings, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
@@ -216,7 +216,7 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
     eps : float, default=None
         Share of zero weights of layers that have none of their own. None: 12 nonzero
         weights in a random filter, 24 in one from a patch; 0.9 in Dense. Of fitted
-        weights 0.5, and 0.8 in Dense.
+        weights 0.3, and 0.8 in Dense.
     n_levels : int or array-like of int, one per layer but poolings, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8

@@ -23,7 +23,7 @@ from ._pictures import (
     widest_measured,
 )
 from ._trained_pictures import earlier_pictures, train_pictures
-from ._validation import Interval, StrOptions
+from ._validation import Interval
 from .data import Data
 from .export._kinds import Kind, exported_as
 from .export.archive import TRAINING
@@ -66,7 +66,7 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
     eps : float, default=None
         Share of zero weights, in [0, 1), of layers that have none of their own. None:
         12 nonzero weights in a random filter, 24 in one from a patch; 0.9 in Dense.
-        Of fitted weights 0.5, and 0.8 in Dense.
+        Of fitted weights 0.3, and 0.8 in Dense.
     n_levels : int or array-like of int, one per layer but poolings, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8

@@ -18,7 +18,7 @@ from .theory import LayerMatch, NetworkMatch, match_activation
 __all__ = ["fitted_pictures"]
 
 #: Share of zeros of filters and of dense layers where none is given.
-_EPS = {True: 0.5, False: 0.8}
+_EPS = {True: 0.3, False: 0.8}
 
 #: Pictures that sums are fitted on: at most, at least, and numbers of the widest layer
 #: of theirs.

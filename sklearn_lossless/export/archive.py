@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._not_restored import NotRestored
 from .._validation import validate_parameter_constraints
+from ..layers import Conv2D
 from ..network import Dense
 from ..network.kinds import centre_of_inputs
 from ..network.layers import FIXED_POINT
@@ -348,9 +349,12 @@ def _check_parameters(content: FileContent) -> None:
     }
     if "estimator" in lost:
         # The layers were those of a network that is not here.
-        hidden["hidden_layer_sizes"] = [
-            layer.n_outputs for layer in content.network.layers
-        ]
+        neurons = [layer.neurons for layer in content.network.layers]
+        sizes = [each.n_outputs for each in neurons if each is not None]
+        if content.kind < Kind.CONV_COMPRESSOR:
+            hidden["hidden_layer_sizes"] = sizes
+        else:
+            hidden["hidden_layers"] = [Conv2D(size, 1) for size in sizes]
         for name in ("activation", "widen", "hidden_weights"):
             hidden.pop(name, None)
     activation = hidden.get("activation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def convolution_from_weights(
             )
             correlations.append(correlation)
             steps.append((step, mean))
-            layer = neurons if frame is None else frame_of(spec, seen, neurons)
+            layer = neurons if frame is None else replace(frame, filters=neurons)
             Z = np.asarray(activations[number](H), dtype=np.float64)
             Z = Z.reshape(len(Z), -1)
         codes = CompressedNetwork(quantizer, (*built, layer), seed).forward(X)

@@ -151,15 +151,14 @@ class _Reading:
 
     def whole(self, model: Any) -> PictureReference:
         """Return the network that was read."""
-        *hidden, last = self.parts or [None]
-        complete = (
-            last is not None
-            and isinstance(last.layer, Dense)
-            and last.activation is None
-            and hidden
-            and isinstance(hidden[0].layer, Conv2D)
-        )
-        if not complete:
+        hidden, last = self.parts[:-1], self.parts[-1] if self.parts else None
+        if (
+            last is None
+            or not isinstance(last.layer, Dense)
+            or last.activation is not None
+            or not hidden
+            or not isinstance(hidden[0].layer, Conv2D)
+        ):
             raise ValueError(
                 "the torch.nn.Sequential must begin with a Conv2d and end with Flatten "
                 f"and Linear, the output layer, got {model}. A network of Linear "

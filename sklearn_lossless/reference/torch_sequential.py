@@ -83,6 +83,7 @@ def _check_chain(layers: list[ReferenceLayer], kind: str, place: str) -> None:
 
 
 def to_array(tensor: Any) -> Array:
+    """Return a tensor as an array of doubles."""
     return tensor.detach().double().cpu().numpy()
 
 
