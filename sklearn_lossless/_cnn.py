@@ -57,7 +57,7 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
-    estimator : torch.nn.Sequential, default=None
+    estimator : torch.nn.Sequential or torch.nn.Module, default=None
         The reference network: Conv2d, BatchNorm2d, poolings, activations, Flatten and
         Linear. Its layers and activations replace `hidden_layers` and `activation`; its
         last Linear is fitted anew. It is not changed.
@@ -223,7 +223,7 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
-    estimator : torch.nn.Sequential, default=None
+    estimator : torch.nn.Sequential or torch.nn.Module, default=None
         The reference network: Conv2d, BatchNorm2d, poolings, activations, Flatten and
         Linear. Its layers and activations replace `hidden_layers` and `activation`; its
         last Linear is fitted anew. It is not changed.

@@ -74,7 +74,7 @@ class NTKConvCompressor(OfPictures, NTKCompressor):
     readout_layers : {"last", "all"}, default="last"
         Whether the features are those of the last layer, or of all layers side by
         side, the first layer first.
-    estimator : torch.nn.Sequential, default=None
+    estimator : torch.nn.Sequential or torch.nn.Module, default=None
         The reference network: Conv2d, BatchNorm2d, poolings, activations, Flatten and
         Linear. Its layers and activations replace `hidden_layers` and `activation`; its
         last Linear is fitted anew. It is not changed.

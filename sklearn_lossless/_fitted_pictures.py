@@ -80,7 +80,7 @@ def fitted_pictures(
         shape,
         spread_rows(data, min(_MOST, max(_LEAST, _NUMBERS // widest))),
         layers,
-        reference.weights_at(shape),
+        reference.weights_at(shape)[:-1],
         reference.activations,
         match,
         eps=eps,

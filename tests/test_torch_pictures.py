@@ -1,5 +1,7 @@
 """Reference networks of pictures: read from torch, taken as layers or as weights."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -63,7 +65,7 @@ def net(digits):
 def test_layers_are_those_of_the_network(net, digits):
     expected = [
         Conv2D(12, 3, padding=1),
-        Pool2D((2, 2), kind="max"),
+        Pool2D(2, kind="max"),
         Conv2D(24, 3),
     ]
     assert read_pictures(net).layers == expected
@@ -91,7 +93,7 @@ def test_other_layers_and_activations():
     read = read_pictures(FrozenEstimator(net))
     assert read.layers == [
         Conv2D(4, (3, 5), stride=2),
-        Pool2D((2, 2)),
+        Pool2D(2),
         Conv2D(6, 3, padding="same"),
         Pool2D(grid=(2, 1), kind="max"),
         Dense(7),
@@ -148,11 +150,53 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
+def test_outputs_are_those_of_torch(name):
+    body = nn.Sequential(*deepcopy(BODIES[name]))
+    ternary(body, torch.Generator().manual_seed(1))
+    X = np.random.default_rng(0).normal(size=(20, 128))
+    with torch.no_grad():
+        n_inputs = nn.Flatten()(body(images(X))).shape[1]
+        net = nn.Sequential(body, nn.Flatten(), nn.Linear(n_inputs, 3)).double()
+        expected = net(images(X).double()).numpy()
+    read = read_pictures(net)
+    read.check((8, 8, 2))
+    # Pictures that torch has seen are in float32.
+    found = read.outputs(X.astype(np.float32), (8, 8, 2))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+class Own(nn.Module):
+    """Two parts, flattened between them by a function."""
+
+    def __init__(self, net, between):
+        super().__init__()
+        self.features, self.classifier = net[:5], net[6]
+        self.between = between
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.between(self.features(x)), 1))
+
+
+def test_a_module_of_ones_own(net, digits):
+    """Modules in the order in which they were set; what it computes tells if so."""
+    X = digits[0][:300]
+    options = {"hidden_weights": "fitted", "random_state": 0}
+    own, same = (
+        NTKConvCompressor((8, 8), estimator=each, **options).fit(X)
+        for each in (Own(net, lambda x: x), net)
+    )
+    np.testing.assert_array_equal(own.transform(X), same.transform(X))
+    other = Own(net, nn.functional.tanh)
+    with pytest.raises(ValueError, match="forward method of Own does not apply"):
+        NTKConvCompressor((8, 8), estimator=other, **options).fit(X)
+
+
+@pytest.mark.parametrize("name", BODIES)
 def test_features_are_those_of_a_ternary_network(name):
     """Where all weights are of one size, only codes and steps are coarse."""
     X = np.random.default_rng(0).uniform(size=(400, 8, 8, 2))
     X = (X + np.roll(X, 1, axis=1)).reshape(400, -1)
-    body = nn.Sequential(*BODIES[name])
+    body = nn.Sequential(*deepcopy(BODIES[name]))
     ternary(body, torch.Generator().manual_seed(0))
     with torch.no_grad():
         H = body(images(X)).numpy()
@@ -255,10 +299,7 @@ def test_what_cannot_be_read(layers, message):
 def test_other_things_are_refused(digits, net):
     X = digits[0]
 
-    class Own(nn.Module):
-        pass
-
-    for wrong in (Own(), MLPClassifier(), "net"):
+    for wrong in (MLPClassifier(), "net"):
         with pytest.raises(TypeError, match=r"must be a torch\.nn\.Sequential of Conv"):
             NTKConvCompressor(estimator=wrong).fit(X)
     with pytest.raises(ValueError, match="got estimator=None"):

@@ -142,9 +142,10 @@ def picture_kernel_distance(
     network = estimator.network_
     check_picture_kernel(network)
     chain = _chain_of(estimator)
+    least = min(_LEAST, len(X))
     X = X[sample_rows(X, _WINDOWS // network.layers[0].patches.size)]
     n = _n_affordable(chain, len(X), n_draws)
-    if n < min(_LEAST, len(X)) or not len(X):
+    if n < max(least, 1):
         raise ValueError(
             "the pictures have too many pairs of positions, or the layers too many "
             f"filters, to compare {_LEAST} of them in some seconds."

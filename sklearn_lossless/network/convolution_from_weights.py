@@ -20,7 +20,7 @@ from .network import CompressedNetwork
 from .quantizer import Quantizer
 from .ternary import splitmix64
 
-__all__ = ["convolution_from_weights"]
+__all__ = ["convolution_from_weights", "filter_sums", "pooled_values"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def convolution_from_weights(
         layer: Layer
         if isinstance(spec, Pool2D):
             layer = pooling_of(spec, seen, largest)
-            Z = _pooled(Z, layer)
+            Z = pooled_values(Z, layer)
         else:
             number = len(steps)
             W, bias = weights[number]
@@ -101,7 +101,7 @@ def convolution_from_weights(
             n_inputs = Z.shape[1] if frame is None else frame.filters.n_inputs
             check_shape(W, (n_inputs, "n_outputs"), f"weights[{number}]")
             inputs = np.resize(unit, n_inputs)  # channels are last
-            H = _sums(Z, frame, W, bias)
+            H = filter_sums(Z, frame, W, bias)
             tau = float(np.sqrt(np.mean(np.square(H)))) or 1.0
             step, mean = match(number, tau)
             some = _some(H.shape[0], H.shape[1])
@@ -128,10 +128,24 @@ def convolution_from_weights(
     return network, correlations
 
 
-def _sums(
+def filter_sums(
     Z: FloatArray, frame: Convolution | None, W: FloatArray, bias: FloatArray
 ) -> FloatArray:
-    """Return what filters see, (n_samples, n_positions, n_filters)."""
+    """Return the sums of real filters, or of dense neurons.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_inputs)
+        Values of the layer below, channels last.
+    frame : Convolution or None
+        Says where filters lie; None: neurons see all inputs.
+    W : ndarray of shape (n_taps, n_filters)
+    bias : ndarray of shape (n_filters,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_positions, n_filters)
+    """
     if frame is None:
         return (Z @ W + bias)[:, np.newaxis]
     n_positions, n_taps = frame.patches.shape
@@ -171,8 +185,8 @@ def _windows(
     return np.asarray(padded[rows[:, np.newaxis], frame.patches[positions]])
 
 
-def _pooled(Z: FloatArray, layer: Pooling) -> FloatArray:
-    """Return means, or largest values, of windows."""
+def pooled_values(Z: FloatArray, layer: Pooling) -> FloatArray:
+    """Return means, or largest values, of windows; rows are pictures."""
     pictures = Z.reshape(len(Z), -1, layer.shape_in[2])[:, layer.windows]
     pooled = pictures.max(axis=2) if layer.kind == "max" else pictures.mean(axis=2)
     return pooled.reshape(len(Z), -1)

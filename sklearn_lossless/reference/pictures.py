@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..layers import Conv2D, Dense, Pool2D
-from ..network.build_convolution import output_shapes
+from ..layers import Conv2D, Dense, Pool2D, sides
+from ..network.build_convolution import frame_of, output_shapes, pooling_of
+from ..network.convolution_from_weights import filter_sums, pooled_values
 from ..theory import Activation
 from .network import Array
 
 __all__ = ["PictureReference", "ReferencePart", "shape_after"]
+
+#: Outputs that differ by less, relative to the largest, are the same; torch has floats.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +61,15 @@ class PictureReference:
         The hidden layers.
     readout : ReferencePart
         The output layer, which is fitted anew; its number of inputs is checked.
+    run : callable or None, default=None
+        Where the order of the layers is guessed: what the network makes of pictures
+        (n_samples, height, width, channels), which tells whether it is right.
     """
 
     name: str
     hidden: tuple[ReferencePart, ...]
     readout: ReferencePart
+    run: Callable[[Array], Array] | None = None
 
     @property
     def layers(self) -> list[Conv2D | Pool2D | Dense]:
@@ -85,9 +93,54 @@ class PictureReference:
         for part in (*self.hidden, self.readout):
             _check_part(part, seen)
             seen = shape_after(part.layer, seen)
+        if self.run is None:
+            return
+        X = np.random.default_rng(0).normal(size=(4, *shape))
+        expected = self.run(X)
+        found = self.outputs(X.reshape(4, -1), shape)
+        error = np.inf
+        if found.shape == expected.shape:
+            error = np.abs(found - expected).max()
+        if not error <= _SAME * np.abs(expected).max():
+            raise ValueError(
+                f"the forward method of {self.name} does not apply its modules one "
+                "after the other, as they were set. Put them into a "
+                "torch.nn.Sequential, functions as modules too, in the order in which "
+                "they are used."
+            )
+
+    def outputs(self, X: Array, shape: tuple[int, int, int]) -> Array:
+        """Return the values of the output layer.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Pictures, channels last.
+        shape : tuple of 3 int
+            Height, width and channels.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+        """
+        Z: Array = np.asarray(X, dtype=np.float64)
+        seen: Any = shape
+        weights = iter(self.weights_at(shape))
+        for part in (*self.hidden, self.readout):
+            if isinstance(part.layer, Pool2D):
+                Z = pooled_values(Z, pooling_of(part.layer, seen, 1))
+            else:
+                frame = None
+                if isinstance(part.layer, Conv2D):
+                    frame = frame_of(part.layer, seen)
+                Z = filter_sums(Z, frame, *next(weights)).reshape(len(Z), -1)
+                if part.activation is not None:
+                    Z = np.asarray(part.activation(Z), dtype=np.float64)
+            seen = shape_after(part.layer, seen)
+        return Z
 
     def weights_at(self, shape: tuple[int, int, int]) -> list[tuple[Array, Array]]:
-        """Return weights and biases of the hidden layers that have some.
+        """Return weights and biases of the layers that have some, the readout last.
 
         Parameters
         ----------
@@ -100,7 +153,7 @@ class PictureReference:
             Inputs of dense layers in the order of our codes: channels last.
         """
         found, seen = [], tuple(shape)
-        for part in self.hidden:
+        for part in (*self.hidden, self.readout):
             if part.weight is not None and part.bias is not None:
                 weight = part.weight
                 if isinstance(part.layer, Dense) and len(seen) == 3:
@@ -128,7 +181,7 @@ def _check_part(part: ReferencePart, seen: tuple[int, ...]) -> None:
     """Raise ValueError if a layer does not take what it sees."""
     what = " x ".join(map(str, seen))
     if isinstance(part.layer, Pool2D) and part.layer.grid is not None:
-        grid: Any = part.layer.grid
+        grid = sides(part.layer.grid)
         if any(n % g for n, g in zip(seen, grid, strict=False)):
             raise ValueError(
                 f"the {part.place} sees {what} (height, width, channels): its grid of "

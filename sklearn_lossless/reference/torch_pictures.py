@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +35,9 @@ def read_pictures(estimator: Any) -> PictureReference:
 
     Parameters
     ----------
-    estimator : torch.nn.Sequential
-        Or one in a FrozenEstimator.
+    estimator : torch.nn.Sequential or torch.nn.Module
+        Or one in a FrozenEstimator. Modules of another Module are taken in the order in
+        which they were set; whether it uses them so is seen when it is checked.
 
     Returns
     -------
@@ -47,36 +51,48 @@ def read_pictures(estimator: Any) -> PictureReference:
         If it has a layer that cannot be compressed, or is no such network.
     """
     model = thawed(estimator)
-    if not is_sequential(model):
+    nn = sys.modules.get("torch.nn")
+    if nn is None or not isinstance(model, nn.Module):
         hint = ""
         if isinstance(model, NotRestored):
             hint = (
                 " The model comes from a file, which does not hold it: "
                 "set_params(estimator=...) first."
             )
-        elif hasattr(model, "named_children"):
-            hint = (
-                " What a forward method of its own does cannot be read: put its layers "
-                "into a torch.nn.Sequential, in the order in which they are used."
-            )
         raise TypeError(
             "estimator must be a torch.nn.Sequential of Conv2d, poolings and Linear, "
             f"got {type(model).__name__}.{hint}"
         )
-    reading = _Reading()
-    found = [each for each in flat(model) if each[1] not in _TRANSPARENT]
+    own = not is_sequential(model)
+    reading = _Reading(type(model).__name__, flattens=own)
+    modules = list(model.children()) if own else model
+    found = [each for each in flat(modules) if each[1] not in _TRANSPARENT]
     if len(found) > 1 and found[-1][1] in ENDING_MODULES:
         found.pop()
     for place, kind, module in found:
-        reading.place = f"layer {kind} at {place} of the torch.nn.Sequential"
+        where = "torch.nn.Sequential" if not own else reading.name
+        reading.place = f"layer {kind} at {place} of the {where}"
         reading.read(kind, module)
-    return reading.whole(model)
+    reference = reading.whole(model)
+    return replace(reference, run=partial(_run, model)) if own else reference
+
+
+def _run(model: Any, X: Array) -> Array:
+    """Return what a copy of a module makes of pictures with the channels last."""
+    torch = sys.modules["torch"]
+    module = deepcopy(model).eval()  # a forward pass may change statistics
+    first = next(module.parameters())
+    pictures = torch.as_tensor(X.transpose(0, 3, 1, 2), dtype=first.dtype)
+    with torch.no_grad():
+        return to_array(module(pictures.to(first.device)))
 
 
 @dataclass
 class _Reading:
     """Layers that were read, and where the reader is."""
 
+    name: str
+    flattens: bool  # whether pictures may be flattened by no module
     parts: list[ReferencePart] = field(default_factory=list)
     place: str = ""
     is_flat: bool = False
@@ -118,6 +134,8 @@ class _Reading:
                 )
             if kind != "Linear" and self.is_flat:
                 raise self.wrong("comes after Flatten", "Linear layers there")
+            if kind == "Linear" and self.flattens and self.parts:
+                self.is_flat = True
             if kind == "Linear" and not self.is_flat:
                 raise self.wrong("sees pictures", "Flatten before it")
             self.parts.append(_READERS[kind](self, module))
@@ -135,14 +153,14 @@ class _Reading:
         if module.running_mean is None or module.running_var is None:
             raise self.wrong("has no running statistics", "track_running_stats=True")
         mean, variance = to_array(module.running_mean), to_array(module.running_var)
-        if len(mean) != len(last.bias if last.bias is not None else ()):
+        assert last.weight is not None
+        assert last.bias is not None
+        if len(mean) != len(last.bias):
             raise self.wrong(f"has {len(mean)} features", "as many as the layer before")
         factor = 1 / np.sqrt(variance + module.eps)
         shift = np.zeros_like(mean)
         if module.weight is not None:
             factor, shift = factor * to_array(module.weight), to_array(module.bias)
-        assert last.weight is not None
-        assert last.bias is not None
         self.parts[-1] = replace(
             last,
             weight=last.weight * factor,
@@ -160,7 +178,7 @@ class _Reading:
             or not isinstance(hidden[0].layer, Conv2D)
         ):
             raise ValueError(
-                "the torch.nn.Sequential must begin with a Conv2d and end with Flatten "
+                f"the {self.name} must begin with a Conv2d and end with Flatten "
                 f"and Linear, the output layer, got {model}. A network of Linear "
                 "layers alone is for CompressedMLPClassifier."
             )
@@ -170,12 +188,17 @@ class _Reading:
                     raise ValueError(
                         f"the {part.place} has weights that are not finite."
                     )
-        return PictureReference("Sequential", tuple(hidden), last)
+        return PictureReference(self.name, tuple(hidden), last)
 
 
 def _pair(value: Any) -> tuple[int, int]:
     height, width = value if isinstance(value, (tuple, list)) else (value, value)
     return int(height), int(width)
+
+
+def _short(pair: tuple[int, int]) -> int | tuple[int, int]:
+    """Return one number for two equal ones."""
+    return pair[0] if pair[0] == pair[1] else pair
 
 
 def _bias(module: Any, n_outputs: int) -> Array:
@@ -204,10 +227,9 @@ def _read_convolution(reading: _Reading, module: Any) -> ReferencePart:
         padding = above or "valid"
     kernel = to_array(module.weight)  # outputs, channels, rows, columns
     n_filters, channels, height, width = kernel.shape
-    size = height if height == width else (height, width)
     return ReferencePart(
         reading.place,
-        Conv2D(n_filters, size, stride[0], padding),
+        Conv2D(n_filters, _short((height, width)), stride[0], padding),
         None,
         kernel.transpose(2, 3, 1, 0).reshape(-1, n_filters),
         _bias(module, n_filters),
@@ -239,7 +261,7 @@ def _read_pooling(reading: _Reading, module: Any) -> ReferencePart:
             "padding=0, dilation=1, ceil_mode=False, divisor_override=None",
         )
     kind = "max" if type(module).__name__ == "MaxPool2d" else "sum"
-    return ReferencePart(reading.place, Pool2D(size, kind=kind))
+    return ReferencePart(reading.place, Pool2D(_short(size), kind=kind))
 
 
 def _read_adaptive(reading: _Reading, module: Any) -> ReferencePart:
@@ -248,7 +270,7 @@ def _read_adaptive(reading: _Reading, module: Any) -> ReferencePart:
     if None in grid:
         raise reading.wrong(f"has output_size={grid}", "numbers in it")
     kind = "max" if type(module).__name__ == "AdaptiveMaxPool2d" else "sum"
-    return ReferencePart(reading.place, Pool2D(grid=_pair(grid), kind=kind))
+    return ReferencePart(reading.place, Pool2D(grid=_short(_pair(grid)), kind=kind))
 
 
 #: Layers that are no activations.
