@@ -219,7 +219,7 @@ def build_convolution(
             step, _ = next(remaining)
             if n_done < number:
                 alone = CompressedNetwork(quantizer, tuple(built), seed)
-                codes = _engine.forward(codes, alone._prepared[n_done:])
+                codes = _engine.forward(codes, alone._prepared.all[n_done:])
                 n_done = number
             if isinstance(spec, Conv2D):
                 means = channel_means if not built else _mean_code(codes, sample)
