@@ -1,11 +1,13 @@
 """How time and memory of fit and predict grow with rows, features, widths and classes.
 
-    python benchmarks/growth.py [--quick] [--output benchmarks/results/growth.json]
+    python benchmarks/growth.py [--quick] [--without AXIS=VALUE ...]
+                                [--output benchmarks/results/growth.json]
 
 One number grows, the others stay. Every point is a process of its own with one thread:
 processor time, and the peak of the resident memory above what it was when data and
 imports were there. The slope is that of the logarithms over the last tenfold: 1 is
-linear. --quick leaves out what takes minutes.
+linear. --quick leaves out what takes minutes; --without leaves out single points, and
+the results name them.
 """
 
 import argparse
@@ -106,6 +108,7 @@ def slope(rows, axis, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--without", nargs="*", default=[], metavar="AXIS=VALUE")
     parser.add_argument("--only", help="of the axes, those that begin so", default="")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--point", help=argparse.SUPPRESS)
@@ -120,6 +123,8 @@ def main():
             continue
         axis, rows = title.partition(",")[0], []
         for value in values if args.quick else (*values, *long):
+            if f"{axis}={value}" in args.without:
+                continue
             point = {**START, **others, axis: value}
             command = [sys.executable, __file__, "--point", json.dumps(point)]
             done = subprocess.run(
@@ -142,8 +147,11 @@ def main():
         )
         points += rows
     if args.output:
+        options = " --quick" * args.quick
+        if args.without:
+            options += " ".join([" --without", *args.without])
         result = {
-            **about("benchmarks/growth.py" + " --quick" * args.quick),
+            **about("benchmarks/growth.py" + options),
             "slopes": slopes,
             "points": points,
         }

@@ -2,8 +2,8 @@
 
     python tests/large_models.py FILE N_ROWS
 
-loads a file, predicts rows of zeros, and prints what was added to the
-memory of the process.
+loads a file, predicts rows of zeros, sparse ones and others, and prints what was added
+to the memory of the process.
 """
 
 import dataclasses
@@ -60,8 +60,9 @@ def main(path, n_rows):
         warm.codes(np.zeros((n, 20)))
     before = peak()
     model = load(path, max_memory=None)
-    X = sparse.csr_matrix((int(n_rows), model.n_features_in_))
-    model.codes(X)
+    shape = int(n_rows), model.n_features_in_
+    model.codes(sparse.csr_matrix(shape))
+    model.codes(np.zeros(shape, dtype=np.uint8))
     print(peak() - before)
 
 

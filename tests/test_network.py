@@ -17,6 +17,7 @@ from sklearn_lossless.network import (
     CompressedNetwork,
     Dense,
     Quantizer,
+    ScaledQuantizer,
     build_network,
     code_statistics,
     fit_quantizer,
@@ -115,6 +116,79 @@ def test_codes_equal_naive_for_any_network(
     np.testing.assert_array_equal(codes, naive.forward(network, X))
 
 
+def make_sparse(n_samples, n_features, seed=0):
+    """Rows with five entries, of values that lie on both sides of zero."""
+    rng = np.random.default_rng(seed)
+    columns = np.array([rng.permutation(n_features)[:5] for _ in range(n_samples)])
+    starts = np.arange(0, 5 * n_samples + 1, 5)
+    data = rng.normal(size=5 * n_samples)
+    return sparse.csr_array((data, columns.ravel(), starts), (n_samples, n_features))
+
+
+def all_codes_are_made(*args, **options):
+    raise AssertionError("codes of all inputs are made")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options"),
+    [
+        ((40,), {}),
+        ((40, 30), {"n_levels": 2}),
+        ((40,), {"n_bits": 1}),
+        ((40, 30, 20), {"n_levels": 16, "eps": 0.5, "n_bits": 3}),
+        ((2**15 + 8,), {"eps": 0.999}),  # more neurons than 16 bits tell apart
+    ],
+)
+@pytest.mark.parametrize("readout_layers", ["last", "all"])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_sparse_rows_are_run_on_their_entries(
+    monkeypatch, sizes, options, readout_layers, n_jobs
+):
+    if numba.config.DISABLE_JIT and sizes[0] > 1000:
+        pytest.skip("of minutes")
+    X = make_sparse(600, 1500)
+    network = make_network(X, sizes, **options).with_readout_layers(readout_layers)
+    expected = network.forward(X.toarray())
+    monkeypatch.setattr(Quantizer, "codes", all_codes_are_made)
+    np.testing.assert_array_equal(network.forward(X, n_jobs=n_jobs), expected)
+    np.testing.assert_array_equal(network.forward(X[:1]), expected[:1])
+    assert network.forward(X[:0]).shape == (0, expected.shape[1])
+
+
+def test_entries_of_rows_equal_naive():
+    X = make_sparse(50, 1100)
+    network = make_network(X, (30, 20), eps=0.7)
+    np.testing.assert_array_equal(
+        network.forward(X), naive.forward(network, X.toarray())
+    )
+    assert "all" not in vars(network._prepared)
+
+
+def test_entries_are_for_wide_and_sparse_rows(monkeypatch):
+    wide, narrow = make_sparse(50, 1500), make_sparse(50, 600)
+    full = sparse.csr_array(make_X(50, 1500))
+    networks = {X.shape[1]: make_network(X, (40,)) for X in (wide, narrow)}
+    monkeypatch.setattr(network_package._engine, "forward_entries", all_codes_are_made)
+    for X in (narrow, full, wide.toarray()):
+        networks[X.shape[1]].forward(X)
+    with pytest.raises(AssertionError):
+        networks[1500].forward(wide)
+
+
+def test_scaled_columns_on_entries(monkeypatch):
+    X = make_sparse(50, 1500)
+    network = make_network(X, (40,))
+    rng = np.random.default_rng(0)
+    scales = {
+        name: rng.uniform(0.5, 2.0, 1500)
+        for name in ("subtracted", "divisor", "factor", "added")
+    }
+    network = replace(network, quantizer=ScaledQuantizer(network.quantizer, **scales))
+    expected = network.forward(X.toarray())
+    monkeypatch.setattr(ScaledQuantizer, "codes", all_codes_are_made)
+    np.testing.assert_array_equal(network.forward(X), expected)
+
+
 @pytest.mark.parametrize("n_samples", [1, 9, 13, 25, 26])
 def test_small_chunks_of_very_wide_input(monkeypatch, n_samples):
     # Chunks of one size: 12 and 1 rows would need the planes of single samples too.
@@ -143,6 +217,38 @@ def test_threads_and_batches_do_not_matter(n_jobs):
     for cut in (1, 511, 1024, 2999):
         split = [network.forward(X[:cut], n_jobs=n_jobs), network.forward(X[cut:])]
         np.testing.assert_array_equal(np.vstack(split), expected)
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+@pytest.mark.parametrize("n_left_over", [1, 40, 45])
+def test_what_blocks_leave_over_compiles_nothing_at_first(monkeypatch, n_left_over):
+    from sklearn_lossless.network._engine import blocks
+
+    class Kernel:
+        def __init__(self, kernel):
+            self.kernel, self.signatures = kernel, []
+
+        def __call__(self, *args):
+            self.signatures.append("compiled")
+            return self.kernel(*args)
+
+    kernels = [Kernel(blocks.layer_on_sample), Kernel(blocks.layer_on_lanes)]
+    monkeypatch.setattr(blocks, "layer_on_sample", kernels[0])
+    monkeypatch.setattr(blocks, "layer_on_lanes", kernels[1])
+    monkeypatch.setattr(blocks, "_n_left_over", 0)
+    X = make_X(1024 + n_left_over, 30)
+    network = make_network(X, (50, 20), eps=0.5)
+    expected = naive.forward(network, X)
+    for _ in range(blocks._PATIENCE):
+        np.testing.assert_array_equal(network.forward(X), expected)
+    assert not any(kernel.signatures for kernel in kernels)
+    np.testing.assert_array_equal(network.forward(X), expected)
+    assert any(kernel.signatures for kernel in kernels)
+    monkeypatch.setattr(blocks, "_n_left_over", 0)  # now they are there
+    for kernel in kernels:
+        kernel.signatures = kernel.signatures[:1]
+    np.testing.assert_array_equal(network.forward(X), expected)
+    assert any(len(kernel.signatures) > 1 for kernel in kernels)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -332,4 +438,4 @@ def test_few_rows_of_a_wide_and_nearly_empty_layer():
     sums = 256 * (X[:, weights.indices].astype(np.int64) * weights.signs()).sum(axis=2)
     expected = layer.levels[np.searchsorted(layer.thresholds, sums, side="right")]
     np.testing.assert_array_equal(network.forward(X), expected)
-    assert "for_samples" not in vars(network._prepared[0])
+    assert "for_samples" not in vars(network._prepared.all[0])

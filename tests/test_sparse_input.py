@@ -100,6 +100,14 @@ def test_networks(call, form, dtype):
         assert_same(call, make(form, dtype, kind))
 
 
+@pytest.mark.parametrize("call", OF_NETWORKS.values(), ids=OF_NETWORKS)
+@every_format
+@every_dtype
+def test_networks_on_entries(call, form, dtype, monkeypatch):
+    monkeypatch.setattr("sklearn_lossless.network._engine.entries_pay", lambda *a: True)
+    assert_same(call, make(form, dtype))
+
+
 @every_format
 @every_dtype
 def test_sums_in_wide_matrices(form, dtype, monkeypatch):

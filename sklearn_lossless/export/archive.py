@@ -13,7 +13,12 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._not_restored import NotRestored
+<<<<<<< HEAD
 from .._validation import params_of_fit, validate_parameter_constraints
+=======
+from .._validation import validate_parameter_constraints
+from ..layers import Conv2D
+>>>>>>> imgs
 from ..network import Dense
 from ..network.kinds import centre_of_inputs
 from ..network.layers import FIXED_POINT
@@ -112,7 +117,8 @@ def save(
     ``training_accuracy_``, ``training_r2_``. So is the course of a training:
     ``n_iter_``, ``loss_curve_``, ``validation_scores_``, and the real weights that
     ``warm_start`` goes on from: `fit` starts anew. ``mean_`` is kept to 1/256 of
-    a cell of the quantiser; of trained hidden layers it is left out, and NaN.
+    a cell of the quantiser; of trained hidden layers, and fitted filters, it is left
+    out, and NaN.
 
     Examples
     --------
@@ -218,9 +224,15 @@ def content_of(estimator: Any) -> FileContent:
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
+<<<<<<< HEAD
     newer = _NEWER if kind < Kind.CONV_COMPRESSOR else (*_NEWER, "hidden_weights")
     # Parameters may have been set after the fit: what counts is what was fitted.
     fitted = params_of_fit(estimator)
+=======
+    newer: tuple[str, ...] = _NEWER
+    if kind >= Kind.CONV_COMPRESSOR:
+        newer = (*_NEWER, "hidden_weights", "estimator")
+>>>>>>> imgs
     params = {
         name: value
         for name, value in fitted.items()
@@ -300,7 +312,7 @@ def estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    is_stored = is_stored or params.get("hidden_weights") == "trained"
+    is_stored |= params.get("hidden_weights") in ("trained", "fitted")
     if content.mean is None and is_stored:
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
@@ -347,9 +359,12 @@ def _check_parameters(content: FileContent) -> None:
     }
     if "estimator" in lost:
         # The layers were those of a network that is not here.
-        hidden["hidden_layer_sizes"] = [
-            layer.n_outputs for layer in content.network.layers
-        ]
+        neurons = [layer.neurons for layer in content.network.layers]
+        sizes = [each.n_outputs for each in neurons if each is not None]
+        if content.kind < Kind.CONV_COMPRESSOR:
+            hidden["hidden_layer_sizes"] = sizes
+        else:
+            hidden["hidden_layers"] = [Conv2D(size, 1) for size in sizes]
         for name in ("activation", "widen", "hidden_weights"):
             hidden.pop(name, None)
     activation = hidden.get("activation")

@@ -136,9 +136,12 @@ def _check_window(
     if window is None:
         assert isinstance(layer, Pool2D)
         window = layer.grid
-    if isinstance(layer, Conv2D) and layer.padding == "same":
-        return
-    if any(side > length for side, length in zip(sides(window), seen, strict=False)):
+    outside = 0
+    if isinstance(layer, Conv2D) and layer.padding != "valid":
+        if isinstance(layer.padding, str):
+            return
+        outside = 2 * layer.padding
+    if any(s > n + outside for s, n in zip(sides(window), seen, strict=False)):
         raise ValueError(
             f"hidden_layers[{number}]={layer!r} does not fit: the picture that it sees "
             f"has {seen[0]} x {seen[1]} places."
@@ -216,7 +219,7 @@ def build_convolution(
             step, _ = next(remaining)
             if n_done < number:
                 alone = CompressedNetwork(quantizer, tuple(built), seed)
-                codes = _engine.forward(codes, alone._prepared[n_done:])
+                codes = _engine.forward(codes, alone._prepared.all[n_done:])
                 n_done = number
             if isinstance(spec, Conv2D):
                 means = channel_means if not built else _mean_code(codes, sample)

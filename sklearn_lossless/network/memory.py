@@ -60,6 +60,9 @@ def prediction_bytes(network: CompressedNetwork) -> int:
     ends = 2 * n_rows * network.quantizer.n_codes + n_rows * network.n_features_out
     ends += 32 * network.quantizer.n_codes
     dense = _engine.forward_bytes(shapes, n_rows) if shapes else 0
+    first = network.layers[0]
+    if isinstance(first, Dense):  # once more, for sparse rows
+        others += _engine.by_input_bytes(*shapes[0][:4])
     return _FIXED + drawing + others + ends + dense
 
 

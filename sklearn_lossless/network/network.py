@@ -19,9 +19,11 @@ from ._checks import check_features, check_shape
 from .addition import Addition
 from .convolution import Convolution, Pooling
 from .kinds import Layer
-from .layers import Dense, integer_thresholds
+from .layers import Dense
+from .prepared import PreparedLayers, weights_of
 from .quantizer import AnyQuantizer
-from .ternary import TernaryWeights, ternary_weights
+from .ternary import TernaryWeights
+from .thresholds import ThresholdQuantizer
 
 __all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows", "kept_between"]
 
@@ -198,8 +200,7 @@ class CompressedNetwork:
     ) -> None:
         """Put codes into rows of `out`, or an array of each thread; `finish` them."""
         n_samples = X.shape[0]
-        prepared = self._prepared  # drawn once, before the threads
-        at_once = chunk_rows(self)
+        at_once, run = self._way(X)
         if at_once < min(_CHUNK_ROWS, n_samples):
             # Of very many inputs: chunks of one size. A few rows that are left over
             # would need planes of the weights, which are for single samples.
@@ -216,15 +217,8 @@ class CompressedNetwork:
                 own = np.empty(shape, dtype=np.uint8)
             for start in starts:
                 rows = slice(start, min(start + at_once, n_samples))
-                codes = self.quantizer.codes(X[rows])
-                codes = _engine.forward(
-                    codes,
-                    prepared,
-                    own[: len(codes)] if out is None else out[rows],
-                    all_layers=self.readout_layers == "all",
-                    scratch=scratch,
-                )
-                finish(codes, rows)
+                into = own[: rows.stop - start] if out is None else out[rows]
+                finish(run(X[rows], into, scratch), rows)
 
         if n_threads <= 1:
             run_what_is_left()
@@ -236,40 +230,42 @@ class CompressedNetwork:
             for other in others:
                 other.result()
 
-    @cached_property
-    def _prepared(self) -> list[_engine.Prepared]:
-        prepared: list[_engine.Prepared] = []
-        bits = [self.quantizer.n_bits]  # of the inputs, and of each layer's codes
-        for number, layer in enumerate(self.layers):
-            if isinstance(layer, Addition):
-                shortcut = None
-                if isinstance(layer.shortcut, Convolution):
-                    ready = self._prepared_neurons(number, bits[layer.skip + 1])
-                    shortcut = layer.shortcut.prepared(ready)
-                prepared.append(layer.prepared(bits[-1], shortcut))
-            elif isinstance(layer, Pooling):
-                prepared.append(layer.prepared(bits[-1]))
-            else:
-                ready = self._prepared_neurons(number, bits[-1])
-                prepared.append(
-                    ready if isinstance(layer, Dense) else layer.prepared(ready)
-                )
-            bits.append(layer.n_bits)
-        return prepared
+    def _way(self, X: Any) -> tuple[int, Callable[..., npt.NDArray[Any]]]:
+        """Return how many rows are run at once, and what puts their codes somewhere.
 
-    def _prepared_neurons(self, number: int, input_bits: int) -> _engine.PreparedLayer:
-        """Return the neurons of a layer that sees codes of so many bits."""
-        neurons = self.layers[number].neurons
-        assert neurons is not None
-        weights = self.weights(number)
-        return _engine.prepare_layer(
-            weights.indices,
-            weights.n_plus,
-            integer_thresholds(neurons, weights),
-            neurons.levels,
-            neurons.n_inputs,
-            input_bits,
-        )
+        Weights are drawn here, once, before the threads.
+        """
+        prepared, quantizer = self._prepared, self.quantizer
+        all_layers = self.readout_layers == "all"
+        if prepared.prefer_entries(X):
+            assert not isinstance(quantizer, ThresholdQuantizer)
+            first, others = prepared.first_by_input, prepared.others
+
+            def run_entries(X: Any, out: Any, scratch: Any) -> npt.NDArray[Any]:
+                return _engine.forward_entries(
+                    X.indptr,
+                    X.indices,
+                    quantizer.entry_codes(X),
+                    first,
+                    others,
+                    out,
+                    all_layers=all_layers,
+                    scratch=scratch,
+                )
+
+            return chunk_rows(self, from_entries=True), run_entries
+        layers = prepared.all
+
+        def run(X: Any, out: Any, scratch: Any) -> npt.NDArray[Any]:
+            return _engine.forward(
+                quantizer.codes(X), layers, out, all_layers=all_layers, scratch=scratch
+            )
+
+        return chunk_rows(self), run
+
+    @cached_property
+    def _prepared(self) -> PreparedLayers:
+        return PreparedLayers(self.quantizer, self.layers, self.seed)
 
     def weights(self, number: int) -> TernaryWeights:
         """Return the weights of a layer: stored ones, or drawn again.
@@ -284,19 +280,7 @@ class CompressedNetwork:
         TernaryWeights
             Indices, signs and biases of its neurons.
         """
-        layer = self.layers[number].neurons
-        if layer is None:
-            raise ValueError(f"Layer {number} has no weights.")
-        if layer.weights is not None:
-            return layer.weights
-        return ternary_weights(
-            self.seed,
-            number,
-            layer.n_inputs,
-            layer.n_outputs,
-            layer.n_nonzeros,
-            layer.balanced,
-        )
+        return weights_of(self.seed, self.layers, number)
 
     def with_readout_layers(self, readout_layers: str) -> CompressedNetwork:
         """Return the same network with the codes of other layers put out.
@@ -320,19 +304,21 @@ class CompressedNetwork:
         return state
 
 
-def chunk_rows(network: CompressedNetwork) -> int:
+def chunk_rows(network: CompressedNetwork, from_entries: bool = False) -> int:
     """Return how many rows a thread takes at once.
 
     Parameters
     ----------
     network : CompressedNetwork
+    from_entries : bool, default=False
+        Whether rows are sparse, and run without codes of all inputs.
 
     Returns
     -------
     int
     """
     widest = max(
-        network.quantizer.n_codes,
+        0 if from_entries else network.quantizer.n_codes,
         network.n_features_out,
         *(layer.n_outputs for layer in kept_between(network)),
     )

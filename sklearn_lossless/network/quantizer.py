@@ -117,11 +117,18 @@ class Quantizer:
             if X.dtype == np.uint8 and self._bytes_are_codes:
                 return np.ascontiguousarray(X)
             return self._cells(X, self.shift)
-        zero = self._cells(np.zeros((1, self.n_features)), self.shift)
-        codes = np.repeat(zero, X.shape[0], axis=0)
+        codes = np.repeat(self.zero_codes()[np.newaxis], X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        codes[rows, X.indices] = self._codes_at(X.data, X.indices)
+        codes[rows, X.indices] = self.entry_codes(X)
         return codes
+
+    def zero_codes(self) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Return the codes of a row of zeros."""
+        return self._cells(np.zeros(self.n_features), self.shift)
+
+    def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Return the codes of the entries of a CSR array, in their order."""
+        return self._codes_at(X.data, X.indices)
 
     def _codes_at(
         self, values: npt.NDArray[Any], columns: npt.NDArray[np.integer[Any]]
@@ -324,8 +331,8 @@ def _sums_of_entries(
     weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     of_entries = np.repeat(weight, np.diff(X.indptr))
     count = math.fsum(weight)
-    zero = quantizer.codes(np.zeros((1, quantizer.n_features)))[0].astype(np.float64)
-    codes = quantizer._codes_at(X.data, X.indices).astype(np.float64)
+    zero = quantizer.zero_codes().astype(np.float64)
+    codes = quantizer.entry_codes(X).astype(np.float64)
     total, squares = (
         count * zero**power
         + np.bincount(

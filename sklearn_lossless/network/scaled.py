@@ -106,12 +106,18 @@ class ScaledQuantizer:
         X = check_features(X, self.n_features, type(self).__name__)
         if not sparse.issparse(X):
             return self.cells.codes(self._scaled(np.asarray(X)))
-        zero = self.cells.codes(self._scaled(np.zeros((1, self.n_features))))
-        codes = np.repeat(zero, X.shape[0], axis=0)
+        codes = np.repeat(self.zero_codes()[np.newaxis], X.shape[0], axis=0)
         rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        scaled = self._scaled(X.data, X.indices)
-        codes[rows, X.indices] = self.cells._codes_at(scaled, X.indices)
+        codes[rows, X.indices] = self.entry_codes(X)
         return codes
+
+    def zero_codes(self) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Return the codes of a row of zeros."""
+        return self.cells.codes(self._scaled(np.zeros((1, self.n_features))))[0]
+
+    def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
+        """Return the codes of the entries of a CSR array, in their order."""
+        return self.cells._codes_at(self._scaled(X.data, X.indices), X.indices)
 
     def _scaled(
         self, x: npt.NDArray[Any], columns: Any = slice(None)

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from .by_input import LayerByInput, arrange_by_input, by_input_bytes, entries_pay
 from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
 from .memory import (
     ConvolutionShape,
@@ -32,17 +33,28 @@ from .pictures import (
 )
 
 if numba.config.DISABLE_JIT:
-    from .fallback import decode, draw_places, quantize, read_out, run, threshold_bits
+    from .fallback import (
+        decode,
+        draw_places,
+        fill_by_input,
+        layer_on_entries,
+        quantize,
+        read_out,
+        run,
+        threshold_bits,
+    )
 
     convolve_on_planes: OnPlanes | None = None
 else:
     from .blocks import run
     from .drawing import draw_places
     from .ends import decode, quantize, read_out, threshold_bits
+    from .entries import fill_by_input, layer_on_entries
     from .pooled import convolve_on_planes
 
 __all__ = [
     "ConvolutionShape",
+    "LayerByInput",
     "LayerShape",
     "Prepared",
     "PreparedAddition",
@@ -50,11 +62,15 @@ __all__ = [
     "PreparedLayer",
     "PreparedPooling",
     "Scratch",
+    "by_input_bytes",
     "convolution_bytes",
     "decode",
     "draw_places",
+    "entries_pay",
     "forward",
     "forward_bytes",
+    "forward_entries",
+    "prepare_by_input",
     "prepare_layer",
     "prepare_readout",
     "quantize",
@@ -120,4 +136,70 @@ def forward(
         run(codes, dense, outs, scratch)
     else:
         run_pictures(codes, layers, outs, scratch, run, convolve_on_planes)
+    return out
+
+
+def prepare_by_input(
+    indices: npt.NDArray[np.int32],
+    n_plus: npt.NDArray[np.int32],
+    thresholds: npt.NDArray[np.int64],
+    levels: npt.NDArray[np.uint8],
+    zero: npt.NDArray[np.uint8],
+) -> LayerByInput:
+    """Arrange a first layer for `forward_entries`; see `arrange_by_input`."""
+    return arrange_by_input(indices, n_plus, thresholds, levels, zero, fill_by_input)
+
+
+def forward_entries(
+    row_starts: npt.NDArray[np.integer[Any]],
+    columns: npt.NDArray[np.integer[Any]],
+    codes: npt.NDArray[np.uint8],
+    first: LayerByInput,
+    others: Sequence[Prepared],
+    out: npt.NDArray[np.uint8],
+    *,
+    all_layers: bool = False,
+    scratch: Scratch | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Run sparse rows through layers: the same codes as `forward` of all their codes.
+
+    Parameters
+    ----------
+    row_starts : ndarray of shape (n_samples + 1,)
+        Where the entries of each row begin.
+    columns : ndarray of shape (n_entries,)
+        Inputs, none twice in a row.
+    codes : ndarray of shape (n_entries,), dtype uint8
+        Codes of the entries.
+    first : LayerByInput
+    others : sequence of Prepared
+        The layers after the first one.
+    out : ndarray of shape (n_samples, n_outputs), dtype uint8
+        Where to put the result.
+    all_layers, scratch
+        As for `forward`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs)
+        `out`.
+    """
+    of_first = np.empty((len(out), first.n_outputs), dtype=np.uint8)
+    layer_on_entries(
+        row_starts.astype(np.int64, copy=False),
+        columns.astype(np.int32, copy=False),
+        codes,
+        first.zero,
+        first.starts,
+        first.neurons,
+        first.thresholds,
+        first.level_changes,
+        first.first_level,
+        of_first,
+    )
+    if all_layers or not others:
+        out[:, : first.n_outputs] = of_first
+    if others:
+        rest = out[:, first.n_outputs :] if all_layers else out
+        forward(of_first, others, rest, all_layers=all_layers, scratch=scratch)
     return out

@@ -13,7 +13,15 @@ from .counter import COUNTER_WORDS
 from .lanes import layer_on_lanes, layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
 from .memory import planes_pay
-from .packing import BLOCK, TILE, pack, padded, spread, spread_pairs, unpack
+from .packing import (
+    BLOCK,
+    TILE,
+    pack,
+    padded,
+    spread,
+    spread_pairs,
+    unpack,
+)
 from .pictures import MAX_PLANES
 from .sample import SAMPLE_WORDS, layer_on_sample
 
@@ -21,6 +29,11 @@ __all__ = ["run"]
 
 #: Up to this many samples are faster one by one than side by side in lanes.
 _MAX_SINGLE = 12
+
+#: What blocks leave over is run as one more block, unless the process has the kernels
+#: of few rows already; after so many times it compiles them.
+_PATIENCE = 10
+_n_left_over = 0
 
 #: Dense layers are where they are.
 _ONE_POSITION = np.zeros(1, dtype=np.int64)
@@ -48,12 +61,33 @@ def run(
     single = few % n_lanes
     if single > _MAX_SINGLE or not _has_planes(layers):
         single = 0
+    n_blocks = scratch.zeros("blocks", 1, np.int64)  # of earlier calls, too
+    n_blocks += (n_samples - few) // BLOCK
+    if few and n_blocks[0]:
+        few, single = _without_compiling(few, single)
     # In blocks, in lanes, and one by one.
     ends = [0, n_samples - few, n_samples - single, n_samples]
     ways = _run_blocks, _run_lanes, _run_samples
     for way, start, end in zip(ways, ends, ends[1:], strict=False):
         if start < end:
             way(codes[start:end], layers, [out[start:end] for out in outs], scratch)
+
+
+def _without_compiling(few: int, single: int) -> tuple[int, int]:
+    """Return how many rows that blocks leave over are not in a block, and one by one.
+
+    A block for a few rows takes longer than what is made for them, but next to the
+    blocks before it that is little; compiling a kernel takes half a second and more.
+    """
+    global _n_left_over
+    has_single, has_lanes = layer_on_sample.signatures, layer_on_lanes.signatures
+    if (not single or has_single) and (few == single or has_lanes):
+        return few, single
+    _n_left_over += 1
+    if _n_left_over > _PATIENCE:
+        return few, single
+    single = single if has_single else 0
+    return (few, single) if few == single or has_lanes else (0, 0)
 
 
 def _has_planes(layers: Sequence[PreparedLayer]) -> bool:

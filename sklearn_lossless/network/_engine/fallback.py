@@ -13,6 +13,8 @@ from .layer import N_WORDS, PreparedLayer, Scratch
 __all__ = [
     "decode",
     "draw_places",
+    "fill_by_input",
+    "layer_on_entries",
     "quantize",
     "read_out",
     "run",
@@ -90,6 +92,49 @@ def read_out(
 ) -> None:
     """Fill `out` with the products of codes and weights."""
     out[:] = codes.astype(np.float64) @ weights[:, : codes.shape[1]].T
+
+
+def fill_by_input(
+    indices: npt.NDArray[np.int32],
+    n_plus: npt.NDArray[np.int32],
+    zero: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    neurons: npt.NDArray[Any],
+    of_zero: npt.NDArray[np.int64],
+) -> None:
+    """Fill `starts`, `neurons` and what the codes `zero` give to each neuron."""
+    n_outputs, n_nonzeros = indices.shape
+    is_minus = np.arange(n_nonzeros) >= n_plus[:, np.newaxis]
+    order = np.argsort(indices, axis=None, kind="stable")
+    neurons[:] = (order // n_nonzeros) + n_outputs * is_minus.ravel()[order]
+    starts[1:] = np.cumsum(np.bincount(indices.ravel(), minlength=len(zero)))
+    of_zero[:] = (zero[indices] * (1 - 2 * is_minus.astype(np.int64))).sum(axis=1)
+
+
+def layer_on_entries(
+    row_starts: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int32],
+    codes: npt.NDArray[np.uint8],
+    zero: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    neurons: npt.NDArray[Any],
+    thresholds: npt.NDArray[np.int32],
+    level_changes: npt.NDArray[np.uint8],
+    first_level: int,
+    out: npt.NDArray[np.uint8],
+) -> None:
+    """Fill `out` with the codes that a layer makes of sparse rows."""
+    out[:] = first_level
+    n_outputs = out.shape[1]
+    more = codes.astype(np.int64) - zero[columns]
+    for row, codes_out in enumerate(out):
+        both = np.zeros(2 * n_outputs, dtype=np.int64)
+        for entry in range(row_starts[row], row_starts[row + 1]):
+            start, stop = starts[columns[entry] : columns[entry] + 2]
+            both[neurons[start:stop]] += more[entry]
+        total = both[:n_outputs] - both[n_outputs:]
+        for threshold, change in zip(thresholds, level_changes, strict=True):
+            codes_out ^= np.where(total >= threshold, change, np.uint8(0))
 
 
 def run(
