@@ -176,7 +176,8 @@ def check_labels_known(y: Any) -> None:
 
     NumPy would say that they cannot be sorted. Those among numbers scikit-learn finds.
     """
-    labels = np.asarray(y)
+    # Of a list NumPy would make text of NaN.
+    labels = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
     if labels.dtype != object or not labels.ndim:
         return
     for number, label in enumerate(labels.ravel()):
