@@ -74,7 +74,7 @@ def one_point(point):
     sizes = {key: point[key] for key in ("rows", "features", "classes", "entries")}
     X, y = make_data(**sizes)
     model = CompressedMLPClassifier((point["width"],), random_state=0)
-    few = make_data(700, 50, 2, min(point["entries"], 5))
+    few = make_data(700, 2000 if point["entries"] else 50, 2, min(point["entries"], 5))
     warm = CompressedMLPClassifier((50,), eps=0.5, random_state=0).fit(*few)
     for n_rows in (1, 20, 700):
         warm.predict(few[0][:n_rows])
