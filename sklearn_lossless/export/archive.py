@@ -13,12 +13,8 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._not_restored import NotRestored
-<<<<<<< HEAD
 from .._validation import params_of_fit, validate_parameter_constraints
-=======
-from .._validation import validate_parameter_constraints
 from ..layers import Conv2D
->>>>>>> imgs
 from ..network import Dense
 from ..network.kinds import centre_of_inputs
 from ..network.layers import FIXED_POINT
@@ -224,15 +220,11 @@ def content_of(estimator: Any) -> FileContent:
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
-<<<<<<< HEAD
-    newer = _NEWER if kind < Kind.CONV_COMPRESSOR else (*_NEWER, "hidden_weights")
-    # Parameters may have been set after the fit: what counts is what was fitted.
-    fitted = params_of_fit(estimator)
-=======
     newer: tuple[str, ...] = _NEWER
     if kind >= Kind.CONV_COMPRESSOR:
         newer = (*_NEWER, "hidden_weights", "estimator")
->>>>>>> imgs
+    # Parameters may have been set after the fit: what counts is what was fitted.
+    fitted = params_of_fit(estimator)
     params = {
         name: value
         for name, value in fitted.items()
