@@ -129,12 +129,9 @@ def output_shapes(
     return shapes
 
 
-def _check_window(
-    layer: Conv2D | Pool2D, number: int, seen: tuple[int, ...], shape: Shape
-) -> None:
+def _check_window(layer: Any, number: int, seen: tuple[int, ...], shape: Shape) -> None:
     window: Any = layer.kernel_size if isinstance(layer, Conv2D) else layer.size
     if window is None:
-        assert isinstance(layer, Pool2D)
         window = layer.grid
     outside = 0
     if isinstance(layer, Conv2D) and layer.padding != "valid":
