@@ -123,11 +123,25 @@ class Quantizer:
         return codes
 
     def zero_codes(self) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of a row of zeros."""
+        """Return the codes of a row of zeros.
+
+        Returns
+        -------
+        ndarray of shape (n_codes,)
+        """
         return self._cells(np.zeros(self.n_features), self.shift)
 
     def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of the entries of a CSR array, in their order."""
+        """Return the codes of the entries of a CSR array, in their order.
+
+        Parameters
+        ----------
+        X : CSR array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_entries,)
+        """
         return self._codes_at(X.data, X.indices)
 
     def _codes_at(

@@ -112,11 +112,25 @@ class ScaledQuantizer:
         return codes
 
     def zero_codes(self) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of a row of zeros."""
+        """Return the codes of a row of zeros.
+
+        Returns
+        -------
+        ndarray of shape (n_codes,)
+        """
         return self.cells.codes(self._scaled(np.zeros((1, self.n_features))))[0]
 
     def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of the entries of a CSR array, in their order."""
+        """Return the codes of the entries of a CSR array, in their order.
+
+        Parameters
+        ----------
+        X : CSR array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_entries,)
+        """
         return self.cells._codes_at(self._scaled(X.data, X.indices), X.indices)
 
     def _scaled(
