@@ -124,7 +124,8 @@ def packed_layer(codes, layer, *, read_only=False):
     packed = []
     for start in range(0, len(codes), packing.BLOCK):
         padded = aligned_zeros(packing.BLOCK * n_rows_in, np.uint8)
-        padded.reshape(packing.BLOCK, -1)[:, :2000] = codes[start : start + 512]
+        some = codes[start : start + packing.BLOCK]
+        padded.reshape(packing.BLOCK, -1)[:, :2000] = some
         packed.append(aligned_zeros(n_rows_in * blocks.N_WORDS, np.uint64))
         packing.pack(padded, 1, tile, packed[-1])
 
@@ -161,7 +162,7 @@ def read_rows(planes, rows, out):
             x = eight_rows(planes, 0, flat_rows, position)
             a = a ^ ((x[0] ^ x[1]) ^ (x[2] ^ x[3]))
             b = b ^ ((x[4] ^ x[5]) ^ (x[6] ^ x[7]))
-        store(out, o * 8, a ^ b)
+        store(out, o * blocks.N_WORDS, a ^ b)
 
 
 #: Beside the calling thread; like those of BLAS they are there before the clock runs.

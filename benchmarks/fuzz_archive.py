@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
 import mutations
-import test_archive
+import saved_models
 
 from sklearn_lossless.export.archive import from_bytes, to_bytes
 
@@ -44,7 +44,7 @@ def main():
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        models = [make() for make in test_archive.MODELS.values()]
+        models = [make() for make in saved_models.MODELS.values()]
     files = [
         to_bytes(model, dtype) for model in models for dtype in ("int4", "float64")
     ]
@@ -56,7 +56,7 @@ def main():
         data = several_mutations(files[rng.integers(len(files))], rng)
         start = time.perf_counter()
         try:
-            why = mutations.verdict(data, from_bytes, test_archive.X[:3])
+            why = mutations.verdict(data, from_bytes, saved_models.X[:3])
         except BaseException:
             with open(options.keep, "wb") as file:
                 file.write(data)

@@ -2,12 +2,16 @@
 
     python benchmarks/trained_images.py --data mnist.npz [--network NAME] [--seeds N]
     python benchmarks/trained_images.py --data mnist.npz --only epochs
+    python benchmarks/trained_images.py --data mnist.npz --only dense
 
 Networks are trained on the 60,000 images, as they are, and scored on the test images,
 by the file with an int8 readout, read again. Layers, nonzero weights and epochs were
 fixed beforehand; what else was chosen was chosen on the last 10,000 training images.
 An epoch is timed as the difference of two fits, in CPU time and by the clock, in turn
 with the same network in PyTorch, where that is installed (float32, as many threads).
+"dense" are the same layers with all their weights, in float32, with ReLU, trained by
+PyTorch from one seed for as many epochs: 4 bytes for each weight and bias, with batch
+normalisation folded into them.
 """
 
 import argparse
@@ -100,8 +104,11 @@ def accuracy(name, data, seeds):
         }
 
 
-def torch_network(name, torch):
-    """The same in PyTorch: signs of the largest weights, batch norm, steps, pooling."""
+def torch_network(name, torch, dense=False):
+    """The same in PyTorch: signs of the largest weights, batch norm, steps, pooling.
+
+    If `dense`, with all weights as they are, and ReLU.
+    """
     layers = NETWORKS[name][0]
     functional = torch.nn.functional
 
@@ -135,11 +142,14 @@ def torch_network(name, torch):
             self.norm = norm(shape[0])
 
         def forward(self, x):
-            signs = Signs.apply(self.weight.flatten(1), self.k)
-            signs = signs.reshape(self.weight.shape)
+            W = self.weight
+            if not dense:
+                W = Signs.apply(W.flatten(1), self.k).reshape(W.shape)
             if self.is_dense:
-                return Step.apply(self.norm(functional.linear(x.flatten(1), signs)))
-            return Step.apply(self.norm(functional.conv2d(x, signs)))
+                sums = functional.linear(x.flatten(1), W)
+            else:
+                sums = functional.conv2d(x, W)
+            return (torch.relu if dense else Step.apply)(self.norm(sums))
 
     modules, n_channels, side = [], 1, 28
     for layer in layers:
@@ -165,12 +175,13 @@ def torch_network(name, torch):
     )
 
 
-def torch_epochs(name, X, y, torch, n):
+def torch_epochs(name, X, y, torch, n, dense=False):
     """Train in PyTorch for some epochs."""
     images = torch.tensor(X.reshape(-1, 1, 28, 28)).float() / 255
     labels = torch.tensor(y.astype(np.int64))
-    network = torch_network(name, torch)
+    network = torch_network(name, torch, dense)
     adam = torch.optim.Adam(network.parameters(), 4e-3)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(adam, n)
     for _ in range(n):
         for rows in torch.randperm(len(images)).split(250):
             loss = torch.nn.functional.cross_entropy(
@@ -179,6 +190,34 @@ def torch_epochs(name, X, y, torch, n):
             adam.zero_grad(set_to_none=True)
             loss.backward()
             adam.step()
+        rates.step()
+    return network
+
+
+def dense(data, names):
+    """Accuracy and bytes of the networks with all their weights in float32."""
+    import torch
+
+    X_train, y_train, X_test, y_test = data
+    images = torch.tensor(X_test.reshape(-1, 1, 28, 28)).float() / 255
+    for name in names or NETWORKS:
+        torch.manual_seed(0)
+        n_epochs = NETWORKS[name][1]
+        network = torch_epochs(name, X_train, y_train, torch, n_epochs, dense=True)
+        with torch.no_grad():
+            found = network.eval()(images).argmax(1).numpy()
+        *layers, readout = (each for each in network if hasattr(each, "weight"))
+        n_weights = readout.weight.numel() + len(readout.bias)
+        n_weights += sum(each.weight.numel() + len(each.weight) for each in layers)
+        score = float(np.mean(found == y_test))
+        print(f"  dense {name}: {score:.4f} in {4 * n_weights} bytes", flush=True)
+        yield {
+            "network": name,
+            "epochs": n_epochs,
+            "score": score,
+            "scores": [score],
+            "bytes": 4 * n_weights,
+        }
 
 
 def epochs(data, n_threads, names, n_rows, rounds):
@@ -228,6 +267,11 @@ def table(known):
             f"| {row['score']:.4f} | {row['aim_score']} | {row['bytes']:,} "
             f"| {row['aim_bytes']:,} |"
         )
+    for row in known.get("dense", []):
+        lines.append(
+            f"| {row['network']}, dense float32 | {row['epochs']} | 1 "
+            f"| {row['score']:.4f} | | {row['bytes']:,} | |"
+        )
     lines += [
         "",
         "| network | threads | epoch, s of CPU time | of PyTorch | ratio |",
@@ -251,7 +295,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2, help="of the timed epochs")
     parser.add_argument("--rows", type=int, default=10000, help="of the timed epochs")
     parser.add_argument("--rounds", type=int, default=3, help="of which is the median")
-    parser.add_argument("--only", choices=["accuracy", "epochs"])
+    parser.add_argument("--only", choices=["accuracy", "dense", "epochs"])
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/trained_images")
     )
@@ -268,13 +312,18 @@ def main():
         path.write_text(json.dumps(known, indent=1) + "\n")
         arguments.output.with_suffix(".md").write_text(table(known))
 
-    if arguments.only != "epochs":
+    if arguments.only in (None, "accuracy"):
         for name in arguments.network or NETWORKS:
             for row in accuracy(name, data, arguments.seeds):
                 rows = {each["network"]: each for each in known.get("accuracy", [])}
                 rows[name] = row
                 keep("accuracy", [rows[each] for each in NETWORKS if each in rows])
-    if arguments.only != "accuracy":
+    if arguments.only in (None, "dense"):
+        rows = {each["network"]: each for each in known.get("dense", [])}
+        for row in dense(data, arguments.network):
+            rows[row["network"]] = row
+            keep("dense", [rows[each] for each in NETWORKS if each in rows])
+    if arguments.only in (None, "epochs"):
         options = arguments.threads, arguments.network, arguments.rows
         keep("epochs", list(epochs(data, *options, arguments.rounds)))
 

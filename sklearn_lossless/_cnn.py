@@ -49,16 +49,22 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         poolings.
     eps : float, default=None
         Share of zero weights of layers that have none of their own. None: 12 nonzero
-        weights in a random filter, 24 in one from a patch; 0.9 in Dense.
+        weights in a random filter, 24 in one from a patch; 0.9 in Dense. Of fitted
+        weights 0.3, and 0.8 in Dense.
     n_levels : int or array-like of int, one per layer but poolings, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
-    hidden_weights : {"random", "trained"}, default=None
+    estimator : torch.nn.Sequential or torch.nn.Module, default=None
+        The reference network: Conv2d, BatchNorm2d, poolings, activations, Flatten and
+        Linear. Its layers and activations replace `hidden_layers` and `activation`; its
+        last Linear is fitted anew. It is not changed.
+    hidden_weights : {"random", "fitted", "trained"}, default=None
         "random" or None: drawn from the seed, or in closed form from patches.
-        "trained": found by gradient, from `y`, see :class:`NTKConvCompressor`.
+        "fitted": the signs of the largest weights of `estimator`. "trained": found by
+        gradient, from `y`, see :class:`NTKConvCompressor`.
     readout : {"ridge", "logistic"}, classifier or None, default=None
         How the readout is trained, see :class:`CompressedMLPClassifier`. None: with the
         hidden layers, where these are trained, else "ridge".
@@ -94,7 +100,7 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
     matching_ : NetworkMatch
         Target and achieved moments of each layer that has an activation.
     report_ : CompressionReport
-        Moments and bytes.
+        Moments, distance of the kernel, and bytes.
     image_shape_ : tuple of 3 int
         Height, width and channels of the pictures.
     n_features_in_ : int
@@ -145,6 +151,7 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         n_levels: Any = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        estimator: Any = None,
         hidden_weights: str | None = None,
         readout: Any = None,
         alpha: float | None = None,
@@ -168,6 +175,7 @@ class CompressedCNNClassifier(_WithReadout, CompressedMLPClassifier):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.estimator = estimator
         self.hidden_weights = hidden_weights
         self.readout = readout
         self.alpha = alpha
@@ -207,16 +215,22 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         poolings.
     eps : float, default=None
         Share of zero weights of layers that have none of their own. None: 12 nonzero
-        weights in a random filter, 24 in one from a patch; 0.9 in Dense.
+        weights in a random filter, 24 in one from a patch; 0.9 in Dense. Of fitted
+        weights 0.3, and 0.8 in Dense.
     n_levels : int or array-like of int, one per layer but poolings, default=8
         Levels of the compressed activations, 2 to 16.
     input_bits : int, default=8
         Bits that each input feature is rounded to, 1 to 8.
     readout_layers : {"last", "all"}, default="last"
         Whether the readout sees the last layer, or all of them.
-    hidden_weights : {"random", "trained"}, default=None
+    estimator : torch.nn.Sequential or torch.nn.Module, default=None
+        The reference network: Conv2d, BatchNorm2d, poolings, activations, Flatten and
+        Linear. Its layers and activations replace `hidden_layers` and `activation`; its
+        last Linear is fitted anew. It is not changed.
+    hidden_weights : {"random", "fitted", "trained"}, default=None
         "random" or None: drawn from the seed, or in closed form from patches.
-        "trained": found by gradient, from `y`, see :class:`NTKConvCompressor`.
+        "fitted": the signs of the largest weights of `estimator`. "trained": found by
+        gradient, from `y`, see :class:`NTKConvCompressor`.
     alpha : float or None, default=None
         L2 regularisation of the readout. None: chosen by the leave-one-out error.
     max_iter, batch_size, n_iter_no_change : int
@@ -244,7 +258,7 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
     matching_ : NetworkMatch
         Target and achieved moments of each layer that has an activation.
     report_ : CompressionReport
-        Moments and bytes.
+        Moments, distance of the kernel, and bytes.
     image_shape_ : tuple of 3 int
         Height, width and channels of the pictures.
     n_features_in_ : int
@@ -290,6 +304,7 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         n_levels: Any = 8,
         input_bits: int = 8,
         readout_layers: str = "last",
+        estimator: Any = None,
         hidden_weights: str | None = None,
         alpha: float | None = None,
         max_iter: int = 200,
@@ -311,6 +326,7 @@ class CompressedCNNRegressor(_WithReadout, CompressedMLPRegressor):
         self.n_levels = n_levels
         self.input_bits = input_bits
         self.readout_layers = readout_layers
+        self.estimator = estimator
         self.hidden_weights = hidden_weights
         self.alpha = alpha
         self.max_iter = max_iter

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from ._validation import warn_user
+from ._validation import check_labels_known, warn_user
 from .data import Data, is_dask, spread_rows
 from .export.archive import TRAINING
 from .network import (
@@ -68,6 +68,7 @@ def kind_of_targets(y: Any) -> str:
     if is_dask(y):
         several = y.ndim > 1 and y.shape[1] > 1
         return "numbers" if several or y.dtype.kind == "f" else "labels"
+    check_labels_known(y)
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     return "labels" if kind in ("binary", "multiclass") else "numbers"
 

@@ -12,12 +12,14 @@ import numpy as np
 
 from ._validation import warn_user
 from .data import Data, evenly_spread, rows_with_weight, weight_of
-from .layers import Conv2D, Dense, Pool2D, sides
+from .layers import Conv2D, Dense, Pool2D, channels_first, sides
 from .network import CompressedNetwork, Quantizer, code_sums, value_range
 from .network.build_convolution import Sample, check_layers, output_shapes
 from .network.layers import per_layer
 from .network.quantizer import CodeSums, ValueRange
-from .reference.architecture import N_LEVELS
+from .reference.architecture import N_LEVELS, warn_ignored, warn_of_unused_weights
+from .reference.pictures import PictureReference
+from .reference.torch_pictures import read_pictures
 from .theory import Activation, get_activation
 
 __all__ = [
@@ -66,25 +68,26 @@ class Plan(NamedTuple):
         Likewise.
     is_default : bool
         Whether none were asked for, and windows are to suit the pictures.
+    reference : PictureReference or None, default=None
+        The network that they are those of, where there is one.
     """
 
     layers: list[Any]
     activations: list[Activation]
     n_levels: list[int]
     is_default: bool
+    reference: PictureReference | None = None
 
 
 class OfPictures:
     """What all estimators of pictures have in place of parameters, and of dense layers.
 
-    Shared code asks for the attributes: there is no other network, and no column is a
-    category.
+    Shared code asks for the attributes: no column is a category.
     """
 
     image_shape: tuple[int, ...] | None
     network_: CompressedNetwork
 
-    estimator: Any = None
     input_encoding = "linear"
     categorical_features = None
 
@@ -101,10 +104,15 @@ class OfPictures:
 
 def read_plan(estimator: Any) -> Plan:
     """Return the hidden layers that an estimator's parameters ask for, or raise."""
-    is_default = estimator.hidden_layers is None
+    reference = _read_reference(estimator)
+    is_default = reference is None and estimator.hidden_layers is None
     trains = estimator.hidden_weights == "trained"
-    default = TRAINED_DEFAULT if trains else DEFAULT
-    layers = check_layers(default if is_default else estimator.hidden_layers)
+    asked, activation = estimator.hidden_layers, estimator.activation
+    if reference is not None:
+        asked, activation = reference.layers, reference.activations
+    elif is_default:
+        asked = TRAINED_DEFAULT if trains else DEFAULT
+    layers = check_layers(asked)
     for number, layer in enumerate(layers):
         if trains and isinstance(layer, Conv2D) and layer.weights != "random":
             raise ValueError(
@@ -112,7 +120,6 @@ def read_plan(estimator: Any) -> Plan:
                 "hidden_weights='trained' starts from random ones: leave it out."
             )
     n_steps = sum(not isinstance(layer, Pool2D) for layer in layers)
-    activation = estimator.activation
     if not isinstance(activation, (list, tuple)):
         activation = [activation] * n_steps
     if len(activation) != n_steps:
@@ -125,10 +132,28 @@ def read_plan(estimator: Any) -> Plan:
         if not N_LEVELS.is_satisfied_by(each):
             raise ValueError(f"n_levels must be {N_LEVELS}, got {each!r}.")
     shape = check_shape_parameter(estimator.image_shape)
+    if shape is not None and reference is not None:
+        reference.check(shape)
     if shape is not None and not is_default:
         output_shapes(shape, layers)
     activations = [get_activation(each) for each in activation]
-    return Plan(layers, activations, n_levels, is_default)
+    return Plan(layers, activations, n_levels, is_default, reference)
+
+
+def _read_reference(estimator: Any) -> PictureReference | None:
+    """Return the reference network of an estimator, where it has one, or raise."""
+    if estimator.estimator is None:
+        if estimator.hidden_weights == "fitted":
+            raise ValueError(
+                "hidden_weights='fitted' needs the estimator that has the weights, "
+                "got estimator=None."
+            )
+        return None
+    reference = read_pictures(estimator.estimator)
+    warn_ignored(estimator, ("hidden_layers", "activation"), "the network's")
+    if estimator.hidden_weights is None:
+        warn_of_unused_weights(reference.name)
+    return reference
 
 
 def check_shape_parameter(image_shape: Any) -> tuple[int, int, int] | None:
@@ -169,6 +194,7 @@ def as_rows(X: Any, image_shape: Any) -> Any:
         raise ValueError(
             f"X has pictures of shape {X.shape[1:]}, but image_shape={image_shape!r}"
             + (f" stands for {expected}." if shape is None else ".")
+            + (" Channels come last." if channels_first(own) else "")
         )
     return X.reshape(X.shape[0], -1)
 
@@ -199,10 +225,22 @@ def fit_shape(
                 f"X has {n_features} features, but image_shape={image_shape!r} stands "
                 f"for {math.prod(shape)}: {product}, height, width and channels."
             )
+        if channels_first(shape):
+            height, width, channels = shape
+            warn_user(
+                f"image_shape={image_shape!r} stands for pictures of {height} x "
+                f"{width} places with {channels} channels: channels come last. If "
+                "these are square pictures, set image_shape="
+                f"{(width, channels, height)!r}"
+                + (", and move the axis of X." if height > 1 else ".")
+            )
         layers = _cut(plan.layers, shape, 2) if plan.is_default else plan.layers
         return shape, layers
     guessed = _guessed_shape(n_features)
     shape = guessed or (1, n_features, 1)
+    if plan.reference is not None:
+        plan.reference.check(shape)
+        return shape, plan.layers
     layers = _cut(plan.layers, shape, 2 if plan.is_default else 1)
     if plan.is_default and guessed is not None and min(shape[:2]) >= _LEAST_SIDE:
         return shape, layers

@@ -34,9 +34,11 @@ __all__ = [
     "Interval",
     "RealNotInt",
     "StrOptions",
+    "check_labels_known",
     "check_sample_weight",
     "check_weight_sum",
     "fit_context",
+    "params_of_fit",
     "takes_tables",
     "validate_input",
     "validate_parameter_constraints",
@@ -64,7 +66,8 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _
     """Validate the parameters before a method; where it fails, undo what it has set.
 
     The first half is scikit-learn's. The second keeps a fitted estimator usable when
-    it is given bad data, down to the number of features that it expects.
+    it is given bad data, down to the number of features that it expects. A fitted one
+    remembers its parameters (`params_of_fit`).
     """
     validates = _fit_context(
         prefer_skip_nested_validation=prefer_skip_nested_validation
@@ -77,7 +80,9 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _
         def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
             before = vars(self).copy()
             try:
-                return validated(self, *args, **kwargs)
+                fitted = validated(self, *args, **kwargs)
+                self._params_of_fit = _params_now(self, method.__name__)
+                return fitted
             except BaseException:
                 vars(self).clear()
                 vars(self).update(before)
@@ -86,6 +91,30 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _
         return cast(_Method, fit)
 
     return decorate
+
+
+#: Parameters that change nothing of what is fitted.
+_OF_NO_FIT = {"n_jobs", "verbose"}
+
+#: Parameters that each batch reads anew; the others are those of the first.
+_OF_BATCHES = {"alpha", "class_weight"}
+
+
+def _params_now(estimator: Any, method: str) -> dict[str, Any]:
+    """Return the parameters that a fit, or the last of some batches, has read."""
+    params = estimator.get_params(deep=False)
+    if method == "partial_fit":
+        earlier = getattr(estimator, "_params_of_fit", params)
+        params |= {name: earlier[name] for name in params.keys() - _OF_BATCHES}
+    return params
+
+
+def params_of_fit(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of a fitted estimator as they were when it was fitted."""
+    params: dict[str, Any] = estimator.get_params(deep=False)
+    earlier = getattr(estimator, "_params_of_fit", params)
+    changed = params.keys() & earlier.keys() - _OF_NO_FIT
+    return params | {name: earlier[name] for name in changed}
 
 
 def validate_input(
@@ -140,6 +169,24 @@ def validate_input(
             dtype=INPUT_DTYPES,
             **options,
         )
+
+
+def check_labels_known(y: Any) -> None:
+    """Raise ValueError if some labels among text or objects are missing.
+
+    NumPy would say that they cannot be sorted. Those among numbers scikit-learn finds.
+    """
+    # Of a list NumPy would make text of NaN.
+    labels = np.asarray(y, dtype=object if isinstance(y, (list, tuple)) else None)
+    if labels.dtype != object or not labels.ndim:
+        return
+    for number, label in enumerate(labels.ravel()):
+        is_nan = isinstance(label, float) and label != label
+        if label is None or is_nan or type(label).__name__ == "NAType":
+            raise ValueError(
+                f"Input y contains NaN: y[{number}] is {label!r}. Leave out rows "
+                "without a label, or give them one of their own."
+            )
 
 
 @contextmanager

@@ -21,9 +21,10 @@ class Conv2D:
         Height and width of a filter's window.
     stride : int, default=1
         From one position to the next, in both directions.
-    padding : {"valid", "same"}, default="valid"
+    padding : {"valid", "same"} or int, default="valid"
         "valid": windows lie inside the picture. "same": there are as many positions as
-        the picture has places, over `stride`; outside of it codes are 0, the lowest.
+        the picture has places, over `stride`; outside of it codes are 0, the lowest. A
+        number: as many places outside, on each side, as in torch.
     eps : float or None, default=None
         Share of zero weights, in [0, 1). None: that of the estimator.
     weights : {"random", "patches"}, default="random"
@@ -45,7 +46,7 @@ class Conv2D:
     n_filters: int
     kernel_size: int | tuple[int, int]
     stride: int = 1
-    padding: str = "valid"
+    padding: str | int = "valid"
     eps: float | None = None
     weights: str = "random"
     balanced: bool = True
@@ -54,7 +55,8 @@ class Conv2D:
         _check_count(self, "n_filters")
         _check_count(self, "stride")
         _check_sides(self, "kernel_size")
-        _check_name(self, "padding", ("valid", "same"))
+        if not _is_count(self.padding):
+            _check_name(self, "padding", ("valid", "same"))
         _check_name(self, "weights", ("random", "patches"))
         _check_eps(self)
 
@@ -203,3 +205,9 @@ def _check_eps(layer: Any) -> None:
     eps: Any = layer.eps
     if eps is not None and not (isinstance(eps, Real) and 0 <= float(eps) < 1):
         raise _fail(layer, "eps", "None or a number in [0, 1)")
+
+
+def channels_first(shape: tuple[int, ...]) -> bool:
+    """Return whether a shape looks as if its first number was that of channels."""
+    height, width, channels = shape
+    return height in (1, 3) and width == channels > height

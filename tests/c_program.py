@@ -2,10 +2,14 @@
 
 import pathlib
 import re
+import shutil
 import subprocess
 from typing import NamedTuple
 
 import numpy as np
+import pytest
+
+from sklearn_lossless.export import to_c
 
 HARNESS = pathlib.Path(__file__).with_name("c_harness.c")
 
@@ -18,6 +22,8 @@ SANITIZED = (
     *("clang", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1"),
     *("-fsanitize=undefined,address", "-fno-sanitize-recover=all"),
 )
+
+needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 
 class Results(NamedTuple):
@@ -65,3 +71,13 @@ def run_program(program, header, X):
         rows["label"] if size("N_CLASSES") else None,
         rows["scores"] if size("N_SCORES") else None,
     )
+
+
+def compiled_and_run(est, X, folder, command=GCC, **options):
+    """Export, compile and run; the header must say how much RAM it takes."""
+    source, header = to_c(est, folder / "model.c", name="model", **options)
+    program = folder / "program"
+    compile_program(source, program, command)
+    results = run_program(program, header, X)
+    assert f" {results.workspace_bytes} bytes of RAM" in header.read_text()
+    return results

@@ -1,29 +1,15 @@
-"""Model files: what is kept, how small it is, and what happens to damaged ones."""
+"""Model files: what is kept, how small it is, and old ones."""
 
-import collections
 import copy
 import dataclasses
-import errno
-import functools
 import json
 import math
 import os
 import pickle
-import resource
-import signal
-import socket
-import stat
-import struct
-import subprocess
-import sys
-import tracemalloc
 import warnings
 import zipfile
-import zlib
-from pathlib import Path
 
 import joblib
-import large_models
 import mutations
 import numpy as np
 import pandas as pd
@@ -33,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from ridge import with_readout
+from saved_models import GOLDEN, HIDDEN, LABELS, MODELS, X, classifier
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -46,7 +33,7 @@ from sklearn_lossless import (
     NTKCompressor,
     load,
 )
-from sklearn_lossless.export import NotRestored, _coding, _container, _files, _weights
+from sklearn_lossless.export import NotRestored, _coding, _weights
 from sklearn_lossless.export._kinds import Kind
 from sklearn_lossless.export.archive import TRAINING, from_bytes, save, to_bytes
 from sklearn_lossless.network import (
@@ -60,71 +47,9 @@ from sklearn_lossless.network import (
     ThresholdQuantizer,
     ternary_weights,
 )
-from sklearn_lossless.network.memory import prediction_bytes
 from sklearn_lossless.training import Options
 
 DTYPES = ["float64", "float32", "float16", "int8", "int4"]
-RNG = np.random.default_rng(0)
-X = RNG.integers(0, 17, size=(300, 30)).astype(float)
-LABELS = RNG.integers(0, 3, size=300) + (X[:, 0] > 8)
-HIDDEN = {"hidden_layer_sizes": (25, 20), "eps": 0.5, "random_state": 7}
-DATA = Path(__file__).parent / "data"
-
-
-def classifier(y=LABELS, **parameters):
-    return CompressedMLPClassifier(**{**HIDDEN, **parameters}).fit(X, y)
-
-
-def with_stored_weights(estimator, n_nonzeros=6, seed=3):
-    """Give the first layer weights and thresholds per neuron of its own, no centre."""
-    network = estimator.network_
-    spec = network.layers[0]
-    weights = ternary_weights(seed, 0, spec.n_inputs, spec.n_outputs, n_nonzeros)
-    factor = np.random.default_rng(seed).integers(1, 9, size=(spec.n_outputs, 1))
-    spec = dataclasses.replace(
-        spec,
-        n_nonzeros=n_nonzeros,
-        thresholds=spec.thresholds * factor // 8,
-        centre=np.zeros(1, dtype=np.int64),
-        weights=weights,
-    )
-    network = dataclasses.replace(network, layers=(spec, *network.layers[1:]))
-    for each in {estimator, getattr(estimator, "compressor_", estimator)}:
-        each.network_ = network
-    return estimator
-
-
-MODELS = {
-    "compressor": lambda: NTKCompressor(**HIDDEN).fit(X),
-    "compressor_all": lambda: NTKCompressor(**HIDDEN, readout_layers="all").fit(X),
-    "ints": classifier,
-    "bools": lambda: classifier(X[:, 0] > 8),
-    "floats": lambda: classifier(LABELS - 2.0),
-    "strings": lambda: classifier(np.array(["no", "yes", "β", "maybe"])[LABELS]),
-    "objects": lambda: classifier(
-        np.array(["one", "two", "three", ""], dtype=object)[LABELS]
-    ),
-    "logistic": lambda: classifier(readout="logistic", alpha=0.1),
-    "logistic_binary": lambda: classifier(X[:, 0] > 8, readout="logistic", alpha=0.1),
-    "paper": lambda: classifier(n_levels=2, input_bits=3, class_weight={0: 1, 1: 2.5}),
-    "all_layers": lambda: classifier(readout_layers="all", n_levels=16),
-    "regressor": lambda: CompressedMLPRegressor(**HIDDEN).fit(X, X[:, 0]),
-    "targets": lambda: CompressedMLPRegressor(**HIDDEN).fit(
-        X, X[:, :3] * [1, 1e-5, 1e7]
-    ),
-    "per_layer": lambda: classifier(eps=(0.8, 0.5), n_levels=[8, 4]),
-    "stored_weights": lambda: with_stored_weights(classifier()),
-    "trained": lambda: classifier(hidden_weights="trained", max_iter=2),
-    "table": lambda: classifier(
-        input_encoding="thresholds",
-        n_thresholds=5,
-        categorical_features=[1, 4],
-        max_categories=6,
-    ),
-    "trained_table": lambda: classifier(
-        input_encoding="thresholds", hidden_weights="trained", max_iter=2
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -376,9 +301,6 @@ def test_parameters_that_are_not_plain():
     loaded.set_params(activation=[leaky, "relu"]).fit(X)
 
 
-# Bad input.
-
-
 def test_unfitted():
     with pytest.raises(NotFittedError, match="not fitted yet"):
         NTKCompressor().save("nowhere")
@@ -427,617 +349,6 @@ def test_class_labels_that_cannot_be_saved():
     with pytest.raises(ValueError, match="Class labels of dtype object"):
         to_bytes(fitted)
 
-
-def test_what_would_not_load_is_not_written(models, tmp_path):
-    broken = from_bytes(to_bytes(models["ints"])).set_params(n_jobs="many")
-    with pytest.raises(ValueError, match="cannot be saved.*n_jobs"):
-        broken.save(tmp_path / "model.lnn")
-    assert not os.listdir(tmp_path)
-
-
-def test_missing_directory(models, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.+model\.lnn'$"):
-        models["ints"].save(tmp_path / "nowhere" / "model.lnn")
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_full_disk_leaves_the_old_file(models, tmp_path, monkeypatch, step):
-    path = tmp_path / "model.lnn"
-    models["ints"].save(path)
-    old = path.read_bytes()
-
-    def full(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, step, full)
-        with pytest.raises(OSError, match="No space left"):
-            models["bools"].save(path)
-    assert os.listdir(tmp_path) == ["model.lnn"]
-    assert path.read_bytes() == old
-    models["bools"].save(path)
-    assert path.read_bytes() == to_bytes(models["bools"])
-
-
-def test_a_limit_on_file_size_leaves_the_old_file(models, tmp_path):
-    path = tmp_path / "model.lnn"
-    models["ints"].save(path, readout_dtype="int4")
-    old = path.read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-        with pytest.raises(OSError, match="File too large"):
-            models["ints"].save(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert os.listdir(tmp_path) == ["model.lnn"]
-    assert path.read_bytes() == old
-
-
-def test_a_link_stays_a_link(models, tmp_path):
-    models["ints"].save(tmp_path / "model.lnn")
-    (tmp_path / "link.lnn").symlink_to("model.lnn")
-    models["bools"].save(tmp_path / "link.lnn")
-    assert (tmp_path / "link.lnn").is_symlink()
-    assert (tmp_path / "model.lnn").read_bytes() == to_bytes(models["bools"])
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
-def test_saving_again_keeps_the_mode(models, tmp_path, mode):
-    path = tmp_path / "model.lnn"
-    models["ints"].save(path)
-    path.chmod(mode)
-    models["bools"].save(path)
-    assert stat.S_IMODE(path.stat().st_mode) == mode
-    assert path.read_bytes() == to_bytes(models["bools"])
-
-
-def test_a_new_file_has_the_mode_that_is_asked_for(models, tmp_path):
-    before = os.umask(0o027)
-    try:
-        models["ints"].save(tmp_path / "model.lnn")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "model.lnn").stat().st_mode) == 0o640
-
-
-def test_a_read_only_file_is_not_replaced(models, tmp_path):
-    path = tmp_path / "model.lnn"
-    models["ints"].save(path)
-    path.chmod(0o444)
-    old = path.read_bytes()
-    with pytest.raises(PermissionError, match=r"model\.lnn'$"):
-        models["bools"].save(path)
-    assert path.read_bytes() == old
-    assert os.listdir(tmp_path) == ["model.lnn"]
-
-
-def test_a_pipe_stays_a_pipe(models, tmp_path):
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as reader:
-        models["ints"].save(path)
-        received = reader.communicate(timeout=60)[0]
-    assert received == to_bytes(models["ints"])
-    assert path.is_fifo()
-
-
-def test_the_null_device_stays_a_device(models, tmp_path):
-    null = tmp_path / "null"
-    null.symlink_to("/dev/null")
-    models["ints"].save(null)
-    assert Path("/dev/null").is_char_device()
-    assert null.is_symlink()
-    assert os.listdir(tmp_path) == ["null"]
-
-
-def test_what_is_no_file_is_not_replaced(models, tmp_path):
-    folder, path = tmp_path / "folder", tmp_path / "socket"
-    folder.mkdir()
-    with pytest.raises(IsADirectoryError, match="folder'$"):
-        models["ints"].save(folder)
-    with socket.socket(socket.AF_UNIX) as endpoint:
-        endpoint.bind(str(path))
-        with pytest.raises(OSError, match=r"Neither a regular file.*socket'$"):
-            models["ints"].save(path)
-        assert path.is_socket()
-    (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(OSError, match="loop'$"):
-        models["ints"].save(tmp_path / "loop")
-
-
-def test_a_link_to_nothing_yet(models, tmp_path):
-    (tmp_path / "link.lnn").symlink_to("later.lnn")
-    models["ints"].save(tmp_path / "link.lnn")
-    assert (tmp_path / "later.lnn").read_bytes() == to_bytes(models["ints"])
-    assert (tmp_path / "link.lnn").is_symlink()
-
-
-@pytest.mark.parametrize("step", ["fsync", "link", "replace"])
-def test_errors_name_the_path_that_was_asked_for(models, tmp_path, monkeypatch, step):
-    def denied(*args, **kwargs):
-        raise PermissionError(errno.EPERM, "Operation not permitted", "x.part", "y")
-
-    monkeypatch.setattr(os, step, denied)
-    path = tmp_path / "model.lnn"
-    if step == "link":  # files have a name from the start instead
-        models["ints"].save(path)
-        assert os.listdir(tmp_path) == ["model.lnn"]
-        return
-    with pytest.raises(PermissionError) as caught:
-        models["ints"].save(path)
-    assert caught.value.filename == str(path)
-    assert caught.value.filename2 is None
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files have names here")
-def test_a_killed_save_leaves_nothing_behind(models, tmp_path):
-    path = tmp_path / "model.lnn"
-    models["ints"].save(path)
-    old = path.read_bytes()
-    killed_when_written = (
-        "import os, runpy, signal, sys\n"
-        "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "write = runpy.run_path(sys.argv[1])['write']\n"
-        "write(sys.argv[2], b'new')\n"
-    )
-    command = [sys.executable, "-c", killed_when_written, _files.__file__, path]
-    assert subprocess.run(command).returncode == -signal.SIGKILL
-    assert os.listdir(tmp_path) == ["model.lnn"]
-    assert path.read_bytes() == old
-
-
-def test_file_systems_without_unnamed_files(models, tmp_path, monkeypatch):
-    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
-    path = tmp_path / "model.lnn"
-    for name in ("ints", "bools"):
-        models[name].save(path)
-        assert path.read_bytes() == to_bytes(models[name])
-    path.chmod(0o600)
-    models["ints"].save(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["model.lnn"]
-
-
-# Damaged and hostile files.
-
-
-def resealed(data, **sections):
-    """The file with other sections."""
-    header, old = mutations.split(data)
-    new = {**dict(old), **{tag.encode(): each for tag, each in sections.items()}}
-    return mutations.joined(header, [*new.items()])
-
-
-def with_meta(data, **changes):
-    meta = json.loads(dict(mutations.split(data)[1])[b"META"])
-    return resealed(data, META=json.dumps({**meta, **changes}).encode())
-
-
-def header(data, **changes):
-    """The file with other bytes in its header."""
-    places = {"magic": 0, "version": 8, "kind": 9, "reserved": 10}
-    body = bytearray(data[:-4])
-    for name, value in changes.items():
-        body[places[name]] = value
-    return mutations.sealed(bytes(body))
-
-
-def integers(values):
-    return _coding.pack_integers(np.asarray(values, dtype=np.int64))
-
-
-def with_first_flags(data, flags):
-    """The file with other flags of the first layer."""
-    network = dict(mutations.split(data)[1])[b"NETW"]
-    reader = _coding.Reader(network, "NETW")
-    _, _, n_features, *_ = reader.numbers("BdIQBB")
-    _coding.unpack_integers(reader, (n_features,))  # shifts
-    place = len(network) - len(reader)
-    start, end = network[:place], network[place + 1 :]
-    return resealed(data, NETW=start + _coding.pack_numbers("B", flags) + end)
-
-
-def with_moment(data, value):
-    """The file with another value for tau of layer 1."""
-    matching = bytearray(dict(mutations.split(data)[1])[b"MTCH"])
-    place = 1 + matching[0]  # behind the name
-    place += 1 + matching[place] + 8 * (matching[place] - 1) + 1
-    matching[place + 16 : place + 24] = struct.pack("<d", value)
-    return resealed(data, MTCH=bytes(matching))
-
-
-HOSTILE = {
-    "begins with b'', not": lambda data: b"",
-    "begins with b'PK": lambda data: b"PK\3\4" + data[4:],
-    "ends before its checksum": lambda data: data[:12],
-    "but 2 are left": lambda data: data[:10],
-    "checksum does not fit": lambda data: data[:-5] + b"!" + data[-4:],
-    "damaged or cut off": lambda data: data[:-1],
-    "version is 3; this version .* reads versions 1 and 2": lambda data: header(
-        data, version=3
-    ),
-    "unknown kind 9": lambda data: header(data, kind=9),
-    "unknown kind 1, 1": lambda data: header(data, reserved=1),
-    "do not suit a CompressedMLPRegressor": lambda data: header(data, kind=2),
-    "section b'NEWS' is unknown": lambda data: resealed(data, NEWS=b""),
-    "is there twice": lambda data: mutations.joined(
-        data[:12], mutations.split(data)[1] * 2
-    ),
-    "section b'META' is missing": lambda data: mutations.joined(data[:12], []),
-    "nested deeper than 16": lambda data: with_meta(
-        data,
-        params={
-            **json.loads(dict(mutations.split(data)[1])[b"META"])["params"],
-            "class_weight": functools.reduce(lambda x, _: [x], range(500), []),
-        },
-    ),
-    "section READ: 1 bytes": lambda data: resealed(data, READ=b""),
-    "section READ: 4 bytes too many": lambda data: resealed(
-        data, READ=dict(mutations.split(data)[1])[b"READ"] + b"1234"
-    ),
-    "not JSON": lambda data: resealed(data, META=b"{"),
-    "not JSON .*recursion": lambda data: resealed(data, META=b"[" * 10**5),
-    "params or fitted is missing": lambda data: with_meta(data, params=None),
-    "no scale_": lambda data: with_meta(data, fitted={"temperature_": 1.0}),
-    "fitted number 'alpha_' is 'x'": lambda data: with_meta(
-        data, fitted={"alpha_": "x"}
-    ),
-    "parameters that this version .* does not know: depth": lambda data: with_meta(
-        data, params={"depth": 3}
-    ),
-    "fitted number 'temperature_' is -1.0": lambda data: with_meta(
-        data, fitted={"scale_": 1.0, "temperature_": -1.0}
-    ),
-    "temperature_ 1e\\+308 is too large": lambda data: with_meta(
-        data, fitted={"scale_": 1.0, "temperature_": 1e308}
-    ),
-    "fitted number 'scale_' is 0.0": lambda data: with_meta(
-        data, fitted={"scale_": 0.0, "temperature_": 1.0}
-    ),
-    "fitted number 'alpha_' is -0.5": lambda data: with_meta(
-        data, fitted={"scale_": 1.0, "temperature_": 1.0, "alpha_": -0.5}
-    ),
-    "'eps' parameter": lambda data: with_meta(data, params={"eps": 7}),
-    "eps must be one number, or one per hidden layer": lambda data: with_meta(
-        data, params={"hidden_layer_sizes": [25, 20], "eps": [0.5]}
-    ),
-    "'n_jobs' parameter .* Got 0 instead": lambda data: with_meta(
-        data, params={"n_jobs": 0}
-    ),
-    "parameter 'n_jobs' is NotRestored": lambda data: with_meta(
-        data, params={"n_jobs": {"lost": "it"}}
-    ),
-    "activation must be a name or a callable, got 1": lambda data: with_meta(
-        data, params={"activation": [1]}
-    ),
-    "activation must be .*'swish'": lambda data: with_meta(
-        data, params={"activation": "swish"}
-    ),
-    "estimator must be an MLPClassifier.* got 3": lambda data: with_meta(
-        data, params={"estimator": 3}
-    ),
-    "hidden_layer_sizes must be a positive integer": lambda data: with_meta(
-        data, params={"hidden_layer_sizes": []}
-    ),
-    "parameters: .*'heavy'": lambda data: with_meta(
-        data, params={"class_weight": {"dict": [[0, "heavy"]]}}
-    ),
-    "scores are not finite": lambda data: resealed(
-        data,
-        READ=_coding.pack_numbers("BBI", 0, 0, 4)
-        + np.full(4 * (1 + 20), 1e308).astype("<f8").tobytes(),
-    ),
-    "moments of layer 1 are not numbers": lambda data: with_moment(data, np.nan),
-    "moments of layer 1 are not numbers.": lambda data: with_moment(data, np.inf),
-    "the readout is not a name": lambda data: with_meta(
-        data, params={"readout": {"lost": "it"}}
-    ),
-    "value of unknown kind 'eval'": lambda data: with_meta(
-        data, params={"eps": {"eval": "1"}}
-    ),
-    "class labels of type 'object_'": lambda data: with_meta(
-        data, classes={"dtype": "object_", "values": [1, 2, 3, 4]}
-    ),
-    "a class label is not of type str": lambda data: with_meta(
-        data, classes={"dtype": "str", "values": [1, 2, 3, 4]}
-    ),
-    "too many characters": lambda data: with_meta(
-        data, classes={"dtype": "str", "values": ["a" * 10**5] + ["b"] * 999}
-    ),
-    "out of bounds for uint8": lambda data: with_meta(
-        data, classes={"dtype": "uint8", "values": [1, 2, 3, 400]}
-    ),
-    "not in increasing order": lambda data: with_meta(
-        data, classes={"dtype": "int8", "values": [1, 2, 3, 3]}
-    ),
-    "4 scores for 2 classes": lambda data: with_meta(
-        data, classes={"dtype": "int8", "values": [1, 2]}
-    ),
-    "not a list of 30 names": lambda data: resealed(data, name=zlib.compress(b"[]")),
-    "a mean code is beyond 65280": lambda data: resealed(
-        data, mean=integers([-1] * 30)
-    ),
-    "a mean code is beyond 65280.": lambda data: resealed(
-        data, mean=integers([256 * 255 + 1] * 30)
-    ),
-    "section mean: 1 bytes too many": lambda data: resealed(
-        data, mean=integers([0] * 30) + b"1"
-    ),
-    "layer 0 has unknown flags 24": lambda data: with_first_flags(data, 24),
-    "layer 0 has unknown flags 17": lambda data: with_first_flags(data, 17),
-    "layer 0 has unknown flags 32": lambda data: with_first_flags(data, 32),
-    "layer 0 has unknown flags 64": lambda data: with_first_flags(data, 64),
-    "layer 0 has unknown flags 134": lambda data: with_first_flags(data, 134),
-    "a name is not a string": lambda data: resealed(
-        data, name=zlib.compress(json.dumps([1] * 30).encode())
-    ),
-}
-
-
-def deflated(content):
-    """A deflated section, as the container writes it, without its tag."""
-    stream = zlib.compressobj(9, wbits=-15, zdict=_container._DICTIONARY)
-    stream = stream.compress(content) + stream.flush()
-    return _coding.pack_numbers("Q", len(stream) << 1 | 1) + stream
-
-
-SHORT = {
-    "META: a zlib stream is not one of at most 65536": b"META"
-    + deflated(b"[" * (2**16 + 1)),
-    "META: damaged zlib stream": b"META\x0b\xff\xff\xff\xff\xff",
-    "READ: it is deflated": b"READ" + deflated(bytes(99)),
-    "an integer does not end": b"META" + b"\xff" * 20,
-    "an integer of more than 64 bits": b"META" + b"\xff" * 9 + b"\x7f",
-    "section b'META' of 3 bytes is cut off": b"META\6{}",
-}
-
-
-@pytest.mark.parametrize("reason", SHORT)
-def test_hostile_sections(models, reason):
-    header = to_bytes(models["ints"])[:12]
-    with pytest.raises(ValueError, match=reason):
-        from_bytes(mutations.sealed(header + SHORT[reason]))
-
-
-def test_short_files(models):
-    """What most files say is not written, and sections may be long as well."""
-    data = to_bytes(models["ints"], "int8")
-    plain = mutations.joined(*mutations.split(data))
-    assert to_bytes(from_bytes(plain), "int8") == data
-    assert len(plain) > len(data) + 300
-    # Files refer to these bytes: they never change.
-    assert zlib.crc32(_container._DICTIONARY) == 3740547341
-
-
-@pytest.mark.parametrize("reason", HOSTILE)
-def test_hostile_files(models, reason):
-    data = HOSTILE[reason](to_bytes(models["ints"]))
-    with pytest.raises(ValueError, match=reason):
-        from_bytes(data)
-
-
-@pytest.mark.parametrize(
-    ("reason", "changes"),
-    [
-        ("layer 1 has 26 of 25 weights", {"n_nonzeros": 26}),
-        ("layer 1 has 0 of 25 weights", {"n_nonzeros": 0}),
-        ("layer 1 has 0 neurons", {"n_outputs": 0}),
-        ("layer 1 has 1048577 neurons", {"n_outputs": 2**20 + 1}),
-        ("layer 1 has levels", {"levels": np.full(8, 16, np.uint8)}),
-        ("layer 1 has levels", {"levels": np.zeros(8, np.uint8)}),
-        ("thresholds of layer 1 decrease", {"thresholds": -np.arange(7)}),
-        ("a threshold is beyond", {"thresholds": np.arange(7) + 2**61}),
-        ("a centre is beyond", {"centre": np.array([-(2**33)])}),
-        ("layer 1 has a bias scale", {"bias_scale": 2**41}),
-    ],
-)
-def test_networks_that_would_not_run(models, reason, changes):
-    model = from_bytes(to_bytes(models["compressor"]))
-    first, last = model.network_.layers
-    layers = (first, dataclasses.replace(last, **changes))
-    model.network_ = dataclasses.replace(model.network_, layers=layers)
-    with pytest.raises(ValueError, match=reason):
-        to_bytes(model)
-
-
-def test_an_input_twice():
-    model = with_stored_weights(classifier())
-    model.network_.layers[0].weights.indices[3] = 5
-    with pytest.raises(ValueError, match="one of its inputs twice"):
-        to_bytes(model)
-
-
-def test_later_versions_may_add_sections(models):
-    data = to_bytes(models["ints"])
-    assert to_bytes(from_bytes(resealed(data, note=b"anything"))) == data
-
-
-def network_head(n_features, n_layers=1):
-    return _coding.pack_numbers("BdIQBB", 8, 1.0, n_features, 0, 0, n_layers)
-
-
-BOMBS = {
-    "features": ("4294967295 features", network_head(2**32 - 1)),
-    "zeros": (
-        "zlib stream is not one of at most",
-        network_head(2**20)
-        + _coding.pack_numbers("BBI", 0, 1, 10000)
-        + zlib.compress(bytes(2**23))[:10000].ljust(10000),
-    ),
-    "no stream": (
-        "bytes were announced",
-        network_head(2**20) + _coding.pack_numbers("BBI", 0, 1, 65535),
-    ),
-    "thresholds": (
-        "integers are announced",
-        network_head(1)
-        + integers([0])
-        + _coding.pack_numbers("BIIqB", 1, 2**20, 1, 0, 255)
-        + bytes(range(16)) * 15
-        + bytes(15)
-        + _coding.pack_numbers("BBI", 0, 1, 255),
-    ),
-    "weights": (
-        "numbers in",
-        network_head(2**20)
-        + integers(np.zeros(2**20))
-        + _coding.pack_numbers("BIIqB", 4, 2**20, 2**20, 0, 2)
-        + bytes([0, 1])
-        + integers([0])
-        + integers([0])
-        + _coding.pack_numbers("BI", 0, 2**31)
-        + bytes(1000),
-    ),
-    "nonzeros": (
-        "weights that are not 0",
-        network_head(2**20)
-        + integers(np.zeros(2**20))
-        + _coding.pack_numbers("BIIqB", 0, 2**20, 2**20, 0, 2)
-        + bytes([0, 1])
-        + integers([0])
-        + integers([0]),
-    ),
-    "zero weights": (
-        "1099511627776 weights, over",
-        network_head(2**20)
-        + integers(np.zeros(2**20))
-        + _coding.pack_numbers("BIIqB", 0, 2**20, 1, 0, 2)
-        + bytes([0, 1])
-        + integers([0])
-        + integers([0]),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BOMBS)
-def test_forged_sizes_take_no_memory(models, name):
-    reason, network = BOMBS[name]
-    data = resealed(to_bytes(models["compressor"]), NETW=network)
-    tracemalloc.start()
-    try:
-        with pytest.raises(ValueError, match=reason):
-            from_bytes(data)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    # 2**20 features are allowed and take 8 bytes each, some of them for a while.
-    assert peak < (80e6 if len(integers(np.zeros(2**20))) < len(network) else 1e6)
-
-
-def test_forged_names_and_readouts_take_no_memory(models):
-    data = to_bytes(models["ints"])
-    zeros = zlib.compress(b"[" + b"0," * 2**25, 1)
-    huge = _coding.pack_numbers("BBI", 4, 0, 2**32 - 1) + bytes(1000)
-    tracemalloc.start()
-    try:
-        with pytest.raises(ValueError, match="zlib stream is not one of at most"):
-            from_bytes(resealed(data, name=zeros))
-        with pytest.raises(ValueError, match="bytes were announced"):
-            from_bytes(resealed(data, READ=huge))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 50e6
-
-
-def test_names_are_counted_before_they_are_parsed(models):
-    data = to_bytes(models["ints"])
-    names = zlib.compress(b"[" + b'"",' * (5 * 2**20) + b'""]', 9)
-    assert len(names) < 25_000
-    tracemalloc.start()
-    try:
-        with pytest.raises(ValueError, match="not a list of 30 names"):
-            from_bytes(resealed(data, name=names))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 60e6  # the text, twice
-
-
-@pytest.mark.parametrize("count", [29, 31])
-def test_names_that_are_too_few_or_too_many(models, count):
-    names = zlib.compress(json.dumps(['a, "b" ]'] * count).encode())
-    with pytest.raises(ValueError, match="not a list of 30 names"):
-        from_bytes(resealed(to_bytes(models["ints"]), name=names))
-
-
-#: What a few numbers can ask for: features; neurons, nonzeros, levels of each layer.
-LARGE = {
-    "many thresholds": (1, (2**17, 1, 255)),
-    "many zeros": (2**20, (4096, 1, 2)),
-    "many weights": (2**20, (64, 2**20, 2)),
-}
-
-
-@pytest.mark.parametrize("name", list(LARGE)[:2])
-def test_small_files_take_what_is_announced(tmp_path, name):
-    data = large_models.file_of(*LARGE[name])
-    assert len(data) < 4000
-    path = tmp_path / "large.lnn"
-    path.write_bytes(data)
-    command = [sys.executable, large_models.__file__, path, "1"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    bound = prediction_bytes(load(path).network_)
-    assert int(done.stdout) < bound < 2**30
-
-
-def test_the_caller_sets_how_much_memory_a_model_may_take(tmp_path):
-    path = tmp_path / "large.lnn"
-    path.write_bytes(large_models.file_of(*LARGE["many weights"]))
-    with pytest.raises(
-        ValueError, match=r"may take 1,\d+,\d+,\d+ bytes .*max_memory=1,"
-    ):
-        load(path)
-    for enough in (2e9, None):
-        assert load(path, max_memory=enough).network_.n_nonzeros == 2**26
-    with pytest.raises(ValueError, match="max_memory=10"):
-        load(GOLDEN[0], max_memory=10)
-
-
-#: Files of few bytes, of which most say how long something is.
-TINY = {"hidden_layer_sizes": (5, 4), "eps": 0.5, "random_state": 7}
-SMALL = {
-    "classifier": lambda: CompressedMLPClassifier(**TINY).fit(X[:, :6], LABELS),
-    "compressor": lambda: NTKCompressor(**TINY, readout_layers="all").fit(X[:, :6]),
-    "regressor": lambda: CompressedMLPRegressor(**TINY).fit(X[:, :6], X[:, :3]),
-    "stored_weights": lambda: with_stored_weights(SMALL["classifier"](), n_nonzeros=3),
-    "trained": lambda: CompressedMLPClassifier(
-        **TINY, hidden_weights="trained", max_iter=2
-    ).fit(X[:, :6], LABELS),
-    "table": lambda: CompressedMLPClassifier(
-        **TINY,
-        input_encoding="thresholds",
-        n_thresholds=4,
-        categorical_features=[1, 4],
-        max_categories=3,
-    ).fit(X[:, :6], LABELS),
-}
-
-
-@pytest.mark.parametrize("names", [list(SMALL)[:2], list(SMALL)[2:]], ids="-".join)
-@pytest.mark.filterwarnings("ignore:X has 6 features:UserWarning")
-def test_twenty_thousand_damaged_files(names):
-    # Ten thousand twice.
-    rng = np.random.default_rng([20000, *map(len, names)])
-    files = [to_bytes(SMALL[name](), "int8") for name in names]
-    reasons = collections.Counter()
-    limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 2**18  # 256 MiB
-    for number in range(10000):
-        data = mutations.mutated(files[number % len(files)], rng)
-        why = mutations.verdict(data, from_bytes, X[:2, :6])
-        assert why != "no reason"
-        reasons[why.split(": ", 1)[-1][:12]] += 1
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < limit
-    # Not all stumble over the first hurdle, and some are in order.
-    assert len(reasons) > 50
-    assert 500 < reasons[""] < 5000
-    assert reasons["the file: the checksum"[:12]] < 5000
-
-
-# Arrays.
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
@@ -1088,9 +399,6 @@ def test_weights_take_little_more_than_their_entropy(eps):
     assert entropy < bits < 1.04 * entropy
 
 
-# Other ways to keep a model.
-
-
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("tool", [pickle, skops.io])
 def test_pickle_and_skops(models, name, tool):
@@ -1120,11 +428,6 @@ def test_pickles_hold_the_seed_and_not_the_weights(tmp_path):
 
 def test_exports():
     assert sklearn_lossless.load is load
-
-
-# Files of every version of the format.
-
-GOLDEN = sorted(DATA.glob("v*/*.lnn"))
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: "-".join(path.parts[-2:]))
@@ -1168,5 +471,48 @@ def test_parameters_of_training_take_no_room_where_they_are_the_defaults():
     assert set(TRAINING) == {each.name for each in dataclasses.fields(Options)}
     assert not any(name.encode() in to_bytes(clf) for name in TRAINING)
     assert from_bytes(to_bytes(clf)).get_params() == clf.get_params()
-    clf.set_params(max_iter=7, early_stopping=True)
+    clf.set_params(max_iter=7, early_stopping=True).fit(X, y)
     assert from_bytes(to_bytes(clf)).get_params() == clf.get_params()
+
+
+LATER = {
+    "activation": "tanh",
+    "hidden_layer_sizes": (7,),
+    "n_levels": 99,
+    "widen": 3,
+    "hidden_weights": "trained",
+    "alpha": 3.0,
+    "readout": "logistic",
+    "n_jobs": 2,
+}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_parameters_set_after_the_fit_are_not_in_the_file(again):
+    clf = classifier()
+    expected = to_bytes(clf)
+    if again:
+        clf = from_bytes(expected)
+    loaded = from_bytes(to_bytes(clf.set_params(**LATER)))
+    for name in LATER.keys() - {"n_jobs"}:
+        assert getattr(loaded, name) == getattr(from_bytes(expected), name), name
+    assert loaded.n_jobs == 2  # which changes nothing of what is fitted
+    assert to_bytes(loaded.set_params(n_jobs=None)) == expected
+    # A copy forgets nothing; a fit reads what was set.
+    assert to_bytes(pickle.loads(pickle.dumps(clf)).set_params(n_jobs=None)) == expected
+    again = clf.set_params(n_levels=4, widen=1, hidden_weights=None).fit(X, LABELS)
+    assert from_bytes(to_bytes(again)).activation == "tanh"
+
+
+def test_a_compressor_s_file_has_the_parameters_of_its_fit():
+    compressor = NTKCompressor(**HIDDEN).fit(X)
+    expected = to_bytes(compressor)
+    assert to_bytes(compressor.set_params(activation="tanh", eps=0.9)) == expected
+
+
+def test_of_batches_a_file_has_the_first_s_layers_and_the_last_s_alpha():
+    clf = CompressedMLPClassifier(**HIDDEN, alpha=1.0)
+    clf.partial_fit(X[:200], LABELS[:200], classes=np.unique(LABELS))
+    clf.set_params(activation="tanh", alpha=2.0).partial_fit(X[200:], LABELS[200:])
+    loaded = from_bytes(to_bytes(clf.set_params(alpha=3.0)))
+    assert (loaded.activation, loaded.alpha, loaded.alpha_) == ("relu", 2.0, 2.0)

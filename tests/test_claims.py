@@ -5,6 +5,7 @@ import contextlib
 import functools
 import importlib
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -93,6 +94,42 @@ def test_links_lead_to_files(path):
         assert found.exists() or made, link
 
 
+def two_machines(folder, name):
+    """A benchmark's file, and the same with half the ratios on another machine."""
+    rows = results.rows_of(RESULTS / f"{name}.json")
+    slower = [{**row, "ratio": row["ratio"] / 2} for row in rows if "ratio" in row]
+    other = {**results.about(RESULTS / f"{name}.json"), "vectors": "NEON"}
+    (folder / f"{name}.json").write_text((RESULTS / f"{name}.json").read_text())
+    (folder / f"{name}_neon.json").write_text(json.dumps({**other, "rows": slower}))
+    return folder / f"{name}.json", slower
+
+
+def test_a_file_of_another_machine_is_shown_beside_the_first(tmp_path):
+    path, slower = two_machines(tmp_path, "forward")
+    short = results.tables_of(path, summaries.forward_short)
+    assert "| times faster, AVX-512 |" in short
+    assert "| times faster, NEON |" in short
+    shown = [line for line in short.splitlines() if "`MLPClassifier.predict`" in line]
+    ratio = next(row["ratio"] for row in slower if row["peer"] == "MLPClassifier")
+    assert shown[0].endswith(f" {ratio:.1f} |")
+    long = results.tables_of(path, results.forward, commands=True)
+    assert "| ratio, NEON |" in long
+    assert long.count("Measured by `python benchmarks/forward.py`") == 2
+    assert results.of_machine(tmp_path / "forward_neon.json")
+    assert not results.of_machine(RESULTS / "trained_images.json")
+
+
+def test_other_views_have_a_table_for_each_machine(tmp_path):
+    path = tmp_path / "growth.json"
+    path.write_text((RESULTS / "growth.json").read_text())
+    show = results.VIEWS["growth"][1]
+    alone = results.tables_of(path, show)
+    other = {**results.read(path), "vectors": "AVX2"}
+    (tmp_path / "growth_avx2.json").write_text(json.dumps(other))
+    first = results.about(path)["vectors"]
+    assert results.tables_of(path, show) == f"\n**{first}**\n{alone}\n**AVX2**\n{alone}"
+
+
 # --- numbers in sentences -------------------------------------------------------------
 
 
@@ -179,6 +216,14 @@ def dense_is_a_hundred_times_larger():
     )
 
 
+def dense_layers(check):
+    """Whether all trained layers of MNIST pass a check against the same dense ones."""
+    parts = read("trained_networks.json")
+    ours = {row["network"]: row for row in parts["mnist"]}
+    assert len(parts["dense"]) > 2
+    return all(check(ours[row["network"]], row) for row in parts["dense"])
+
+
 def nonzeros_16_suffice():
     scores = {
         int(number): row["score"]
@@ -249,6 +294,16 @@ def behind_on_cifar10():
 #: Page, its words, and what has to be true of the results; numbers go into {}.
 CLAIMS = [
     ("README.md", "more than a hundred times as much", dense_is_a_hundred_times_larger),
+    (
+        "README.md",
+        "trained ones more than forty times",
+        lambda: dense_layers(lambda ours, one: one["bytes"] > 40 * ours["bytes"]),
+    ),
+    (
+        "docs/guide/trained.md",
+        "more accurate than the dense network",
+        lambda: dense_layers(lambda ours, one: ours["score"] > one["score"]),
+    ),
     (
         "README.md",
         "Sparse text: `LogisticRegression` is more accurate and much faster",

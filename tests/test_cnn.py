@@ -1,5 +1,6 @@
 """Estimators of pictures."""
 
+import io
 import re
 import shutil
 import warnings
@@ -7,7 +8,7 @@ import warnings
 import naive
 import numpy as np
 import pytest
-from c_program import GCC, OPTIMISED, SANITIZED, compile_program, run_program
+from c_program import GCC, OPTIMISED, SANITIZED, compile_program, needs_gcc, run_program
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -29,7 +30,6 @@ from sklearn_lossless.network.build_convolution import _sum_variance
 from sklearn_lossless.network.patches import filters_from_patches
 from sklearn_lossless.readout.logistic import logistic_readout
 
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
     not shutil.which("clang"), reason="clang is not installed"
 )
@@ -133,7 +133,8 @@ def test_save_and_load(digits, tmp_path, kind, layers):
     assert again.n_iter_ == 1
     again.save(tmp_path / "b.lnn")
     assert (tmp_path / "a.lnn").read_bytes() == (tmp_path / "b.lnn").read_bytes()
-    assert "pictures" in str(est.report_)
+    said = "weights of their own" if est.network_.has_stored_weights else "pictures"
+    assert said in str(est.report_)
     assert est.size_report()["file"] == (tmp_path / "a.lnn").stat().st_size
     again.fit(X, y)
 
@@ -353,6 +354,32 @@ def test_wrong_shapes(digits):
         clf.predict(X[:, 1:])
 
 
+def test_channels_that_come_first_are_told(digits, colours):
+    X, y = digits
+    clf = CompressedCNNClassifier((1, 8, 8), random_state=0)
+    told = r"1 x 8 places with 8 channels: .*square pictures, set .*=\(8, 8, 1\)\.$"
+    with pytest.warns(UserWarning, match=told):
+        clf.fit(X, y)
+    told = r"image_shape=\(7, 7, 3\), and move the axis of X\.$"
+    with pytest.warns(UserWarning, match=told):
+        CompressedCNNClassifier((3, 7, 7)).fit(
+            colours[0][:, :7].reshape(300, -1), colours[1]
+        )
+    with pytest.raises(ValueError, match=r"1 x 8 places\. Channels come last in \(1,"):
+        CompressedCNNClassifier((1, 8, 8), [Conv2D(5, 3)]).fit(X, y)
+    with pytest.raises(ValueError, match=r"image_shape=\(8, 8\)\. Channels come last"):
+        CompressedCNNClassifier((8, 8)).fit(X.reshape(-1, 1, 8, 8), y)
+    # A row of 16 places with 4 channels is a series of a sensor; loading tells nothing.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NTKConvCompressor((1, 16, 4), [Conv2D(4, (1, 3))], random_state=0).fit(X)
+        NTKConvCompressor((2, 2, 16), [Conv2D(4, 2)], random_state=0).fit(X)
+        file = io.BytesIO()
+        clf.save(file)
+        loaded = sklearn_lossless.load(io.BytesIO(file.getvalue()))
+    assert loaded.image_shape_ == (1, 8, 8)
+
+
 def test_shape_is_guessed(digits, colours):
     X, _ = digits
     with warnings.catch_warnings():
@@ -408,7 +435,7 @@ def test_displays_say_what_is_not_known(digits):
         inspection.SpectrumDisplay.from_estimator(compressor, digits[0])
     report = compressor.report_
     assert report.layers[0].n_nonzeros == 12
-    assert report.kernel is None
+    assert report.kernel.n_samples == 200
     assert report.to_dict()["zeros"] == 0.25
 
 
@@ -423,3 +450,20 @@ def test_default_layers_suit_the_picture(digits):
     assert second.shape_out == (4, 4, 100)
     np.testing.assert_array_equal(clf.predict(X), given.predict(X))
     assert clf.score(X[1::2], y[1::2]) > 0.975
+
+
+def test_places_outside_by_their_number(digits):
+    """Filters of 3 x 3 have as many positions as places with one place outside."""
+    X = digits[0][:100]
+    same, one, two = (
+        NTKConvCompressor(
+            (8, 8), [Conv2D(20, 3, padding=padding), Pool2D(2)], random_state=0
+        ).fit_transform(X)
+        for padding in ("same", 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert two.shape == (100, 5 * 5 * 20)
+    with pytest.raises(ValueError, match="padding of Conv2D must be one of"):
+        Conv2D(1, 3, padding=-1)
+    with pytest.raises(ValueError, match="does not fit"):
+        NTKConvCompressor((8, 8), [Conv2D(1, 11, padding=1)]).fit(X)

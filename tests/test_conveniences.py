@@ -56,7 +56,7 @@ def test_open_files_and_paths(clf, tmp_path):
         np.testing.assert_array_equal(loaded.predict(X), clf.predict(X))
     with open(tmp_path / "model.lnn", "rb") as file:
         assert type(load(file)) is CompressedMLPClassifier
-    with pytest.raises(ValueError, match="Not a valid model file"):
+    with pytest.raises(ValueError, match="Not a valid model file: it begins with"):
         load(io.BytesIO(b"something else"))
 
 

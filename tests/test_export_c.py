@@ -1,32 +1,28 @@
-"""C source of a fitted estimator: the same bits as Python."""
+"""C programs put out what Python does: codes, scores, classes."""
 
 import dataclasses
 import functools
-import os
-import pathlib
 import re
 import shutil
-import subprocess
-import tempfile
 
 import numpy as np
 import pytest
-from c_program import GCC, OPTIMISED, SANITIZED, compile_program, run_program
+from c_program import (
+    GCC,
+    OPTIMISED,
+    SANITIZED,
+    compiled_and_run,
+    needs_gcc,
+)
 from naive import dense_layer
-from ridge import with_readout
 from sklearn.datasets import load_digits, make_regression
-from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import RidgeClassifier
-from sklearn.neural_network import MLPClassifier
 
 from sklearn_lossless import (
     CompressedMLPClassifier,
     CompressedMLPRegressor,
     NTKCompressor,
 )
-from sklearn_lossless.export import integer_readout, load, to_c
-from sklearn_lossless.export._c_cells import affine_uint8
-from sklearn_lossless.export._exported import exported_model, fingerprint
+from sklearn_lossless.export import integer_readout, to_c
 from sklearn_lossless.network import (
     CompressedNetwork,
     Dense,
@@ -41,12 +37,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning"),
 ]
 
-EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "c" / "main.c"
-
-#: Programs of 32 bits compute doubles with 64 bits of mantissa.
-X87 = ("-m32", "-mfpmath=387")
-
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
     not shutil.which("clang"), reason="clang is not installed"
 )
@@ -72,31 +62,6 @@ def fitted(hidden_layer_sizes, n_levels):
         hidden_layer_sizes, eps=0.8, n_levels=n_levels, random_state=0
     )
     return clf.fit(X[:500], y[:500])
-
-
-@functools.cache
-def has_x87():
-    """Whether gcc makes and the machine runs programs of 32 bits, with x87."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, program = pathlib.Path(folder, "x.c"), pathlib.Path(folder, "x")
-        source.write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
-        commands = ["gcc", *X87, source, "-o", program], [program]
-        try:
-            return all(
-                subprocess.run(command, capture_output=True).returncode == 0
-                for command in commands
-            )
-        except OSError:
-            return False
-
-
-def compiled_and_run(est, X, folder, command=GCC, **options):
-    source, header = to_c(est, folder / "model.c", name="model", **options)
-    program = folder / "program"
-    compile_program(source, program, command)
-    results = run_program(program, header, X)
-    assert f" {results.workspace_bytes} bytes of RAM" in header.read_text()
-    return results
 
 
 def integer_scores(est, X, bits=32):
@@ -258,118 +223,6 @@ def test_compressor(digits, tmp_path, hidden_layer_sizes):
 
 
 @needs_gcc
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("input_bits", [1, 4, 8])
-def test_input_outside_of_the_training_range(tmp_path, dtype, input_bits):
-    rng = np.random.default_rng(0)
-    X = rng.normal(3, [[1, 2, 0.1, 5, 0]], size=(200, 5)).astype(dtype)
-    compressor = NTKCompressor(30, eps=0, input_bits=input_bits, random_state=0)
-    compressor.fit(X)
-    wide = np.concatenate([X, 1e3 * X, -1e30 * X, 0 * X]).astype(dtype)
-    found = compiled_and_run(compressor, wide, tmp_path, OPTIMISED)
-    np.testing.assert_array_equal(found.codes, compressor.codes(wide))
-
-
-def codes_as_they_are(inv_step, shift):
-    """A compressor of one feature whose neuron k says if the input code is above k."""
-    compressor = NTKCompressor(5).fit(np.arange(20.0).reshape(10, 2))
-    n_outputs = 255
-    weights = TernaryWeights(
-        np.zeros((n_outputs, 1), dtype=np.int32),
-        np.ones(n_outputs, dtype=np.int32),
-        np.zeros(n_outputs, dtype=np.int64),
-    )
-    layer = Dense(
-        n_inputs=1,
-        n_outputs=n_outputs,
-        n_nonzeros=1,
-        thresholds=256 * np.arange(1, 256)[:, np.newaxis],
-        levels=np.array([0, 1], dtype=np.uint8),
-        centre=np.array([0]),
-        weights=weights,
-    )
-    quantizer = Quantizer(inv_step, np.array([shift]), n_bits=8)
-    compressor.network_ = CompressedNetwork(quantizer, (layer,), seed=0)
-    compressor.n_features_in_ = 1
-    return compressor
-
-
-@needs_gcc
-@pytest.mark.parametrize(
-    ("inv_step", "shift"),
-    [(4.193255041225849, -15088), (0.1, 7), (1 / 3, -(2**40)), (1e-300, 0)],
-)
-def test_codes_at_the_edges_of_cells_on_x87(tmp_path, inv_step, shift):
-    if not has_x87():
-        pytest.skip("gcc makes no programs of 32 bits here")
-    compressor = codes_as_they_are(inv_step, shift)
-    x = [(np.arange(256) - shift / 256) / inv_step]
-    for away in (-np.inf, np.inf):
-        step = x[0]
-        for _ in range(30):
-            step = np.nextafter(step, away)
-            x.append(step)
-    x = np.concatenate([*x, [0.0, 5e-324, 1.7e308, -1.7e308]])[:, np.newaxis]
-    found = compiled_and_run(compressor, x, tmp_path, (*OPTIMISED, *X87))
-    np.testing.assert_array_equal(found.codes, compressor.codes(x))
-
-
-@needs_gcc
-def test_scores_on_x87(digits, deep, tmp_path):
-    if not has_x87():
-        pytest.skip("gcc makes no programs of 32 bits here")
-    X = np.random.default_rng(0).uniform(0, 16, size=(3000, 64))
-    found = compiled_and_run(deep, X, tmp_path, (*OPTIMISED, *X87), readout="float")
-    np.testing.assert_array_equal(found.codes, deep.network_.forward(X))
-    np.testing.assert_array_equal(found.scores, deep.decision_function(X))
-
-
-def all_bytes(n_features):
-    return np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], n_features, axis=1)
-
-
-@needs_gcc
-@pytest.mark.parametrize(
-    ("high", "input_bits"), [(255, 8), (255, 4), (200, 8), (16, 8), (1, 3)]
-)
-def test_bytes_as_input(tmp_path, high, input_bits):
-    rng = np.random.default_rng(0)
-    X = (high * rng.uniform(0, [[1, 0.5, 1, 0.2]], (400, 4))).round().astype(np.uint8)
-    X[:, 3] += np.uint8(3)
-    compressor = NTKCompressor(30, eps=0, input_bits=input_bits, random_state=0)
-    compressor.fit(X)
-    found = compiled_and_run(compressor, all_bytes(4), tmp_path)
-    np.testing.assert_array_equal(found.codes, compressor.codes(all_bytes(4)))
-
-
-@pytest.mark.parametrize("n_bits", [1, 5, 8])
-@pytest.mark.parametrize("inv_step", [1e-9, 0.013, 1 / 3, 1.0, 85.7, 1e5])
-def test_integers_for_bytes_are_exact_or_not_used(inv_step, n_bits):
-    rng = np.random.default_rng(1)
-    shift = rng.integers(-(2**15), 2**15, size=50)
-    quantizer = Quantizer(inv_step, shift, n_bits)
-    affine = affine_uint8(quantizer)
-    if affine is None:
-        assert 255 * inv_step * 2**5 > 2**31  # fewer bits would do otherwise
-        return
-    x = all_bytes(50).astype(np.int64)
-    product = x * affine.multiplier + affine.offset
-    assert np.abs(product).max() < 2**31
-    codes = np.clip(product >> affine.shift, 0, 2**n_bits - 1)
-    np.testing.assert_array_equal(codes, quantizer.codes(x))
-
-
-def test_bytes_of_full_range_need_no_arithmetic(tmp_path):
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, size=(500, 6), dtype=np.uint8)
-    X[:2] = [[0], [255]]
-    compressor = NTKCompressor(20, eps=0, random_state=0).fit(X)
-    source, header = to_c(compressor, tmp_path / "model.c")
-    assert "#define MODEL_U8_IS_CODE 1" in header.read_text()
-    assert "codes[i] = x[i];" in source.read_text()
-
-
-@needs_gcc
 @pytest.mark.parametrize("weights", ["table", "seed"])
 def test_long_gaps(tmp_path, weights):
     rng = np.random.default_rng(0)
@@ -449,171 +302,6 @@ def test_sums_beyond_32_bits(tmp_path):
     assert "typedef int64_t model_sum;" in (tmp_path / "model.c").read_text()
 
 
-@needs_gcc
-@pytest.mark.parametrize(
-    "labels",
-    [
-        np.array(['a "quoted" label', "back\\slash", "Größe??/", "model_x {levels}"]),
-        np.array([-3, 0, 7, 40_000]),
-        np.array([5.0, 2.0**60, -2.0, 0.0]),
-        np.array([-(2**63), 0, 7, 2**63 - 1]),
-        np.array([0, 7, 2**63, 2**64 - 1], dtype=np.uint64),
-    ],
-    ids=["text", "int", "float", "widest int", "widest uint"],
-)
-def test_class_labels(tmp_path, digits, labels):
-    X, y, _ = digits
-    y = labels[y % 4]
-    clf = CompressedMLPClassifier(20, random_state=0).fit(X, y)
-    source, _ = to_c(clf, tmp_path / "model.c")
-    form = {
-        "U": '"%s%c", model_classes[i], 0',
-        "i": '"%ld%c", (long)model_classes[i], 0',
-        "u": '"%lu%c", (unsigned long)model_classes[i], 0',
-        "f": '"%.17g%c", model_classes[i], 0',
-    }
-    main = tmp_path / "main.c"
-    main.write_text(
-        '#include <stdio.h>\n#include "model.h"\n'
-        "int main(void) { int i; for (i = 0; i < MODEL_N_CLASSES; i++)"
-        f" printf({form[labels.dtype.kind]}); return 0; }}"
-    )
-    subprocess.run([*GCC, main, source, "-o", tmp_path / "main"], check=True)
-    done = subprocess.run([tmp_path / "main"], capture_output=True, check=True)
-    found = done.stdout.decode().split("\0")[:-1]
-    assert np.array(found).astype(labels.dtype).tolist() == clf.classes_.tolist()
-
-
-@needs_gcc
-@pytest.mark.parametrize("weights", ["table", "seed"])
-def test_calls_nothing(deep, tmp_path, weights):
-    source, _ = to_c(deep, tmp_path / "model.c", weights=weights)
-    object_file = tmp_path / "model.o"
-    command = [*OPTIMISED, "-ffreestanding", "-c", source, "-o", object_file]
-    subprocess.run(command, check=True)
-    done = subprocess.run(
-        ["nm", "-u", object_file], capture_output=True, text=True, check=True
-    )
-    # gcc may make memset or memcpy of a loop, freestanding or not.
-    assert set(done.stdout.split()) <= {"U", "memset", "memcpy"}
-    assert set(re.findall(r"#include (\S+)", source.read_text())) == {'"model.h"'}
-
-
-@needs_gcc
-def test_example_that_reads_csv(deep, digits, tmp_path):
-    source, _ = to_c(deep, tmp_path / "digits.c")
-    program = tmp_path / "digits"
-    command = [*OPTIMISED, "-I", tmp_path, EXAMPLE, source, "-o", program]
-    subprocess.run(command, check=True)
-
-    def classify(text):
-        return subprocess.run(program, input=text, capture_output=True, text=True)
-
-    rows = [",".join(map(repr, row)) for row in digits[2].tolist()]
-    done = classify("\n".join(rows))
-    assert [int(label) for label in done.stdout.split()] == list(
-        deep.predict(digits[2])
-    )
-    for bad in (rows[1] + ",1", rows[1][: len(rows[1]) // 2], "a" + rows[1], ""):
-        done = classify(f"{rows[0]}\r\n{bad}\n")
-        assert done.returncode == 1
-        assert done.stderr == "line 2: expected 64 numbers with commas between them\n"
-
-
-@needs_gcc
-def test_header_serves_cpp(deep, tmp_path):
-    if not shutil.which("g++"):
-        pytest.skip("g++ is not installed")
-    to_c(deep, tmp_path / "model.c")
-    program = tmp_path / "main.cpp"
-    program.write_text('#include "model.h"\nint main() { return MODEL_N_CLASSES; }\n')
-    command = ["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-    subprocess.run([*command, program, "-o", tmp_path / "main"], check=True)
-
-
-def test_names_and_identity(deep, tmp_path):
-    source, header = to_c(deep, tmp_path / "my-net.c", name="digits", accuracy=0.975)
-    assert source == tmp_path / "my-net.c"
-    assert header == tmp_path / "my-net.h"
-    assert '#include "my-net.h"' in source.read_text()
-    for file in (source, header):
-        text = file.read_text()
-        assert not re.search(r"\b(model|MODEL)_|@|\{[a-z]", text)
-        for fact in (
-            "64-90-70-50-10",
-            "0.975",
-            f"0x{deep.network_.seed:016X}",
-            fingerprint(exported_model(deep)),
-        ):
-            assert fact in text
-    assert "int digits_predict(" in header.read_text()
-    assert "#define DIGITS_N_FEATURES 64" in header.read_text()
-
-
-@needs_gcc
-@pytest.mark.parametrize("weights", ["table", "seed"])
-@pytest.mark.parametrize(
-    "stem", ["table", "drawn", "code", "put", "sum", "word", "run", "cell", "layers"]
-)
-def test_any_file_name_compiles(deep, tmp_path, stem, weights):
-    source, header = to_c(
-        deep, tmp_path / f"{stem}.c", weights=weights, packed=weights == "seed"
-    )
-    object_file = tmp_path / "object.o"
-    command = [*GCC, "-c", source, "-o", object_file]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    # Nothing at file scope is outside of the prefix, so nothing can collide.
-    nm = ["nm", "--defined-only", object_file]
-    done = subprocess.run(nm, capture_output=True, text=True, check=True)
-    names = [line.split()[-1] for line in done.stdout.splitlines()]
-    for file in (source, header):
-        text = file.read_text()
-        names += re.findall(r"#define (\w+)", text)
-        names += re.findall(r"^(?:typedef .*?|\} )(\w+);$", text, re.MULTILINE)
-    assert len(names) > 20
-    prefixes = f"{stem}_", f"{stem.upper()}_"
-    assert [name for name in names if not name.startswith(prefixes)] == []
-
-
-def test_same_model_same_files(deep, tmp_path):
-    texts = set()
-    for name in "ab":
-        (tmp_path / name).mkdir()
-        source, header = to_c(deep, tmp_path / name / "model.c")
-        texts.add(source.read_text() + header.read_text())
-    assert len(texts) == 1
-
-
-def test_loaded_model_same_files(deep, tmp_path):
-    deep.save(tmp_path / "deep.lnn")
-    before = [file.read_text() for file in to_c(deep, tmp_path / "model.c")]
-    loaded = load(tmp_path / "deep.lnn")
-    assert [file.read_text() for file in to_c(loaded, tmp_path / "model.c")] == before
-
-
-def test_fingerprint_sees_every_part(deep, digits):
-    model = exported_model(deep)
-    network = model.network
-    others = [
-        dataclasses.replace(model, network=dataclasses.replace(network, seed=1)),
-        dataclasses.replace(
-            model,
-            network=dataclasses.replace(
-                network,
-                quantizer=dataclasses.replace(network.quantizer, inv_step=0.5),
-            ),
-        ),
-        dataclasses.replace(
-            model,
-            readout=dataclasses.replace(
-                model.readout, weights=model.readout.weights + 1
-            ),
-        ),
-    ]
-    assert len({fingerprint(each) for each in [model, *others]}) == 4
-
-
 def test_table_is_the_drawn_network(deep, tmp_path):
     # Read the table as its comment says, against the loop over Python integers.
     source, _ = to_c(deep, tmp_path / "model.c")
@@ -639,154 +327,3 @@ def test_table_is_the_drawn_network(deep, tmp_path):
     assert not list(gaps)
     size = spec.n_inputs, spec.n_outputs, spec.n_nonzeros
     np.testing.assert_array_equal(W, dense_layer(deep.network_.seed, 0, *size)[0])
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"weights": "flash"}, "weights must be one of"),
-        ({"readout": "double"}, "readout must be one of"),
-        ({"readout_bits": 7}, "must be 8, 16 or 32, got 7"),
-        ({"name": "2nd"}, "name must consist of .* got '2nd'"),
-    ],
-)
-def test_bad_options(deep, tmp_path, options, message):
-    with pytest.raises(ValueError, match=message):
-        to_c(deep, tmp_path / "model.c", **options)
-    assert not list(tmp_path.iterdir())
-
-
-def test_bad_accuracy_and_path(deep, tmp_path):
-    with pytest.raises(TypeError, match="accuracy must be a number or None, got '97"):
-        to_c(deep, tmp_path / "model.c", accuracy="97 %")
-    with pytest.raises(ValueError, match=r"path must end in '\.c', got"):
-        to_c(deep, tmp_path / "model.h")
-    with pytest.raises(ValueError, match="name must consist of"):
-        to_c(deep, tmp_path / "my-model.c")
-
-
-def test_what_cannot_be_exported(deep, digits, tmp_path):
-    X, y, _ = digits
-    path = tmp_path / "model.c"
-    with pytest.raises(NotFittedError):
-        to_c(CompressedMLPClassifier(), path)
-    foreign = CompressedMLPClassifier(20, readout=RidgeClassifier()).fit(X, y)
-    with pytest.raises(ValueError, match=r"can be exported; this one is RidgeClass"):
-        to_c(foreign, path)
-    dense = MLPClassifier(5, max_iter=2000, tol=1.0, random_state=0).fit(X, y)
-    for other in (dense, "model"):
-        with pytest.raises(TypeError, match="Expected an NTKCompressor"):
-            to_c(other, path)
-    with pytest.raises(ValueError, match="NTKCompressor has no readout"):
-        integer_readout(NTKCompressor(20).fit(X))
-    assert not list(tmp_path.iterdir())
-
-
-def test_scores_too_far_apart_for_integers(digits, tmp_path):
-    X, y, _ = digits
-    clf = CompressedMLPClassifier(20, random_state=0).fit(X, y)
-    with_readout(clf, intercept=lambda intercept: intercept + 1e15)
-    with pytest.raises(ValueError, match="scores do not fit in 63 bits"):
-        to_c(clf, tmp_path / "model.c")
-    to_c(clf, tmp_path / "model.c", readout="float")
-
-
-@pytest.mark.parametrize("n_written", [1, 2])
-def test_failed_write_leaves_old_files(deep, tmp_path, monkeypatch, n_written):
-    with pytest.raises(FileNotFoundError):
-        to_c(deep, tmp_path / "missing" / "model.c")
-    source, header = to_c(deep, tmp_path / "model.c")
-    before = source.read_text(), header.read_text()
-
-    sync, n_calls = os.fsync, 0
-
-    def no_space_for_the_second(descriptor):
-        nonlocal n_calls
-        n_calls += 1
-        if n_calls == n_written:
-            raise OSError(28, "No space left on device")
-        sync(descriptor)
-
-    monkeypatch.setattr("os.fsync", no_space_for_the_second)
-    with pytest.raises(OSError, match="No space left"):
-        to_c(deep, source, weights="seed")
-    assert (source.read_text(), header.read_text()) == before
-    assert sorted(tmp_path.iterdir()) == [source, header]
-
-
-def table_of_all_kinds():
-    rng = np.random.default_rng(0)
-    X = np.column_stack(
-        [
-            rng.normal(size=300),
-            rng.integers(0, 6, size=300),
-            np.where(rng.random(300) < 0.2, -np.inf, rng.normal(size=300)),
-            np.full(300, 3.0),
-            rng.integers(0, 4, size=300),
-        ]
-    )
-    X[::7, 0] = X[::5, 1] = np.nan
-    return X, (X[:, 1] == 2) | (X[:, 2] > 0)
-
-
-@pytest.mark.parametrize("readout", ["fixed", "float"])
-@pytest.mark.parametrize("weights", ["seed", "trained"])
-def test_tables_take_raw_rows(tmp_path, readout, weights):
-    X, y = table_of_all_kinds()
-    clf = CompressedMLPClassifier(
-        (40, 30),
-        input_encoding="thresholds",
-        n_thresholds=10,
-        categorical_features=[1, 4],
-        max_categories=4,
-        hidden_weights="trained" if weights == "trained" else None,
-        max_iter=3,
-        random_state=0,
-    ).fit(X, y)
-    options = {"weights": "seed"} if weights == "seed" else {}
-    source, header = to_c(clf, tmp_path / "model.c", readout=readout, **options)
-    compile_program(source, tmp_path / "program", OPTIMISED)
-    rows = np.vstack([X, [[9, 77, np.inf, np.nan, -1], [0, 2.5, 0, 0, 1e30]]])
-    found = run_program(tmp_path / "program", header, rows)
-    known = rows.copy()
-    known[300:, [1, 4]] = -1  # no categories
-    np.testing.assert_array_equal(found.codes, clf.network_.forward(known))
-    np.testing.assert_array_equal(found.labels[:300], clf.predict(X))
-    single = rows.astype(np.float32)
-    found = run_program(tmp_path / "program", header, single)
-    known = single.copy()
-    known[300:, [1, 4]] = -1
-    np.testing.assert_array_equal(found.codes, clf.network_.forward(known))
-
-
-@pytest.mark.skipif(shutil.which("clang") is None, reason="no clang")
-def test_tables_are_sound_under_sanitizers(tmp_path):
-    X, y = table_of_all_kinds()
-    clf = CompressedMLPClassifier(
-        (40,), input_encoding="thresholds", categorical_features=[1], random_state=0
-    ).fit(X, y)
-    source, header = to_c(clf, tmp_path / "model.c")
-    compile_program(source, tmp_path / "program", SANITIZED)
-    X[:4, 1] = np.nan, np.inf, -np.inf, 1e18
-    run_program(tmp_path / "program", header, X)
-
-
-def test_the_header_lists_columns_and_categories(tmp_path):
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(
-        {"town": ["Köln", "*/ int x; /*", 'a "b" \\'] * 20, "size": range(60)}
-    )
-    reg = CompressedMLPRegressor((20,), input_encoding="thresholds", random_state=0)
-    reg.fit(frame, np.arange(60.0))
-    source, header = to_c(reg, tmp_path / "model.c")
-    compile_program(source, tmp_path / "program", OPTIMISED)
-    text = header.read_text()
-    assert " * 0 town, bits: 3. Categories:\n *     0 " in text
-    assert " * 1 size, bits: 32\n" in text
-    assert "#define MODEL_N_FEATURES 2\n" in text
-    assert "#define MODEL_N_INPUTS 35\n" in text
-    numbered = np.column_stack([np.tile([1.0, 0.0, 2.0], 20), np.arange(60.0)])
-    categories = reg._columns.categories[0]
-    numbered[:, 0] = [categories.index(each) for each in frame["town"]]
-    found = run_program(tmp_path / "program", header, numbered)
-    np.testing.assert_array_equal(found.codes, reg.compressor_.codes(frame))

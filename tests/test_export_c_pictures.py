@@ -8,7 +8,7 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from c_program import OPTIMISED, SANITIZED, compile_program, run_program
+from c_program import OPTIMISED, SANITIZED, compile_program, needs_gcc, run_program
 from test_convolution import convolution, images, network, neurons, pooling
 from test_residual import residual_layers
 
@@ -21,7 +21,6 @@ from sklearn_lossless.export._c_pictures import (
 )
 from sklearn_lossless.network import Addition, Dense
 
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 needs_clang = pytest.mark.skipif(
     not shutil.which("clang"), reason="clang is not installed"
 )

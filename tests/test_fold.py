@@ -1,12 +1,11 @@
 """Pipelines of scalers and one of our estimators, as one estimator of raw columns."""
 
 import pickle
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from c_program import GCC, OPTIMISED, compile_program, run_program
+from c_program import GCC, OPTIMISED, compile_program, needs_gcc, run_program
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -49,8 +48,6 @@ from sklearn_lossless.inspection import CompressionReport
 from sklearn_lossless.network import ScaledQuantizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning")
-
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 #: One scaler, or one that subtracts and divides before one that multiplies and adds.
 EXACT = {

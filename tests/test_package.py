@@ -199,3 +199,20 @@ def test_workflows_call_targets_of_the_makefile():
         ]
         for command in commands:
             assert re.match(r"make ([a-z-]+)", command)[1] in targets, command
+
+
+def test_without_torch_the_extra_is_named():
+    code = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, *more):\n"
+        "        if name == 'torch':\n            raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "import sklearn_lossless\n"
+        "try:\n    import sklearn_lossless.torch\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'sklearn-lossless[torch]'" in done.stdout

@@ -1,23 +1,17 @@
-"""Batches add up: partial_fit is fit, for any order and any portions."""
+"""Batches add up to what fit finds; beginnings, and bad batches."""
 
 import inspect
 import pickle
 import sys
-import tracemalloc
 import warnings
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from ridge import ridge_of
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
-from sklearn.metrics import log_loss
 
 import sklearn_lossless
 from sklearn_lossless import (
@@ -25,10 +19,7 @@ from sklearn_lossless import (
     CompressedMLPRegressor,
     NTKCompressor,
 )
-from sklearn_lossless.data import MemoryData
-from sklearn_lossless.network import LazyCodes
-from sklearn_lossless.readout import Samples, SignTargets, zero_one_loss
-from sklearn_lossless.readout.calibration import RowSample, sample_rows
+from sklearn_lossless.readout import Samples
 from sklearn_lossless.readout.decomposition import Decomposition
 from sklearn_lossless.readout.statistics import RidgeStatistics
 
@@ -53,9 +44,6 @@ def in_batches(fitted, X, y, sizes, order=None, sample_weight=None):
             warnings.filterwarnings("ignore", message="partial_fit cannot add")
             fitted.partial_fit(X[rows], y[rows], sample_weight=weight)
     return fitted
-
-
-# --- the same as fit ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", SPLITS)
@@ -214,9 +202,6 @@ def test_first_batch_fixes_the_hidden_layers(digits):
     assert clf.score(X, y) > 0.97
 
 
-# --- the regularisation ---------------------------------------------------------------
-
-
 @pytest.mark.parametrize("n_samples", [60, 400])
 def test_generalised_cross_validation(n_samples):
     rng = np.random.default_rng(0)
@@ -247,162 +232,6 @@ def test_alpha_is_the_best_by_gcv(digits):
     assert clf.gcv_losses_[clf.alphas_ == clf.alpha_] == clf.gcv_losses_.min()
     assert clf.alphas_[0] < clf.alpha_ < clf.alphas_[-1]
     assert not hasattr(clf, "loo_losses_")
-
-
-# --- probabilities --------------------------------------------------------------------
-
-
-def test_sample_is_the_same_in_any_order(digits):
-    X, y = digits
-    network = classifier().fit(X, y).network_
-    orders = [np.arange(len(X)), np.random.default_rng(0).permutation(len(X))]
-    samples = []
-    for order, size in zip(orders, [1797, 100], strict=True):
-        parts = [order[start : start + size] for start in range(0, len(X), size)]
-        first, *rest = [
-            Samples(network.forward(X[rows]), y[rows, None], y[rows]) for rows in parts
-        ]
-        sample = reduce(RowSample.with_batch, rest, RowSample.of(first, 300)).samples
-        by_content = np.lexsort((*sample.codes.T, sample.labels))
-        samples.append((sample.codes[by_content], sample.labels[by_content]))
-    np.testing.assert_array_equal(samples[0][0], samples[1][0])
-    np.testing.assert_array_equal(samples[0][1], samples[1][1])
-    assert samples[0][0].shape == (300, 200)
-    assert np.bincount(samples[0][1]).min() > 10  # no class is left out
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-@pytest.mark.parametrize("sizes", [[1797], [100, 3, 694, 1000]])
-def test_given_hidden_layers_have_the_codes_of_fit(digits, sizes, frozen):
-    """Whatever the first batch is."""
-    X, y = digits
-    order = np.argsort(y, kind="stable")
-    whole = classifier(alpha=0.01).fit(X, y)
-    compressor = NTKCompressor((200,), random_state=0).fit(X)
-    given = FrozenEstimator(compressor) if frozen else compressor
-    clf = CompressedMLPClassifier(estimator=given, alpha=0.01)
-    assert clone(clf).estimator is not compressor
-    for rows in np.split(order, np.cumsum(sizes)[:-1]):
-        clf.partial_fit(X[rows], y[rows], classes=np.arange(10))
-    np.testing.assert_array_equal(clf.compressor_.codes(X), whole.compressor_.codes(X))
-    scale = np.abs(whole.readout_.coef_).max()
-    np.testing.assert_allclose(
-        clf.readout_.coef_, whole.readout_.coef_, rtol=0, atol=1e-8 * scale
-    )
-    again = CompressedMLPClassifier(estimator=given, alpha=0.01).fit(X, y)
-    np.testing.assert_array_equal(again.readout_.coef_, whole.readout_.coef_)
-    assert again.report_.zeros == whole.report_.zeros
-
-
-def test_given_hidden_layers_are_the_readouts_own(digits):
-    """Whatever becomes of the compressor; also of a fitted or loaded classifier."""
-    X, y = digits
-    compressor = NTKCompressor((60,), random_state=0).fit(X)
-    clf = CompressedMLPClassifier(estimator=compressor, alpha=0.01).fit(X, y)
-    before = clf.decision_function(X)
-    compressor.set_params(hidden_layer_sizes=(30,), n_levels=3).fit(X)
-    np.testing.assert_array_equal(clf.decision_function(X), before)
-    again = CompressedMLPClassifier(estimator=clf.compressor_, alpha=0.01).fit(X, y)
-    np.testing.assert_array_equal(again.decision_function(X), before)
-
-
-def test_bad_given_hidden_layers(digits):
-    X, y = digits
-    compressor = NTKCompressor((50,), random_state=0)
-    for fit in (
-        lambda clf: clf.fit(X, y),
-        lambda clf: clf.partial_fit(X, y, classes=np.arange(10)),
-    ):
-        with pytest.raises(NotFittedError, match="put it into a FrozenEstimator"):
-            fit(CompressedMLPClassifier(estimator=clone(compressor)))
-        compressor.fit(X[:, 1:])
-        with pytest.raises(ValueError, match="was fitted with 63"):
-            fit(CompressedMLPClassifier(estimator=compressor))
-        compressor.fit(X)
-        with pytest.raises(ValueError, match="widen=2 needs the network that was"):
-            fit(CompressedMLPClassifier(estimator=compressor, widen=2))
-    with pytest.raises(ValueError, match="target='teacher' needs the network"):
-        CompressedMLPClassifier(estimator=compressor, target="teacher").fit(X, y)
-    named = pd.DataFrame(X).add_prefix("p")
-    compressor.fit(named)
-    with pytest.raises(ValueError, match="X has features"):
-        CompressedMLPClassifier(estimator=compressor).fit(named[named.columns[::-1]], y)
-
-
-def test_probabilities_are_calibrated_on_a_sample(digits, monkeypatch):
-    monkeypatch.setattr("sklearn_lossless.readout.online.SAMPLE_SIZE", 500)
-    X, y = digits
-    clf = classifier().partial_fit(X[:1200], y[:1200], classes=range(10))
-    assert log_loss(y[1200:], clf.predict_proba(X[1200:])) < 0.3
-
-
-def of_few_kinds(n_kinds, n_samples=30_000):
-    """Rows that repeat, and labels that they tell little about."""
-    rng = np.random.default_rng(0)
-    kinds = rng.integers(0, 2, (n_kinds, 5)).astype(float)
-    X = kinds[rng.integers(0, n_kinds, n_samples)]
-    y = (rng.random(n_samples) < 0.2 + 0.6 * X[:, 0]).astype(int)
-    return X, y
-
-
-@pytest.mark.parametrize("n_kinds", [12, 32])
-@pytest.mark.filterwarnings("ignore:X has 5 features")
-def test_probabilities_are_calibrated_where_rows_repeat(n_kinds):
-    X, y = of_few_kinds(n_kinds)
-    parameters = {"hidden_layer_sizes": (40,), "eps": 0.5, "random_state": 0}
-    whole = CompressedMLPClassifier(**parameters).fit(X, y)
-    stream = CompressedMLPClassifier(**parameters)
-    for rows in np.split(np.arange(len(X)), 30):
-        stream.partial_fit(X[rows], y[rows], classes=[0, 1])
-    assert stream.temperature_ == pytest.approx(whole.temperature_, rel=0.05)
-    best = log_loss(y, np.where(X[:, [0]] == 1, [[0.2, 0.8]], [[0.8, 0.2]]))
-    for each in (whole, stream):
-        assert log_loss(y, each.predict_proba(X)) < 1.05 * best
-
-
-def keys_of(sample):
-    rows = np.column_stack([sample.codes, sample.labels])
-    return rows[np.lexsort(rows.T)]
-
-
-@pytest.mark.parametrize("size", [50, 1000])
-def test_sample_is_uniform_over_rows_in_any_order_and_portions(size):
-    """Half of the rows are of three kinds, the other half all differ."""
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, 8, (4000, 20), dtype=np.uint8)
-    codes[:2000] = codes[rng.integers(0, 3, 2000)]
-    labels = np.arange(4000) % 2
-    whole = Samples(codes, SignTargets(labels, 2), labels)
-    expected = whole.take(sample_rows(MemoryData(whole, 20), size))
-    for n_parts in (1, 7, 400):
-        order = rng.permutation(4000)
-        first, *rest = map(whole.take, np.array_split(order, n_parts))
-        sample = reduce(RowSample.with_batch, rest, RowSample.of(first, size))
-        np.testing.assert_array_equal(keys_of(sample.samples), keys_of(expected))
-    of_kinds = (expected.codes[:, None] == codes[:2000]).all(axis=2).any(axis=1)
-    assert len(of_kinds) == size
-    assert abs(of_kinds.mean() - 0.5) < 3 * 0.5 / np.sqrt(size)
-
-
-def test_sample_stays_uniform_beyond_the_rows_that_are_told_apart(monkeypatch):
-    monkeypatch.setattr("sklearn_lossless.readout.calibration._MOST_KEYS", 100)
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, 8, (4000, 20), dtype=np.uint8)
-    codes[rng.random(4000) < 0.5] = codes[0]
-    labels = np.zeros(4000, dtype=np.intp)
-    batches = [
-        Samples(codes[rows], np.zeros((len(rows), 1)), labels[rows])
-        for rows in np.array_split(np.arange(4000), 9)
-    ]
-    sample = reduce(RowSample.with_batch, batches[1:], RowSample.of(batches[0], 600))
-    assert len(sample.counts.keys) <= 100
-    assert sample.counts.numbers.sum() == 4000
-    assert len(np.unique(sample.tags)) == 600
-    share = (sample.samples.codes == codes[0]).all(axis=1).mean()
-    assert abs(share - 0.5) < 3 * 0.5 / np.sqrt(600)
-
-
-# --- the beginning of a stream --------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_equal", [1, 3])
@@ -460,9 +289,6 @@ def test_columns_of_one_target_follow_a_vector():
     np.testing.assert_array_equal(reg.predict(X), expected.predict(X))
 
 
-# --- life of the model ----------------------------------------------------------------
-
-
 def test_predictions_between_batches(digits):
     X, y = digits
     clf = classifier().partial_fit(X[:50], y[:50], classes=range(10))
@@ -502,9 +328,6 @@ def test_progress_is_reported(digits, capsys):
     out = capsys.readouterr().out
     assert "Gram matrix: 1797 of 1797 rows" in out
     assert "leave-one-out: 1797 of 1797 rows" in out
-
-
-# --- bad input ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -566,91 +389,3 @@ def test_alpha_of_batches_does_not_depend_on_small_weights(digits):
         for w in (1.0, 0.01)
     )
     assert small.alpha_ == pytest.approx(0.01 * one.alpha_, rel=1e-6)
-
-
-# --- memory ---------------------------------------------------------------------------
-
-
-class RandomCodes:
-    """Codes that exist only while they are looked at."""
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, n_samples, n_features):
-        self.shape = (n_samples, n_features)
-
-    def __getitem__(self, rows):
-        rows = np.arange(self.shape[0])[rows]
-        rng = np.random.default_rng(int(rows[0]))
-        return rng.integers(0, 8, (len(rows), self.shape[1]), dtype=np.uint8)
-
-
-def peak_memory(function):
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_memory_of_the_ridge_path():
-    n_samples, n_features = 40_000, 1000
-    codes = RandomCodes(n_samples, n_features)
-    Y = np.random.default_rng(0).normal(size=(n_samples, 1))
-    packed = 3 * n_samples * n_features / 8
-    square = 8 * n_features**2
-    assert (
-        peak_memory(lambda: ridge_of(codes, Y, n_left_out=4096)) < packed + 2 * square
-    )
-
-
-@pytest.mark.parametrize(
-    ("n_samples", "n_features", "n_classes"), [(400_000, 40, 30), (20_000, 300, 300)]
-)
-def test_memory_of_narrow_networks_and_many_classes(n_samples, n_features, n_classes):
-    """What is kept of each sample is no more than its codes, beside blocks."""
-    codes = RandomCodes(n_samples, n_features)
-    labels = np.random.default_rng(0).integers(0, n_classes, n_samples)
-    Y = SignTargets(labels, n_classes)
-    packed = 3 * n_samples * n_features / 8
-    square = 8 * n_features**2
-    options = {"loss": zero_one_loss, "n_left_out": 4096}
-    peak = peak_memory(lambda: ridge_of(codes, Y, **options))
-    assert peak < packed + 2 * square + 40e6
-
-
-def test_left_out_scores_of_a_sample_are_those_of_all():
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, 8, (3000, 30), dtype=np.uint8)
-    Y = codes[:, :2] @ rng.normal(size=(2, 2)) + rng.normal(size=(3000, 2))
-    weight = rng.integers(0, 3, 3000) * 1.0
-    whole = ridge_of(codes, Y, weight)
-    assert len(whole.loo_prediction) == np.count_nonzero(weight)
-    some = ridge_of(codes, Y, weight, n_left_out=500)
-    assert len(some.loo_prediction) == 500
-    nearest = np.abs(some.loo_prediction[:, None] - whole.loo_prediction).max(-1).min(1)
-    assert nearest.max() < 1e-6
-    np.testing.assert_array_equal(some.coef, whole.coef)
-
-
-def test_memory_of_fit_does_not_hold_features():
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, (100_000, 20), dtype=np.uint8)
-    y = X[:, 0] > X[:, 1]
-    clf = CompressedMLPClassifier((500,), eps=0.5, random_state=0)
-    clf.fit(X[:600], y[:600])  # compiled code is not the memory of the data
-    codes_in_bytes = 100_000 * 500
-    assert peak_memory(lambda: clf.fit(X, y)) < codes_in_bytes
-
-
-def test_lazy_codes_are_the_codes(digits):
-    X, y = digits
-    clf = classifier().fit(X, y)
-    codes = LazyCodes(clf.network_, X)
-    assert codes.shape == (1797, 200)
-    expected = clf.network_.forward(X)
-    np.testing.assert_array_equal(codes[slice(0, 100)], expected[:100])
-    lazy, held = ridge_of(codes, y[:, None] * 1.0), ridge_of(expected, y[:, None])
-    np.testing.assert_array_equal(lazy.coef, held.coef)
-    np.testing.assert_array_equal(lazy.loo_losses, held.loo_losses)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from c_program import SANITIZED, compile_program, run_program
+from c_program import SANITIZED, compile_program, needs_gcc, run_program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_convolution import check, convolution, images, network, pooling
@@ -25,7 +25,6 @@ from sklearn_lossless.network import Addition, Dense, Pooling, network_sizes
 from sklearn_lossless.network._engine import pictures
 from sklearn_lossless.network.memory import prediction_bytes
 
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 needs_clang = pytest.mark.skipif(not shutil.which("clang"), reason="needs clang")
 
 

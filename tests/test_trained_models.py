@@ -3,11 +3,10 @@
 import copy
 import functools
 import pickle
-import shutil
 
 import numpy as np
 import pytest
-from c_program import compile_program, run_program
+from c_program import compile_program, needs_gcc, run_program
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -23,8 +22,6 @@ from sklearn_lossless.export import integer_readout, to_c, to_onnx
 
 # Two levels cannot match all moments.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 TRAINED = {"hidden_weights": "trained", "max_iter": 6, "eps": 0.5, "random_state": 0}
 

@@ -4,8 +4,10 @@
     ```
 
 gives the tables of ``benchmarks/results/peers.json``, each under the command that
-wrote it; ``{results} *`` gives every file that no other directive of the page names.
-A file without a function of its own below is shown as it is.
+wrote it. ``peers_avx2.json`` beside it is the same benchmark on another machine: it is
+shown too, without a word in the page. ``{results} *`` gives every file that no other
+directive of the page names. A file without a function of its own below is shown as it
+is.
 """
 
 import csv
@@ -22,13 +24,20 @@ from sphinx.util.docutils import SphinxDirective
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
 
-Row = dict[str, Any]
+Row = dict[Any, Any]
+
+#: What a benchmark has found, by the vectors of the machine.
+Runs = dict[str, Any]
 
 #: File stem: command, machine, vectors, cores and date, of files that do not say it.
 RUNS = json.loads((FOLDER / "runs.json").read_text())
 
 #: What a file of results, or its entry in `runs.json`, says of its run.
 ABOUT = ("command", "machine", "vectors", "cores", "date")
+
+
+#: What a file of another machine is called: the benchmark's name, and its vectors.
+_OF_MACHINE = re.compile(r"(.+)_(avx\w*|neon|sve\w*|sse\w*)")
 
 
 # --- small parts ------------------------------------------------------------------
@@ -132,27 +141,66 @@ def peers(result: Any) -> str:
     )
 
 
-def forward(result: Any) -> str:
-    """Ratios to peers, and growth."""
-    against = [row for row in result if row["peer"]]
-    growth = [row for row in result if not row["peer"]]
+def side_by_side(runs: Runs, keys: tuple[str, ...]) -> list[Row]:
+    """Return the rows of several machines, those of the same `keys` as one.
+
+    What was measured has the machine's name behind it: ``row["ratio", "AVX2"]``.
+    """
+    found: dict[tuple[Any, ...], Row] = {}
+    for machine, rows in runs.items():
+        for row in rows:
+            key = tuple(row[name] for name in keys)
+            one = found.setdefault(key, dict(zip(keys, key, strict=True)))
+            one |= {(name, machine): row[name] for name in row.keys() - set(keys)}
+    return list(found.values())
+
+
+def per_machine(runs: Runs, columns: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """Return columns of a table for each machine: header, key and format.
+
+    With one machine its name is left out.
+    """
+
+    def column(key: str, machine: str, form: str) -> Callable[[Row], str]:
+        return lambda row: format(row[key, machine], form)
+
+    return {
+        header + (f", {machine}" if len(runs) > 1 else ""): column(key, machine, form)
+        for machine in runs
+        for header, (key, form) in columns.items()
+    }
+
+
+def forward(runs: Runs) -> str:
+    """Ratios to peers, and growth, on each machine."""
+    rows = side_by_side(runs, ("work", "setting", "peer"))
     columns: dict[str, Any] = {
         "work": "",
         "setting": "",
         "against": lambda row: row["peer"],
-        "ours, ms": lambda row: f"{row['ours_ms']:.2f}",
-        "theirs, ms": lambda row: f"{row['peer_ms']:.2f}",
-        "ratio": lambda row: f"{row['ratio']:.1f}",
+        **per_machine(
+            runs,
+            {
+                "ours, ms": ("ours_ms", ".2f"),
+                "theirs, ms": ("peer_ms", ".2f"),
+                "ratio": ("ratio", ".1f"),
+            },
+        ),
     }
-    text = table(against, columns)
+    text = table([row for row in rows if row["peer"]], columns)
+    growth = [row for row in rows if not row["peer"]]
     if growth:
         columns = {
             "layers": lambda row: row["work"].removeprefix("growth "),
             "": lambda row: row["setting"],
-            "µs per row": lambda row: f"{row['us_per_row']:.2f}",
+            **per_machine(runs, {"µs per row": ("us_per_row", ".2f")}),
         }
         text += table(growth, columns, "Growth, one thread")
     return text
+
+
+#: Views that show all machines in one table; others show a table for each.
+SEVERAL_MACHINES = {forward}
 
 
 def slopes(rows: list[Row]) -> list[Row]:
@@ -329,6 +377,11 @@ def given_networks(rows: list[Row]) -> str:
 
 def trained_networks(parts: dict[str, list[Row]]) -> str:
     """Scores of trained hidden layers by bytes, and the time of an epoch."""
+    dense = [
+        {**row, "network": f"{row['network']}, dense, float32"}
+        for row in parts.get("dense", [])
+    ]
+    parts = {**parts, "dense": dense}
     scores = [row for rows in parts.values() for row in rows if "score" in row]
     times = [row for rows in parts.values() for row in rows if "epoch_s" in row]
     return table(
@@ -356,14 +409,18 @@ def trained_networks(parts: dict[str, list[Row]]) -> str:
 
 def trained_images(parts: dict[str, list[Row]]) -> str:
     """Scores of trained networks of pictures by bytes, and the time of an epoch."""
+    dense = [
+        {**row, "network": f"{row['network']}, dense, float32"}
+        for row in parts.get("dense", [])
+    ]
     return table(
-        parts.get("accuracy", []),
+        parts.get("accuracy", []) + dense,
         {
             "trained network": lambda row: row["network"],
             "epochs": "d",
             "seeds": lambda row: str(len(row["scores"])),
             "accuracy, %": lambda row: f"{100 * row['score']:.2f}",
-            "file, bytes": lambda row: f"{row['bytes']:,}",
+            "bytes": lambda row: f"{row['bytes']:,}",
         },
     ) + table(
         parts.get("epochs", []),
@@ -540,6 +597,51 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def machines(path: Path) -> dict[str, Path]:
+    """Return the files of a benchmark by the vectors of their machines.
+
+    `path` first, then those beside it whose names end in other vectors.
+    """
+    beside = [
+        each
+        for each in sorted(path.parent.glob(f"{path.stem}_*{path.suffix}"))
+        if (found := _OF_MACHINE.fullmatch(each.stem)) and found[1] == path.stem
+    ]
+    if not beside:
+        return {"": path}  # of others' numbers there is no machine
+    return {about(each)["vectors"]: each for each in (path, *beside)}
+
+
+def of_machine(path: Path) -> bool:
+    """Return whether a file is that of another machine than the benchmark's first."""
+    found = _OF_MACHINE.fullmatch(path.stem)
+    return found is not None and path.with_stem(found[1]).exists()
+
+
+def rows_of(path: Path) -> Any:
+    """Return what a file holds, without command and machine where it has rows."""
+    result = read(path)
+    if isinstance(result, dict) and result.keys() - set(ABOUT) == {"rows"}:
+        return result["rows"]
+    return result
+
+
+def tables_of(path: Path, show: Callable[[Any], str], commands: bool = False) -> str:
+    """Return all tables of a benchmark, on every machine; below, how they were made."""
+    files = machines(path)
+
+    def line(each: Path) -> str:
+        return command(each) if commands else ""
+
+    if show in SEVERAL_MACHINES:
+        runs = {name: rows_of(each) for name, each in files.items()}
+        return show(runs) + "".join(map(line, files.values()))
+    return "".join(
+        (f"\n**{name}**\n" if len(files) > 1 else "") + show(read(each)) + line(each)
+        for name, each in files.items()
+    )
+
+
 def about(path: Path) -> dict[str, Any]:
     """Return command, machine and date of a file."""
     result = read(path)
@@ -582,14 +684,16 @@ class Results(SphinxDirective):
         self.env.note_dependency(str(path))
         if not path.exists():
             return []
-        return self._tables(show(read(path)) + command(path))
+        for each in machines(path).values():
+            self.env.note_dependency(str(each))
+        return self._tables(tables_of(path, show, commands=True))
 
     def _others(self) -> list[nodes.Node]:
         found: list[nodes.Node] = []
         for path in sorted(FOLDER.glob("*.json")):
-            if path.stem not in {*self._shown(), "runs"}:
+            if path.stem not in {*self._shown(), "runs"} and not of_machine(path):
                 title = _words(path.stem).capitalize()
-                text = f"\n**{title}**\n" + as_it_is(read(path)) + command(path)
+                text = f"\n**{title}**\n" + tables_of(path, as_it_is, commands=True)
                 self.env.note_dependency(str(path))
                 found += self._tables(text)
         return found

@@ -16,7 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import FOLDER, VIEWS, Row, difference, group, kilobytes, read, sizes, table
+from results import (
+    FOLDER,
+    SEVERAL_MACHINES,
+    VIEWS,
+    Row,
+    Runs,
+    difference,
+    group,
+    kilobytes,
+    per_machine,
+    read,
+    side_by_side,
+    sizes,
+    table,
+    tables_of,
+)
 from sphinx.application import Sphinx
 
 
@@ -38,6 +53,7 @@ def peers_short(result: Any) -> str:
     """Compressed networks and what one would otherwise write, on the same rows."""
     names = {
         "ours (2000,)": "**CompressedMLPClassifier((2000,))**",
+        "dense, one network (2000,)": "dense, one network of that size",
         "RBFSampler(2000) + ridge": "RBFSampler(2000) + RidgeClassifierCV",
         "MLPClassifier((500,))": "MLPClassifier((500,))",
         "ours, from that MLP": "**the same MLP, compressed**",
@@ -65,8 +81,15 @@ def peers_short(result: Any) -> str:
 
 
 def trained_short(parts: dict[str, list[Row]]) -> str:
-    """Trained hidden layers on MNIST: accuracy and bytes."""
-    rows = [row for row in parts["mnist"] if "peer" not in row]
+    """Trained hidden layers on MNIST and the same networks dense: accuracy, bytes."""
+    dense = {row["network"]: row for row in parts.get("dense", [])}
+    rows = []
+    for row in parts["mnist"]:
+        if "peer" not in row:
+            rows.append(row)
+        if one := dense.get(row["network"]):
+            network = f"the same, dense, float32: {row['network']}"
+            rows.append({**one, "network": network})
     return table(
         rows,
         {
@@ -75,7 +98,7 @@ def trained_short(parts: dict[str, list[Row]]) -> str:
             "lowest to highest": lambda row: span(
                 [100 * each for each in row["scores"]], ".2f"
             ),
-            "file, kB": lambda row: kilobytes(row["bytes"]),
+            "stored, kB": lambda row: kilobytes(row["bytes"]),
         },
     )
 
@@ -239,28 +262,23 @@ _WORK = {
 }
 
 
-def forward_short(_: Any) -> str:
-    """Ratios to peers, with their range over the machines that were measured."""
-    runs = [read(path) for path in sorted(FOLDER.glob("forward*.json"))]
-    rows = []
-    for (work, setting, peer), (name, against) in _WORK.items():
-        found = [
-            row
-            for run in runs
-            for row in run
-            if (row["work"], row["setting"], row["peer"]) == (work, setting, peer)
-        ]
-        if found:
-            rows.append(
-                {
-                    "work": name,
-                    "against": against,
-                    "ours, ms": span([row["ours_ms"] for row in found], ".2f"),
-                    "theirs, ms": span([row["peer_ms"] for row in found], ".2f"),
-                    "times faster": span([row["ratio"] for row in found]),
-                }
-            )
-    return table(rows, dict.fromkeys(rows[0], ""))
+def forward_short(runs: Runs) -> str:
+    """Times, and ratios to peers, on each machine that was measured."""
+    rows = side_by_side(runs, ("work", "setting", "peer"))
+    found = {(row["work"], row["setting"], row["peer"]): row for row in rows}
+    chosen = [
+        {**found[key], "work": name, "against": against}
+        for key, (name, against) in _WORK.items()
+        if key in found
+    ]
+    columns = {"ours, ms": ("ours_ms", ".2f"), "theirs, ms": ("peer_ms", ".2f")}
+    if len(runs) > 1:  # there is no room for more
+        del columns["theirs, ms"]
+    columns["times faster"] = ("ratio", ".1f")
+    return table(chosen, {"work": "", "against": "", **per_machine(runs, columns)})
+
+
+SEVERAL_MACHINES.add(forward_short)
 
 
 # --- tables, images, devices ----------------------------------------------------------
@@ -511,7 +529,7 @@ def fill(text: str) -> str:
 
     def made(found: re.Match[str]) -> str:
         file, show = SHORT[found[2]]
-        return found[1] + show(read(FOLDER / file)).strip("\n") + "\n" + found[3]
+        return found[1] + tables_of(FOLDER / file, show).strip("\n") + "\n" + found[3]
 
     return _BLOCK.sub(made, text)
 

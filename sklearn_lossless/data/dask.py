@@ -20,7 +20,12 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import INPUT_DTYPES, check_sample_weight, check_weight_sum
+from .._validation import (
+    INPUT_DTYPES,
+    check_labels_known,
+    check_sample_weight,
+    check_weight_sum,
+)
 from ..network._checks import canonical
 from .base import Part
 
@@ -265,6 +270,7 @@ def _checked(
         )
     if y is not None:
         if targets == "labels" and len(y):
+            check_labels_known(y)
             y = column_or_1d(y)
             check_classification_targets(y)
         elif targets == "labels":

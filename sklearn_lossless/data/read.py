@@ -11,7 +11,12 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._columns import Columns, distinct_values
-from .._validation import takes_tables, validate_input, validate_weight
+from .._validation import (
+    check_labels_known,
+    takes_tables,
+    validate_input,
+    validate_weight,
+)
 from ..network._checks import check_width
 from .base import Data, Part, Report, is_dask
 from .memory import MemoryData
@@ -87,6 +92,7 @@ def read_data(
     if targets is None:
         X, y = validate_input(estimator, X, **options), None
     elif targets == "labels":
+        check_labels_known(y)
         X, y = validate_input(estimator, X, y, **options)
         check_classification_targets(y)
         y_shape = y.shape

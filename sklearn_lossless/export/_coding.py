@@ -65,7 +65,8 @@ class Reader:
 
     def fail(self, reason: str) -> ValueError:
         """Return the error to raise."""
-        return ValueError(f"Not a valid model file: {self._name}: {reason}.")
+        where = f"{self._name}: " if self._name else ""
+        return ValueError(f"Not a valid model file: {where}{reason}.")
 
     def take(self, size: int) -> memoryview:
         """Take `size` bytes."""

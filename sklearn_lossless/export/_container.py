@@ -109,7 +109,7 @@ def unpack_sections(data: bytes) -> tuple[Kind, dict[bytes, Reader]]:
     ValueError
         If the file is damaged, or comes from a later version.
     """
-    reader = Reader(data, "the file", compact=False)
+    reader = Reader(data, "", compact=False)
     if data[: len(MAGIC)] != MAGIC:
         raise reader.fail(f"it begins with {data[: len(MAGIC)]!r}, not {MAGIC!r}")
     reader.take(len(MAGIC))
@@ -126,7 +126,7 @@ def unpack_sections(data: bytes) -> tuple[Kind, dict[bytes, Reader]]:
     if kind >= len(Kind) or reserved:
         raise reader.fail(f"it holds an estimator of unknown kind {kind}, {reserved}")
     sections: dict[bytes, Reader] = {}
-    body = Reader(reader.take(len(reader) - 4), "the file", compact=version > 1)
+    body = Reader(reader.take(len(reader) - 4), "", compact=version > 1)
     while len(body):
         tag, is_deflated = bytes(body.take(4)), False
         if version == 1:

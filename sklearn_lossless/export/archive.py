@@ -13,7 +13,8 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from .._not_restored import NotRestored
-from .._validation import validate_parameter_constraints
+from .._validation import params_of_fit, validate_parameter_constraints
+from ..layers import Conv2D
 from ..network import Dense
 from ..network.kinds import centre_of_inputs
 from ..network.layers import FIXED_POINT
@@ -105,13 +106,15 @@ def save(
 
     Notes
     -----
-    Parameters that are functions or objects are left out and become a
-    `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_`` and what
-    compares with a teacher or with training data: ``teacher_agreement_``,
+    Parameters are those of the fit, also where `set_params` has changed them since,
+    except `n_jobs` and `verbose`. Those that are functions or objects are left out and
+    become a `NotRestored`. Left out too are ``alphas_``, ``loo_losses_``, ``readout_``
+    and what compares with a teacher or with training data: ``teacher_agreement_``,
     ``training_accuracy_``, ``training_r2_``. So is the course of a training:
     ``n_iter_``, ``loss_curve_``, ``validation_scores_``, and the real weights that
     ``warm_start`` goes on from: `fit` starts anew. ``mean_`` is kept to 1/256 of
-    a cell of the quantiser; of trained hidden layers it is left out, and NaN.
+    a cell of the quantiser; of trained hidden layers, and fitted filters, it is left
+    out, and NaN.
 
     Examples
     --------
@@ -217,10 +220,14 @@ def content_of(estimator: Any) -> FileContent:
     kind = kind_in_file(estimator)
     check_is_fitted(estimator)
     defaults = signature(type(estimator)).parameters
-    newer = _NEWER if kind < Kind.CONV_COMPRESSOR else (*_NEWER, "hidden_weights")
+    newer: tuple[str, ...] = _NEWER
+    if kind >= Kind.CONV_COMPRESSOR:
+        newer = (*_NEWER, "hidden_weights", "estimator")
+    # Parameters may have been set after the fit: what counts is what was fitted.
+    fitted = params_of_fit(estimator)
     params = {
         name: value
-        for name, value in estimator.get_params(deep=False).items()
+        for name, value in fitted.items()
         if name not in newer or not _same(value, defaults[name].default)
     }
     content = FileContent(
@@ -230,12 +237,11 @@ def content_of(estimator: Any) -> FileContent:
         estimator.network_,
         estimator.matching_,
         feature_names=getattr(estimator, "feature_names_in_", None),
-        mean=_mean_codes(estimator),
+        mean=_mean_codes(estimator, fitted["hidden_weights"] == "trained"),
         columns=estimator._columns,
     )
     if kind.role is Kind.COMPRESSOR:
         return content
-    # Parameters may have been set after the fit: what counts is what was fitted.
     readout = estimator._readout
     if readout is None:
         raise ValueError(
@@ -253,7 +259,7 @@ def _same(value: Any, default: Any) -> bool:
     return type(value) is type(default) and bool(value == default)
 
 
-def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
+def _mean_codes(estimator: Any, is_trained: bool) -> npt.NDArray[np.int64] | None:
     """Return the mean input codes in 1/256; None where they are not stored.
 
     A layer with weights from the seed is centred at them, so it has them. Nothing needs
@@ -261,7 +267,6 @@ def _mean_codes(estimator: Any) -> npt.NDArray[np.int64] | None:
     """
     network = estimator.network_
     first, quantizer = network.layers[0], network.quantizer
-    is_trained = estimator.hidden_weights == "trained"
     if not isinstance(first, Dense):  # its filters are centred at them
         return None
     if first.weights is None or is_trained or np.isnan(estimator.mean_).any():
@@ -299,10 +304,11 @@ def estimator_of(content: FileContent) -> Any:
     if not np.isfinite(means).all():
         raise ValueError("Not a valid model file: the mean of a feature is not finite.")
     is_stored = isinstance(first, Dense) and first.weights is not None
-    is_stored = is_stored or params.get("hidden_weights") == "trained"
+    is_stored |= params.get("hidden_weights") in ("trained", "fitted")
     if content.mean is None and is_stored:
         means = np.full(network.quantizer.n_codes, np.nan)  # not kept
     for each in {estimator, compressor}:
+        each._params_of_fit = each.get_params(deep=False)
         each.network_ = network
         each.matching_ = content.matching
         each.mean_ = means
@@ -345,9 +351,12 @@ def _check_parameters(content: FileContent) -> None:
     }
     if "estimator" in lost:
         # The layers were those of a network that is not here.
-        hidden["hidden_layer_sizes"] = [
-            layer.n_outputs for layer in content.network.layers
-        ]
+        neurons = [layer.neurons for layer in content.network.layers]
+        sizes = [each.n_outputs for each in neurons if each is not None]
+        if content.kind < Kind.CONV_COMPRESSOR:
+            hidden["hidden_layer_sizes"] = sizes
+        else:
+            hidden["hidden_layers"] = [Conv2D(size, 1) for size in sizes]
         for name in ("activation", "widen", "hidden_weights"):
             hidden.pop(name, None)
     activation = hidden.get("activation")

@@ -61,7 +61,8 @@ class KernelDistance:
         Distance of the compressed network after each layer.
     dense : tuple of float
         The yardstick: mean distance after each layer of dense networks of the same
-        widths with Gaussian weights and the reference network's activations.
+        widths with Gaussian weights and the reference network's activations. Of
+        pictures: of as many filters, all of whose weights are Gaussian.
     """
 
     __repr__ = short_repr
@@ -74,12 +75,12 @@ class KernelDistance:
 
 def check_kernel_is_known(compressor: Any) -> None:
     """Raise ValueError if theory does not tell the kernel of the network."""
-    if not compressor.network_.is_dense:
+    if not compressor.network_.has_stored_weights:
+        if compressor.network_.is_dense:
+            return
         raise ValueError(
             "there are layers of pictures; theory tells the kernel of dense layers."
         )
-    if not compressor.network_.has_stored_weights:
-        return
     origin = "not random ones"
     if was_trained(compressor):
         origin = "learned from the targets and not random"

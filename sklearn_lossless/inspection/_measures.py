@@ -19,6 +19,7 @@ from ._kernels import (
     kernel_distance,
     sample_rows,
 )
+from ._picture_kernels import check_picture_kernel, picture_kernel_distance
 
 __all__ = [
     "ColumnReport",
@@ -72,8 +73,9 @@ def keep_report_rows(compressor: Any, data: Data) -> None:
     data : Data
         Rows of weight zero are left out.
     """
-    network = compressor.network_
-    if network.has_stored_weights or not network.is_dense:  # no kernel is known
+    try:
+        _check_kernel(compressor)
+    except ValueError:  # no kernel is known
         compressor._report_rows = (compressor.network_, None, {})
         return
     usable = rows_with_weight(data)
@@ -105,16 +107,28 @@ def compare_kernels(
     """
     measured: dict[tuple[int, int], KernelDistance] = {}
     try:
-        check_kernel_is_known(compressor)
+        _check_kernel(compressor)
         if X is None:
             X, measured = _report_rows(compressor, n_samples)
         key = (n_samples, n_draws)
         if key not in measured:
             # Of threads that measure at the same time, the first keeps its result.
-            measured.setdefault(key, kernel_distance(compressor, X, n_draws=n_draws))
+            measure = kernel_distance
+            if not compressor.network_.is_dense:
+                measure = picture_kernel_distance
+            measured.setdefault(key, measure(compressor, X, n_draws=n_draws))
         return measured[key], ()
     except ValueError as reason:
         return None, (f"The kernels were not compared: {reason}",)
+
+
+def _check_kernel(compressor: Any) -> None:
+    """Raise ValueError if theory does not tell the kernel of the network."""
+    network = compressor.network_
+    if network.is_dense or network.has_stored_weights:
+        check_kernel_is_known(compressor)
+    else:
+        check_picture_kernel(network)
 
 
 def _report_rows(compressor: Any, n_samples: int) -> tuple[Any, dict[Any, Any]]:

@@ -89,10 +89,11 @@ class LayerReport(_HasDeferred):
         Variance beyond the linear part, relative to that of the activation.
     alpha, alpha_compressed : tuple of 3 floats or None
         Coefficients a1, a2, a3 of both networks' conjugate kernels after the layer;
-        None where weights are not random, as theory does not tell the kernel.
+        None of pictures, and where weights are not random.
     distance, distance_dense : float or None
         Relative spectral distance from the reference network's kernel of the compressed
-        network, and of a dense one of the same width; None if it was not measured.
+        network, and of a dense one of the same width; None if it was not measured. Of
+        pictures after the poolings that follow the layer.
     """
 
     __repr__ = short_repr
@@ -162,6 +163,9 @@ class CompressionReport(_HasDeferred):
     notebook, waits for neither. The rows stay in memory: pickles, copies and model
     files never hold training data, and a report of theirs has no distances unless they
     are given data, see :meth:`from_estimator`.
+
+    Pictures have many pairs of positions: so many of the rows are compared as some
+    seconds allow, if these are 20 or more.
 
     Where hidden weights are not random, the kernel compares with nothing, and no rows
     are set aside. Of trained layers the report shows the course of the training

@@ -130,21 +130,24 @@ def _layer_cells(layer: LayerReport) -> list[str]:
 
 
 def _kernel_tables(report: CompressionReport) -> list[_Table]:
-    """Return the table of kernels; none where theory does not tell the kernel."""
-    if report.layers[0].alpha is None:
-        return []
-    header = ["layer", "a1", "a2", "a3"]
+    """Return the table of kernels; none where nothing is known of them."""
     kernel = report.kernel
+    if report.layers[0].alpha is None and kernel is None:
+        return []
+    header = ["layer"]
+    if report.layers[0].alpha is not None:
+        header += ["a1", "a2", "a3"]
     if kernel is not None:
-        header += [f"distance, {kernel.n_samples} samples", "dense"]
+        what = "samples" if len(header) > 1 else "pictures"
+        header += [f"distance, {kernel.n_samples} {what}", "dense"]
     rows = [_kernel_cells(layer)[: len(header)] for layer in report.layers]
     return [(header, rows)]
 
 
 def _kernel_cells(layer: LayerReport) -> list[str]:
-    assert layer.alpha is not None
-    assert layer.alpha_compressed is not None
-    pairs = zip(layer.alpha, layer.alpha_compressed, strict=True)
+    pairs: list[tuple[float, float]] = []
+    if layer.alpha is not None and layer.alpha_compressed is not None:
+        pairs = list(zip(layer.alpha, layer.alpha_compressed, strict=True))
     return [
         str(layer.layer),
         *(f"{reference:.3g} / {compressed:.3g}" for reference, compressed in pairs),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..layers import Conv2D, Pool2D, sides
+from ..layers import Conv2D, Pool2D, channels_first, sides
 from ..layers import Dense as DenseSpec
 from . import _engine
 from .convolution import Convolution, Pooling, Shape, grid_starts
@@ -120,7 +120,7 @@ def output_shapes(
         if isinstance(layer, DenseSpec):
             seen = (layer.n_units,)
         else:
-            _check_window(layer, number, seen)
+            _check_window(layer, number, seen, shape)
             if isinstance(layer, Pool2D):
                 seen = pooling_of(layer, (seen[0], seen[1], seen[2]), 1).shape_out
             else:
@@ -129,17 +129,21 @@ def output_shapes(
     return shapes
 
 
-def _check_window(layer: Conv2D | Pool2D, number: int, seen: tuple[int, ...]) -> None:
-    window: Any = layer.kernel_size if isinstance(layer, Conv2D) else layer.size
-    if window is None:
-        assert isinstance(layer, Pool2D)
-        window = layer.grid
-    if isinstance(layer, Conv2D) and layer.padding == "same":
+def _check_window(
+    layer: Conv2D | Pool2D, number: int, seen: tuple[int, ...], shape: Shape
+) -> None:
+    if isinstance(layer, Conv2D):
+        window, padding = sides(layer.kernel_size), layer.padding
+    else:
+        window, padding = sides(layer.size or layer.grid or 1), "valid"
+    if padding == "same":
         return
-    if any(side > length for side, length in zip(sides(window), seen, strict=False)):
+    outside = 0 if isinstance(padding, str) else 2 * padding
+    if any(s > n + outside for s, n in zip(window, seen, strict=False)):
         raise ValueError(
             f"hidden_layers[{number}]={layer!r} does not fit: the picture that it sees "
             f"has {seen[0]} x {seen[1]} places."
+            + (f" Channels come last in {shape}." if channels_first(shape) else "")
         )
 
 

@@ -132,16 +132,15 @@ class Quantizer:
         return self._cells(np.zeros(self.n_features), self.shift)
 
     def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of the entries of a CSR array, in their order.
+        """Return the codes of the entries of a sparse array, in their order.
 
         Parameters
         ----------
         X : CSR array of shape (n_samples, n_features)
-            As by `canonical`.
 
         Returns
         -------
-        ndarray of shape (n_entries,), dtype uint8 or uint16
+        ndarray of shape (X.nnz,), dtype uint8 or uint16
         """
         return self._codes_at(X.data, X.indices)
 

@@ -28,6 +28,7 @@ __all__ = [
     "read_network",
     "thawed",
     "warn_ignored",
+    "warn_of_unused_weights",
 ]
 
 #: What `eps` and `n_levels` may be, in each layer.
@@ -168,13 +169,18 @@ def read_architecture(estimator: Any) -> Architecture:
         warn_ignored(estimator, ("hidden_layer_sizes", "activation"), "the network's")
         idle = getattr(estimator, "target", "labels") == "labels"
         if idle and estimator.hidden_weights is None and found.reference.weights:
-            warn_user(
-                f"The weights of the fitted {found.reference.name} are not used. Only "
-                "its widths and activations count; new weights are drawn. Set "
-                "hidden_weights='fitted' to keep the signs of its weights, or "
-                "hidden_weights='random' to draw new ones without this warning."
-            )
+            warn_of_unused_weights(found.reference.name)
     return found
+
+
+def warn_of_unused_weights(name: str) -> None:
+    """Warn that the weights of a fitted network, of this name, are not used."""
+    warn_user(
+        f"The weights of the fitted {name} are not used. Only its widths and "
+        "activations count; new weights are drawn. Set hidden_weights='fitted' to keep "
+        "the signs of its weights, or hidden_weights='random' to draw new ones without "
+        "this warning."
+    )
 
 
 def _check_inputs(estimator: Any, reference: ReferenceNetwork) -> None:

@@ -13,7 +13,14 @@ import numpy as np
 from ..theory import ACTIVATIONS, Activation, get_activation, leaky_relu
 from .network import Array, ReferenceLayer, ReferenceNetwork
 
-__all__ = ["is_sequential", "read_sequential"]
+__all__ = [
+    "ACTIVATION_MODULES",
+    "ENDING_MODULES",
+    "flat",
+    "is_sequential",
+    "read_sequential",
+    "to_array",
+]
 
 
 def is_sequential(estimator: Any) -> bool:
@@ -25,21 +32,23 @@ def is_sequential(estimator: Any) -> bool:
 
 def read_sequential(model: Any) -> ReferenceNetwork:
     """Read a torch.nn.Sequential of layers with activations between them."""
-    found = [each for each in _flat(model) if each[1] not in _TRANSPARENT]
+    found = [each for each in flat(model) if each[1] not in _TRANSPARENT]
     ending = "identity"
-    if len(found) > 1 and found[-1][1] in _ENDINGS:
-        ending = _ENDINGS[found.pop()[1]]
+    if len(found) > 1 and found[-1][1] in ENDING_MODULES:
+        ending = ENDING_MODULES[found.pop()[1]]
     layers: list[ReferenceLayer] = []
     for place, kind, module in found:
         open_ended = bool(layers) and layers[-1].activation is None
-        expected = list(_ACTIVATIONS if open_ended else _LAYERS)
+        expected = list(ACTIVATION_MODULES if open_ended else _LAYERS)
         if kind not in expected:
             raise ValueError(
                 f"layer {kind}, at {place} of the torch.nn.Sequential, cannot be "
                 f"compressed there: expected {' or '.join(expected)}."
             )
         if open_ended:
-            layers[-1] = replace(layers[-1], activation=_ACTIVATIONS[kind](module))
+            layers[-1] = replace(
+                layers[-1], activation=ACTIVATION_MODULES[kind](module)
+            )
         else:
             layers.append(_LAYERS[kind](module))
             _check_chain(layers, kind, place)
@@ -51,12 +60,12 @@ def read_sequential(model: Any) -> ReferenceNetwork:
     return ReferenceNetwork("Sequential", tuple(layers[:-1]), layers[-1], ending=ending)
 
 
-def _flat(model: Any, prefix: str = "") -> Iterator[tuple[str, str, Any]]:
+def flat(model: Any, prefix: str = "") -> Iterator[tuple[str, str, Any]]:
     """Yield place, kind and module of each layer, those of a Sequential in it too."""
     for number, module in enumerate(model):
         place, kind = f"{prefix}[{number}]", type(module).__name__
         if kind == "Sequential":
-            yield from _flat(module, place)
+            yield from flat(module, place)
         else:
             yield place, kind, module
 
@@ -73,14 +82,15 @@ def _check_chain(layers: list[ReferenceLayer], kind: str, place: str) -> None:
         )
 
 
-def _array(tensor: Any) -> Array:
+def to_array(tensor: Any) -> Array:
+    """Return a tensor as an array of doubles."""
     return tensor.detach().double().cpu().numpy()
 
 
 def _read_linear(module: Any) -> ReferenceLayer:
-    weight = _array(module.weight).T
+    weight = to_array(module.weight).T
     n_outputs = weight.shape[1]
-    bias = np.zeros(n_outputs) if module.bias is None else _array(module.bias)
+    bias = np.zeros(n_outputs) if module.bias is None else to_array(module.bias)
     return ReferenceLayer(n_outputs, None, weight, bias)
 
 
@@ -106,7 +116,7 @@ def _softplus(t: Array, *, beta: float) -> Array:
 _LAYERS: dict[str, Callable[[Any], ReferenceLayer]] = {"Linear": _read_linear}
 
 #: Activations between layers.
-_ACTIVATIONS: dict[str, Callable[[Any], Activation]] = {
+ACTIVATION_MODULES: dict[str, Callable[[Any], Activation]] = {
     "ReLU": lambda module: ACTIVATIONS["relu"],
     "Tanh": lambda module: ACTIVATIONS["tanh"],
     "Sigmoid": lambda module: ACTIVATIONS["logistic"],
@@ -118,7 +128,7 @@ _ACTIVATIONS: dict[str, Callable[[Any], Activation]] = {
 }
 
 #: Activations of the output layer, by their names in `teacher.ENDINGS`.
-_ENDINGS = {
+ENDING_MODULES = {
     "Softmax": "softmax",
     "LogSoftmax": "log_softmax",
     "Sigmoid": "logistic",

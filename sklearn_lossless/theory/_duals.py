@@ -67,7 +67,7 @@ class Side(NamedTuple):
     coefficients: FloatArray | None = None
     kinked: FloatArray | None = None
 
-    def rows(self, rows: slice) -> Side:
+    def rows(self, rows: slice | npt.NDArray[np.int64]) -> Side:
         """Return some of the samples."""
         series = (self.coefficients, self.kinked)
         parts = [None if each is None else each[:, rows] for each in series]
@@ -81,6 +81,9 @@ class Dual:
     ``a_k(q) = E[sigma(sqrt(q) xi) h_k(xi)]``, h_k the normalised Hermite polynomials
     (Mehler's formula).
     """
+
+    #: Whether there is a closed form, which is much faster.
+    is_closed = False
 
     def __init__(self, activation: Activation, tau: float) -> None:
         self.kinks = Kinks.of(activation, tau)
@@ -211,6 +214,8 @@ class _StepDual(Dual):
 
 class _ClosedDual(Dual):
     """Dual in closed form."""
+
+    is_closed = True
 
     def __init__(
         self, activation: Activation, mean: Any, product: Any, slope: Any

@@ -20,12 +20,12 @@ from ._checks import activation_list, check_memory, matrix
 from ._duals import get_dual
 from .activations import gaussian_moments
 
-__all__ = ["convolution_kernel"]
+__all__ = ["LEAST_VARIANCE", "convolution_kernel", "moved", "pooled"]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Variance of windows that are all zero, beside a mean of 1.
-_LEAST_VARIANCE = 1e-12
+LEAST_VARIANCE = 1e-12
 
 
 def convolution_kernel(
@@ -108,10 +108,10 @@ def convolution_kernel(
         size = (len(starts[0]), len(starts[1]))
         check_memory(n * math.prod(size), n * math.prod(size), 3)
         if isinstance(layer, Pool2D):
-            K, means = _pooled(K, n, inside), _window_means(means, n, inside)
+            K, means = pooled(K, (n, n), inside), _window_means(means, n, inside)
             continue
         if number:
-            K = _moved(K, n, inside)
+            K = moved(K, (n, n), inside)
             if layer.balanced:
                 of_windows = _window_means(means, n, inside)
                 K -= np.outer(of_windows, of_windows)
@@ -177,18 +177,37 @@ def _of_windows(
     return windows @ windows.T
 
 
-def _moved(K: FloatArray, n: int, inside: npt.NDArray[np.int64]) -> FloatArray:
-    """Return the mean over pairs of places that lie alike in two windows."""
-    pairs = K.reshape(n, len(K) // n, n, len(K) // n)
-    moved = np.zeros((n, len(inside), n, len(inside)))
+def moved(
+    K: FloatArray, n_pictures: tuple[int, int], inside: npt.NDArray[np.int64]
+) -> FloatArray:
+    """Return the mean over pairs of places that lie alike in two windows.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n_rows, n_columns)
+        Kernel between all places of some pictures, and all of some others.
+    n_pictures : tuple of 2 int
+        How many pictures the rows are of, and the columns.
+    inside : ndarray of shape (n_windows, n_places)
+        Places in each window.
+
+    Returns
+    -------
+    ndarray of shape (n_pictures[0] * n_windows, n_pictures[1] * n_windows)
+    """
+    n, m = n_pictures
+    pairs = K.reshape(n, len(K) // n, m, -1)
+    result = np.zeros((n, len(inside), m, len(inside)))
     for place in inside.T:
-        moved += pairs[:, place][:, :, :, place]
-    return moved.reshape(n * len(inside), -1) / inside.shape[1]
+        result += pairs[:, place][:, :, :, place]
+    return result.reshape(n * len(inside), -1) / inside.shape[1]
 
 
-def _pooled(K: FloatArray, n: int, inside: npt.NDArray[np.int64]) -> FloatArray:
-    """Return the mean over all pairs of places in two windows."""
-    for _ in range(2):
+def pooled(
+    K: FloatArray, n_pictures: tuple[int, int], inside: npt.NDArray[np.int64]
+) -> FloatArray:
+    """Return the mean over all pairs of places in two windows; see `moved`."""
+    for n in n_pictures:
         rows = K.reshape(n, len(K) // n, -1)
         K = rows[:, inside].mean(axis=2).reshape(n * len(inside), -1).T
     return K
@@ -208,7 +227,7 @@ def _activated(K: FloatArray, activation: Any) -> tuple[FloatArray, FloatArray]:
     if not unit > 0:
         raise ValueError("All windows are constant: there is nothing to tell apart.")
     # A window without variance has no correlation with others.
-    variance = np.maximum(variance / unit, _LEAST_VARIANCE)
+    variance = np.maximum(variance / unit, LEAST_VARIANCE)
     dual, centre = get_dual(activation), gaussian_moments(activation).mean
     side = dual.side(variance)
     out = dual.product(K / unit, side, side)

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
-import test_archive as t
+import saved_models as t
 
 from sklearn_lossless import (
     CompressedCNNClassifier,

@@ -1,4 +1,4 @@
-"""Carry-save adders of eight and sixteen vectors, each a single step for Numba.
+"""Carry-save adders of eight and sixteen parts of rows, each one step for Numba.
 
 What Numba takes for each operation that it sees is most of the time of compiling a
 kernel; here it sees one for some fifty. LLVM gets the same instructions.
@@ -7,18 +7,36 @@ kernel; here it sees one for some fifty. LLVM gets the same instructions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .vector import VECTOR, emit_load_row, emit_majority, emit_splat
+from .vector import PART, PART_WORDS, emit_load, emit_load_row, emit_majority
 
-__all__ = ["add_eight", "add_sixteen", "complement", "complement_first", "eight_rows"]
+__all__ = [
+    "COUNTER",
+    "FIRST",
+    "HALF",
+    "add_eight",
+    "add_sixteen",
+    "add_sixteen_complements",
+    "complement",
+    "complement_first",
+    "eight_rows",
+]
 
-_EIGHT = types.UniTuple(VECTOR, 8)
-_LOW = types.UniTuple(VECTOR, 4)
+_EIGHT = types.UniTuple(PART, 8)
+#: Levels of a counter that are added to at once, `low` and `high`.
+HALF = 4
+_FOUR = types.UniTuple(PART, HALF)
+COUNTER = types.Tuple((_FOUR, _FOUR))
+
+#: Masks for `complement_first`: eight times ones, then as many zeros.
+FIRST = np.repeat(np.array([-1, 0]).view(np.uint64), 8 * PART_WORDS)
 
 
 @intrinsic
@@ -31,7 +49,9 @@ def eight_rows(typingctx, planes, first, rows, position):  # type: ignore[no-unt
             builder.add(position, ir.Constant(position.type, i)) for i in range(8)
         ]
         found = [
-            emit_load_row(context, builder, sig.args, (planes, first, rows, place))
+            emit_load_row(
+                context, builder, sig.args, (planes, first, rows, place), PART.llvm
+            )
             for place in places
         ]
         return context.make_tuple(builder, sig.return_type, found)
@@ -41,28 +61,43 @@ def eight_rows(typingctx, planes, first, rows, position):  # type: ignore[no-unt
 
 @intrinsic
 def complement(typingctx, x):  # type: ignore[no-untyped-def]
-    """Complement eight vectors."""
+    """Complement a tuple of vectors."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         found = [builder.not_(each) for each in cgutils.unpack_tuple(builder, args[0])]
         return context.make_tuple(builder, sig.return_type, found)
 
-    return _EIGHT(_EIGHT), codegen
+    return x(x), codegen
 
 
 @intrinsic
-def complement_first(typingctx, x, number):  # type: ignore[no-untyped-def]
-    """Complement the first `number` of eight vectors."""
+def complement_first(typingctx, x, masks, number):  # type: ignore[no-untyped-def]
+    """Complement the first `number` of eight vectors; `masks` are `FIRST`.
+
+    The number may be below 0 and above 8.
+    """
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        x, masks, number = args
+        zero, eight = (ir.Constant(number.type, n) for n in (0, 8))
+        number = builder.select(builder.icmp_signed("<", number, zero), zero, number)
+        number = builder.select(builder.icmp_signed(">", number, eight), eight, number)
+        first = builder.sub(eight, number)
         found = []
-        for i, each in enumerate(cgutils.unpack_tuple(builder, args[0])):
-            is_first = builder.icmp_signed(">", args[1], ir.Constant(args[1].type, i))
-            mask = builder.sext(is_first, ir.IntType(64))
-            found.append(builder.xor(each, emit_splat(builder, mask, each.type)))
+        for i, each in enumerate(cgutils.unpack_tuple(builder, x)):
+            place = builder.add(first, ir.Constant(first.type, i))
+            at = builder.mul(place, ir.Constant(place.type, PART_WORDS))
+            mask = emit_load(context, builder, sig.args[1], masks, at, PART.llvm)
+            found.append(builder.xor(each, mask))
         return context.make_tuple(builder, sig.return_type, found)
 
-    return _EIGHT(_EIGHT, types.intp), codegen
+    return x(x, masks, types.intp), codegen
+
+
+def _emit_add(context: Any, builder: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
+    """Return sum and carry of three vectors."""
+    sum_ = builder.xor(builder.xor(a, b), c)
+    return sum_, emit_majority(context, builder, a, b, c)
 
 
 def _emit_eight(
@@ -73,50 +108,69 @@ def _emit_eight(
     The inputs are added to each other first, so that only the last adder of the ones
     has to wait for the group before.
     """
-
-    def add(a: Any, b: Any, c: Any) -> tuple[Any, Any]:
-        sum_ = builder.xor(builder.xor(a, b), c)
-        return sum_, emit_majority(context, builder, a, b, c)
-
+    add = partial(_emit_add, context, builder)
     ones, twos, fours = levels
-    one, two_a = add(x[0], x[1], x[2])
-    one, two_b = add(one, x[3], x[4])
+    one_a, two_a = add(x[0], x[1], x[2])
+    one_b, two_b = add(x[3], x[4], x[5])
     twos, four_a = add(two_a, two_b, twos)
-    one, two_a = add(one, x[5], x[6])
-    ones, two_b = add(one, x[7], ones)
+    one_c, two_a = add(x[6], x[7], ones)
+    ones, two_b = add(one_a, one_b, one_c)
     twos, four_b = add(two_a, two_b, twos)
     fours, eight = add(four_a, four_b, fours)
     return ones, twos, fours, eight
 
 
-def _with_carry(context: Any, builder: Any, sig: Any, low: Any, carry: Any) -> Any:
-    low = context.make_tuple(builder, _LOW, low)
-    return context.make_tuple(builder, sig.return_type, (low, carry))
+def _with_carry(
+    context: Any, builder: Any, sig: Any, low: Any, carry: Any, high: Any
+) -> Any:
+    """Ripple the carry of weight 16 through `high`; return `low` and `high`."""
+    rippled = []
+    for level in cgutils.unpack_tuple(builder, high):
+        rippled.append(builder.xor(level, carry))
+        carry = builder.and_(level, carry)
+    tuples = [context.make_tuple(builder, _FOUR, each) for each in (low, rippled)]
+    return context.make_tuple(builder, sig.return_type, tuples)
 
 
 @intrinsic
-def add_eight(typingctx, x, low):  # type: ignore[no-untyped-def]
-    """Add eight bits to the levels in registers; return them and the carry."""
+def add_eight(typingctx, x, low, high):  # type: ignore[no-untyped-def]
+    """Add eight bits to a counter of eight levels, the four lowest in `low`."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        x, (*levels, eights) = (cgutils.unpack_tuple(builder, each) for each in args)
+        x, (*levels, eights) = (cgutils.unpack_tuple(builder, a) for a in args[:2])
         *levels, eight = _emit_eight(context, builder, x, levels)
-        low = (*levels, builder.xor(eights, eight))
-        return _with_carry(context, builder, sig, low, builder.and_(eights, eight))
+        low = *levels, builder.xor(eights, eight)
+        carry = builder.and_(eights, eight)
+        return _with_carry(context, builder, sig, low, carry, args[2])
 
-    return types.Tuple((_LOW, VECTOR))(_EIGHT, _LOW), codegen
+    return COUNTER(_EIGHT, _FOUR, _FOUR), codegen
 
 
-@intrinsic
-def add_sixteen(typingctx, x, y, low):  # type: ignore[no-untyped-def]
-    """Add twice eight bits to the levels in registers; return them and the carry."""
+def _add_sixteen(is_complement: bool) -> Any:
+    @intrinsic
+    def add(typingctx, x, y, low, high):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            x, y, low, high = (
+                *map(partial(cgutils.unpack_tuple, builder), args[:3]),
+                args[3],
+            )
+            *levels, eights = low
+            *levels, eight_a = _emit_eight(context, builder, x, levels)
+            *levels, eight_b = _emit_eight(context, builder, y, levels)
+            eights, carry = _emit_add(context, builder, eight_a, eight_b, eights)
+            if is_complement:
+                carry = builder.not_(carry)
+            low = *levels, eights
+            return _with_carry(context, builder, sig, low, carry, high)
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        x, y, (*levels, eights) = (cgutils.unpack_tuple(builder, each) for each in args)
-        *levels, eight_a = _emit_eight(context, builder, x, levels)
-        *levels, eight_b = _emit_eight(context, builder, y, levels)
-        carry = emit_majority(context, builder, eight_a, eight_b, eights)
-        sum_ = builder.xor(builder.xor(eight_a, eight_b), eights)
-        return _with_carry(context, builder, sig, (*levels, sum_), carry)
+        return COUNTER(_EIGHT, _EIGHT, _FOUR, _FOUR), codegen
 
-    return types.Tuple((_LOW, VECTOR))(_EIGHT, _EIGHT, _LOW), codegen
+    return add
+
+
+#: Add twice eight bits to a counter of eight levels, as `add_eight` does.
+add_sixteen = _add_sixteen(False)
+
+#: Add the complements of sixteen bits; `low` is complemented, before and after: an
+#: adder of complements gives the complements of sum and carry.
+add_sixteen_complements = _add_sixteen(True)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from .adders import (
+    FIRST,
     add_eight,
     add_sixteen,
+    add_sixteen_complements,
     complement,
     complement_first,
     eight_rows,
@@ -19,17 +21,24 @@ from .adders import (
 from .counter import (
     FIRST_BASE,
     MASKS,
-    MEMORY_LEVEL,
     ONES,
-    ZEROS,
-    add_carry,
     double,
-    final_sum,
+    keep,
+    kept,
+    make_room,
+    start_sum,
+    store_sum,
 )
 from .layer import GROUP, N_WORDS
-from .vector import broadcast, inlined, kernel, load, majority, store
+from .vector import PART_WORDS, broadcast, inlined, kernel, load, majority, store
 
 __all__ = ["layer_on_planes"]
+
+_PAIR = 2 * GROUP
+
+#: Inputs that are added in one part of their rows before the other parts have their
+#: turn. Their rows, a cache line each, are then still in the nearest cache.
+_AT_ONCE = 256
 
 
 @inlined
@@ -78,55 +87,84 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
     taps = tap_offsets.reshape(tap_offsets.size)
     plane_words = planes.size // n_bits
     out_words = out.size // n_out_bits
-    zero = broadcast(ZEROS)
+    # All neurons subtract the inputs of the first pairs of groups, and add the last.
+    n_first, n_mixed = np.int64(n_taps), np.int64(0)
+    for o in range(n_outputs):
+        n_first = n_minus[o] if n_minus[o] < n_first else n_first
+        n_mixed = n_minus[o] if n_minus[o] > n_mixed else n_mixed
+    n_first -= n_first % _PAIR
+    n_mixed += -n_mixed % _PAIR
+    n_mixed -= _PAIR if n_mixed > n_taps else 0
     for p in range(positions.size):
         for o in range(n_outputs):
-            row = (p * n_outputs + o) * N_WORDS
-            stop = (o + 1) * n_taps
-            minus_stop = o * n_taps + n_minus[o]
+            start = o * n_taps
+            minus_stop = start + n_minus[o]
             base = np.int64(FIRST_BASE)
-            for level in range(base + MEMORY_LEVEL, base + sum_bits):
-                store(counter, level * N_WORDS, zero)
-            low = zero, zero, zero, zero
-            n_carries = np.int64(0)
+            most_then = start_sum(counter, sum_bits)
             for bit in range(n_bits - 1, -1, -1):
                 plane = bit * plane_words + positions[p]
-                position = o * n_taps
-                while position < stop - GROUP:
-                    # Three times the same with and without complements: rows that are
-                    # added where they are read need no registers to wait in.
-                    n_left = minus_stop - position
-                    if n_left <= 0:
-                        x = eight_rows(planes, plane, taps, position)
-                        y = eight_rows(planes, plane, taps, position + GROUP)
-                        low, carry = add_sixteen(x, y, low)
-                    elif n_left >= 2 * GROUP:
-                        x = eight_rows(planes, plane, taps, position)
-                        y = eight_rows(planes, plane, taps, position + GROUP)
-                        low, carry = add_sixteen(complement(x), complement(y), low)
-                    else:
-                        x = eight_rows(planes, plane, taps, position)
-                        y = eight_rows(planes, plane, taps, position + GROUP)
-                        x = complement_first(x, n_left)
-                        y = complement_first(y, n_left - GROUP)
-                        low, carry = add_sixteen(x, y, low)
-                    add_carry(counter, base, n_carries, carry)
-                    n_carries += 1
-                    position += 2 * GROUP
-                if position < stop:
-                    x = eight_rows(planes, plane, taps, position)
-                    x = complement_first(x, minus_stop - position)
-                    low, carry = add_eight(x, low)
-                    add_carry(counter, base, n_carries, carry)
-                    n_carries += 1
-                if bit:
-                    low = double(counter, base, low)
-                    base -= 1
-                    n_carries *= 2
-            final_sum(counter, base, sum_bits, low, n_carries)
+                for first in range(0, n_taps, _AT_ONCE):
+                    last = first + _AT_ONCE if first + _AT_ONCE < n_taps else n_taps
+                    mixed = n_first if n_first < last else last
+                    added = n_mixed if n_mixed < last else last
+                    mixed = mixed if mixed > first else first
+                    added = added if added > first else first
+                    is_next = first == 0 and bit < n_bits - 1
+                    most = most_then
+                    for part in range(0, N_WORDS, PART_WORDS):
+                        low, high = kept(counter, part)
+                        most = most_then
+                        if is_next:
+                            low, high, most = double(
+                                counter, part, base, sum_bits, low, high, most
+                            )
+                        now = base - is_next
+                        low = complement(low)
+                        for tap in range(first, mixed, _PAIR):
+                            high, most = make_room(
+                                counter, part, now, sum_bits, high, most, _PAIR
+                            )
+                            at = start + tap
+                            x = eight_rows(planes, plane + part, taps, at)
+                            y = eight_rows(planes, plane + part, taps, at + GROUP)
+                            low, high = add_sixteen_complements(x, y, low, high)
+                        low = complement(low)
+                        for tap in range(mixed, added, _PAIR):
+                            high, most = make_room(
+                                counter, part, now, sum_bits, high, most, _PAIR
+                            )
+                            at = start + tap
+                            x = eight_rows(planes, plane + part, taps, at)
+                            y = eight_rows(planes, plane + part, taps, at + GROUP)
+                            x = complement_first(x, FIRST, minus_stop - at)
+                            y = complement_first(y, FIRST, minus_stop - at - GROUP)
+                            low, high = add_sixteen(x, y, low, high)
+                        for tap in range(added, last - GROUP, _PAIR):
+                            high, most = make_room(
+                                counter, part, now, sum_bits, high, most, _PAIR
+                            )
+                            at = start + tap
+                            x = eight_rows(planes, plane + part, taps, at)
+                            y = eight_rows(planes, plane + part, taps, at + GROUP)
+                            low, high = add_sixteen(x, y, low, high)
+                        if last % _PAIR:
+                            high, most = make_room(
+                                counter, part, now, sum_bits, high, most, GROUP
+                            )
+                            at = start + last - GROUP
+                            x = eight_rows(planes, plane + part, taps, at)
+                            x = complement_first(x, FIRST, minus_stop - at)
+                            low, high = add_eight(x, low, high)
+                        if bit == 0 and last == n_taps:
+                            store_sum(counter, part, now, sum_bits, low, high)
+                        else:
+                            keep(counter, part, low, high)
+                    most_then = most
+                    base -= is_next
+            row = (p * n_outputs + o) * N_WORDS
             for b in range(n_out_bits):
-                first = broadcast(MASKS[1 - ((first_level >> b) & 1)])
-                store(out, b * out_words + row, first)
+                code = broadcast(MASKS[1 - ((first_level >> b) & 1)])
+                store(out, b * out_words + row, code)
             for t in range(thresholds.shape[1]):
                 reached = _at_least(counter, base, sum_bits, thresholds[o, t], MASKS)
                 for b in range(n_out_bits):

@@ -7,10 +7,19 @@ import os
 import llvmlite.binding
 import numba
 
-__all__ = ["machine"]
+__all__ = ["has_avx512", "machine"]
 
 #: Features of processors, widest vectors first, and what they are called.
 _VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "neon": "NEON", "sse2": "SSE2"}
+
+
+def has_avx512() -> bool:
+    """Return whether Numba compiles for registers of 512 bits."""
+    features = numba.config.CPU_FEATURES
+    if features is not None:
+        return "+avx512f" in features.split(",")
+    host = llvmlite.binding.get_host_cpu_features()
+    return bool(numba.config.ENABLE_AVX and host.get("avx512f"))
 
 
 def machine() -> dict[str, str]:

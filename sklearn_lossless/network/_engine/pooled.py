@@ -12,18 +12,18 @@ from .bitsliced import layer_on_planes
 from .counter import (
     COUNTER_WORDS,
     FIRST_BASE,
-    MEMORY_LEVEL,
     ONES,
-    ZEROS,
-    add_carry,
     double,
-    final_sum,
+    kept,
+    make_room,
+    start_sum,
+    store_sum,
 )
 from .lanes import layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, Scratch
 from .packing import BLOCK, TILE, pack, padded, spread_pairs, unpack
 from .pictures import CHUNK_BYTES, MAX_PLANES, PreparedConvolution, PreparedPooling
-from .vector import broadcast, kernel, load, load_row, majority, store
+from .vector import PART_WORDS, broadcast, kernel, load, load_row, majority, store
 
 __all__ = ["convolve_on_planes"]
 
@@ -211,33 +211,37 @@ def _sum_on_planes(  # type: ignore[no-untyped-def]
     plane_words = planes.size // n_bits
     n_out_bits = sum_bits - shift
     out_words = out.size // n_out_bits
-    zero = broadcast(ZEROS)
     for o in range(n_outputs):
-        base = FIRST_BASE
-        for level in range(base + MEMORY_LEVEL, base + sum_bits):
-            store(counter, level * N_WORDS, zero)
-        low = zero, zero, zero, zero
-        n_carries = 0
-        for bit in range(n_bits - 1, -1, -1):
-            plane = bit * plane_words
-            position, stop = o * n_taps, (o + 1) * n_taps
-            while position < stop - GROUP:
-                x = eight_rows(planes, plane, taps, position)
-                y = eight_rows(planes, plane, taps, position + GROUP)
-                low, carry = add_sixteen(x, y, low)
-                add_carry(counter, base, n_carries, carry)
-                n_carries += 1
-                position += 2 * GROUP
-            if position < stop:
-                x = eight_rows(planes, plane, taps, position)
-                low, carry = add_eight(x, low)
-                add_carry(counter, base, n_carries, carry)
-                n_carries += 1
-            if bit:
-                low = double(counter, base, low)
-                base -= 1
-                n_carries *= 2
-        final_sum(counter, base, sum_bits, low, n_carries)
+        stop = (o + 1) * n_taps
+        base = np.int64(FIRST_BASE)
+        most_then = start_sum(counter, sum_bits)
+        for part in range(0, N_WORDS, PART_WORDS):
+            base = np.int64(FIRST_BASE)
+            most = most_then
+            low, high = kept(counter, part)
+            for bit in range(n_bits - 1, -1, -1):
+                plane = bit * plane_words + part
+                position = o * n_taps
+                while position < stop - GROUP:
+                    high, most = make_room(
+                        counter, part, base, sum_bits, high, most, 2 * GROUP
+                    )
+                    x = eight_rows(planes, plane, taps, position)
+                    y = eight_rows(planes, plane, taps, position + GROUP)
+                    low, high = add_sixteen(x, y, low, high)
+                    position += 2 * GROUP
+                if position < stop:
+                    high, most = make_room(
+                        counter, part, base, sum_bits, high, most, GROUP
+                    )
+                    x = eight_rows(planes, plane, taps, position)
+                    low, high = add_eight(x, low, high)
+                if bit:
+                    low, high, most = double(
+                        counter, part, base, sum_bits, low, high, most
+                    )
+                    base -= 1
+            store_sum(counter, part, base, sum_bits, low, high)
         for b in range(n_out_bits):
             bits = load(counter, (base + shift + b) * N_WORDS)
             store(out, b * out_words + o * N_WORDS, bits)

@@ -18,17 +18,17 @@ from .adders import add_eight, add_sixteen, eight_rows
 from .counter import (
     COUNTER_WORDS,
     FIRST_BASE,
-    LEVELS,
     MASKS,
-    MEMORY_LEVEL,
     ONES,
     ZEROS,
-    add_carry,
     double,
-    final_sum,
+    kept,
+    make_room,
+    start_sum,
+    store_sum,
 )
 from .layer import GROUP, N_WORDS
-from .vector import broadcast, inlined, kernel, load, majority, store
+from .vector import PART_WORDS, broadcast, inlined, kernel, load, majority, store
 
 __all__ = ["SAMPLE_WORDS", "layer_on_sample"]
 
@@ -64,31 +64,31 @@ def _list_rows(codes, n_bits, rows, ends):  # type: ignore[no-untyped-def]
 @inlined
 def _count(planes, first_row, rows, ends, width, counter):  # type: ignore[no-untyped-def]
     """Sum the listed rows, times the values of their bits; return the lowest level."""
-    zero = broadcast(ZEROS)
+    most_then = start_sum(counter, width)
     base = np.int64(FIRST_BASE)
-    for level in range(base + MEMORY_LEVEL, LEVELS):
-        store(counter, level * N_WORDS, zero)
-    low = zero, zero, zero, zero
-    n_carries = position = np.int64(0)
-    for bit in range(ends.size - 1, -1, -1):
-        while position < ends[bit] - GROUP:
-            x = eight_rows(planes, first_row, rows, position)
-            y = eight_rows(planes, first_row, rows, position + GROUP)
-            low, carry = add_sixteen(x, y, low)
-            add_carry(counter, base, n_carries, carry)
-            n_carries += 1
-            position += 2 * GROUP
-        if position < ends[bit]:
-            x = eight_rows(planes, first_row, rows, position)
-            low, carry = add_eight(x, low)
-            add_carry(counter, base, n_carries, carry)
-            n_carries += 1
-            position += GROUP
-        if bit:
-            low = double(counter, base, low)
-            base -= 1
-            n_carries *= 2
-    final_sum(counter, base, width, low, n_carries)
+    for part in range(0, N_WORDS, PART_WORDS):
+        base = np.int64(FIRST_BASE)
+        most = most_then
+        low, high = kept(counter, part)
+        position = np.int64(0)
+        for bit in range(ends.size - 1, -1, -1):
+            while position < ends[bit] - GROUP:
+                high, most = make_room(
+                    counter, part, base, width, high, most, 2 * GROUP
+                )
+                x = eight_rows(planes, first_row + part, rows, position)
+                y = eight_rows(planes, first_row + part, rows, position + GROUP)
+                low, high = add_sixteen(x, y, low, high)
+                position += 2 * GROUP
+            if position < ends[bit]:
+                high, most = make_room(counter, part, base, width, high, most, GROUP)
+                x = eight_rows(planes, first_row + part, rows, position)
+                low, high = add_eight(x, low, high)
+                position += GROUP
+            if bit:
+                low, high, most = double(counter, part, base, width, low, high, most)
+                base -= 1
+        store_sum(counter, part, base, width, low, high)
     return base
 
 

@@ -5,6 +5,10 @@ values, so the kernels hold their state in variables of an explicit LLVM vector
 type. LLVM maps it to what the processor has: one register of 512 bits, two of 256
 or four of 128.
 
+There are two lengths. A `VECTOR` is a row of `N_WORDS` words. Counters are made of
+a `PART` of it: they are some fourteen values at once, for which there are only sixteen
+registers of 256 bits. With AVX-512 there are more, and the part is the whole.
+
 A vector supports ``&``, ``|``, ``^``, ``~`` and the intrinsics of this module.
 """
 
@@ -22,22 +26,29 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from .caching import cache_of
 from .layer import N_WORDS
+from .machine import has_avx512
 
 __all__ = [
     "N_WORDS",
+    "PART",
+    "PART_WORDS",
     "VECTOR",
     "add_lanes",
     "at_least_lanes",
     "broadcast",
     "broadcast_lanes",
+    "broadcast_part",
+    "emit_load",
     "emit_load_row",
     "emit_majority",
     "emit_splat",
+    "emit_store",
     "exact_sums",
     "inlined",
     "kernel",
     "lane_mask",
     "load",
+    "load_part",
     "load_row",
     "majority",
     "shift_lanes_left",
@@ -79,34 +90,41 @@ def exact_sums(function: Callable[..., Any]) -> Any:
     return kernel(function, fastmath={"reassoc"})
 
 
-_WORDS = ir.VectorType(ir.IntType(64), N_WORDS)
-_INT32S = ir.VectorType(ir.IntType(32), 2 * N_WORDS)
-
-
 class _Vector(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name=f"Vector{64 * N_WORDS}")
-
-
-VECTOR = _Vector()
+    def __init__(self, n_words: int) -> None:
+        self.llvm = ir.VectorType(ir.IntType(64), n_words)
+        super().__init__(name=f"Vector{64 * n_words}")
 
 
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
-    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
-        super().__init__(dmm, fe_type, _WORDS)
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, fe_type.llvm)
+
+
+#: Words of what counters are made of.
+PART_WORDS = N_WORDS if has_avx512() else N_WORDS // 2
+
+#: A row, and what counters are made of.
+VECTOR = _Vector(N_WORDS)
+PART = _Vector(PART_WORDS)
+
+_WORDS = VECTOR.llvm
+_INT32S = ir.VectorType(ir.IntType(32), 2 * N_WORDS)
 
 
 def _register_operator(op: Callable[..., Any], n_operands: int, method: str) -> None:
-    operands = [VECTOR] * n_operands
+    lengths = {VECTOR, PART}
 
     @infer_global(op)
     class Template(ConcreteTemplate):
-        cases = [signature(VECTOR, *operands)]  # noqa: RUF012
+        cases = [signature(each, *[each] * n_operands) for each in lengths]  # noqa: RUF012
 
-    @lower_builtin(op, *operands)
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return getattr(builder, method)(*args)
+
+    for each in lengths:
+        lower_builtin(op, *[each] * n_operands)(lower)
 
 
 _register_operator(operator.and_, 2, "and_")
@@ -118,7 +136,7 @@ _register_operator(operator.invert, 1, "not_")
 def emit_majority(context: Any, builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return the bits that at least two of three vectors have set, in LLVM."""
     _, _, features = context.codegen().magic_tuple()
-    if "+avx512f" in features.split(","):
+    if a.type == _WORDS and "+avx512f" in features.split(","):
         # One instruction for any function of three bits, which LLVM does not
         # find by itself; 0xE8 is the majority's table.
         table = ir.IntType(32)(0xE8)
@@ -138,7 +156,7 @@ def majority(typingctx, a, b, c):  # type: ignore[no-untyped-def]
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         return emit_majority(context, builder, *args)
 
-    return VECTOR(a, b, c), codegen
+    return a(a, b, c), codegen
 
 
 def emit_splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
@@ -150,21 +168,56 @@ def emit_splat(builder: Any, value: Any, vector_type: ir.VectorType) -> Any:
 
 
 def _address(
-    context: Any, builder: Any, array_type: Any, array: Any, offset: Any
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, vector: Any
 ) -> Any:
     """Point at the vector that starts at element `offset` of a flat array."""
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [offset]), _WORDS.as_pointer())
+    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
 
 
-@intrinsic
-def load(typingctx, array, offset):  # type: ignore[no-untyped-def]
-    """Read the vector that starts at element `offset` of a flat array."""
+def emit_load(
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, vector: Any
+) -> Any:
+    """Read the vector that starts at element `offset` of a flat array, in LLVM."""
+    at = _address(context, builder, array_type, array, offset, vector)
+    return builder.load(at, align=1)
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return builder.load(_address(context, builder, sig.args[0], *args), align=1)
 
-    return VECTOR(array, types.intp), codegen
+def emit_store(
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, value: Any
+) -> None:
+    """Write a vector to a flat array, from element `offset` on, in LLVM."""
+    at = _address(context, builder, array_type, array, offset, value.type)
+    builder.store(value, at, align=1)
+
+
+def emit_load_row(
+    context: Any, builder: Any, types_: Any, args: Any, vector: Any
+) -> Any:
+    """Read the vector of a row in LLVM, for `load_row` and its arguments' types."""
+    array, base, rows, position = args
+    data = context.make_array(types_[2])(context, builder, rows).data
+    row = builder.load(builder.gep(data, [position]), align=4)
+    start = _address(context, builder, types_[0], array, base, vector)
+    words = builder.bitcast(start, ir.IntType(64).as_pointer())
+    address = builder.gep(words, [builder.sext(row, ir.IntType(64))])
+    return builder.load(builder.bitcast(address, vector.as_pointer()), align=1)
+
+
+def _load(length: Any) -> Any:
+    @intrinsic
+    def load(typingctx, array, offset):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            return emit_load(context, builder, sig.args[0], *args, length.llvm)
+
+        return length(array, types.intp), codegen
+
+    return load
+
+
+#: Read the vector that starts at element `offset` of a flat array.
+load = _load(VECTOR)
+load_part = _load(PART)
 
 
 @intrinsic
@@ -172,22 +225,10 @@ def store(typingctx, array, offset, value):  # type: ignore[no-untyped-def]
     """Write a vector to a flat array, from element `offset` on."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        address = _address(context, builder, sig.args[0], *args[:2])
-        builder.store(args[2], address, align=1)
+        emit_store(context, builder, sig.args[0], *args)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, VECTOR), codegen
-
-
-def emit_load_row(context: Any, builder: Any, types_: Any, args: Any) -> Any:
-    """Read the vector of a row in LLVM, for `load_row` and its arguments' types."""
-    array, base, rows, position = args
-    data = context.make_array(types_[2])(context, builder, rows).data
-    row = builder.load(builder.gep(data, [position]), align=4)
-    start = _address(context, builder, types_[0], array, base)
-    words = builder.bitcast(start, ir.IntType(64).as_pointer())
-    address = builder.gep(words, [builder.sext(row, ir.IntType(64))])
-    return builder.load(builder.bitcast(address, _WORDS.as_pointer()), align=1)
+    return types.void(array, types.intp, value), codegen
 
 
 @intrinsic
@@ -195,19 +236,25 @@ def load_row(typingctx, array, base, rows, position):  # type: ignore[no-untyped
     """Read the vector `rows[position]` 64-bit words after element `base`."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return emit_load_row(context, builder, sig.args, args)
+        return emit_load_row(context, builder, sig.args, args, _WORDS)
 
     return VECTOR(array, types.intp, rows, types.intp), codegen
 
 
-@intrinsic
-def broadcast(typingctx, word):  # type: ignore[no-untyped-def]
-    """Fill a vector with copies of one 64-bit word."""
+def _broadcast(length: Any) -> Any:
+    @intrinsic
+    def broadcast(typingctx, word):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            return emit_splat(builder, args[0], length.llvm)
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return emit_splat(builder, args[0], _WORDS)
+        return length(types.uint64), codegen
 
-    return VECTOR(types.uint64), codegen
+    return broadcast
+
+
+#: Fill a vector with copies of one 64-bit word.
+broadcast = _broadcast(VECTOR)
+broadcast_part = _broadcast(PART)
 
 
 def _shift(method: str) -> Any:
