@@ -35,6 +35,9 @@ _FILTER, _FILTER_INPUT = 10.0, 0.3
 #: Least number of pictures, if there are as many.
 _LEAST = 20
 
+#: Most pictures that the units of later layers are measured on.
+_UNITS = 100
+
 #: Numbers of all windows of the pictures, of their features, and of a block.
 _WINDOWS, _FEATURES, _BLOCK = 2**22, 2**23, 2**20
 
@@ -151,7 +154,8 @@ def picture_kernel_distance(
             f"filters, to compare {_LEAST} of them in some seconds."
         )
     few, windows = sample_rows(X, n), chain.windows(X)
-    chain = _with_units(chain, windows if _is_closed(chain) else windows[few])
+    measured = windows[:: 1 + len(windows) // (_UNITS + 1)]
+    chain = _with_units(chain, measured if _is_closed(chain) else windows[few])
     windows, X = windows[few], X[few]
     kernel = PictureKernel(windows, chain.layers)
     exact = [kernel.matrix(end) for end in chain.ends]

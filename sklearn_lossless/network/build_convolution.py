@@ -129,16 +129,17 @@ def output_shapes(
     return shapes
 
 
-def _check_window(layer: Any, number: int, seen: tuple[int, ...], shape: Shape) -> None:
-    window: Any = layer.kernel_size if isinstance(layer, Conv2D) else layer.size
-    if window is None:
-        window = layer.grid
-    outside = 0
-    if isinstance(layer, Conv2D) and layer.padding != "valid":
-        if isinstance(layer.padding, str):
-            return
-        outside = 2 * layer.padding
-    if any(s > n + outside for s, n in zip(sides(window), seen, strict=False)):
+def _check_window(
+    layer: Conv2D | Pool2D, number: int, seen: tuple[int, ...], shape: Shape
+) -> None:
+    if isinstance(layer, Conv2D):
+        window, padding = sides(layer.kernel_size), layer.padding
+    else:
+        window, padding = sides(layer.size or layer.grid or 1), "valid"
+    if padding == "same":
+        return
+    outside = 0 if isinstance(padding, str) else 2 * padding
+    if any(s > n + outside for s, n in zip(window, seen, strict=False)):
         raise ValueError(
             f"hidden_layers[{number}]={layer!r} does not fit: the picture that it sees "
             f"has {seen[0]} x {seen[1]} places."

@@ -127,12 +127,12 @@ class Quantizer:
 
         Returns
         -------
-        ndarray of shape (n_codes,)
+        ndarray of shape (n_features,), dtype uint8 or uint16
         """
         return self._cells(np.zeros(self.n_features), self.shift)
 
     def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of the entries of a CSR array, in their order.
+        """Return the codes of the entries of a sparse array, in their order.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class Quantizer:
 
         Returns
         -------
-        ndarray of shape (n_entries,)
+        ndarray of shape (X.nnz,), dtype uint8 or uint16
         """
         return self._codes_at(X.data, X.indices)
 

@@ -116,12 +116,12 @@ class ScaledQuantizer:
 
         Returns
         -------
-        ndarray of shape (n_codes,)
+        ndarray of shape (n_features,), dtype uint8 or uint16
         """
         return self.cells.codes(self._scaled(np.zeros((1, self.n_features))))[0]
 
     def entry_codes(self, X: Any) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Return the codes of the entries of a CSR array, in their order.
+        """Return the codes of the entries of a sparse array, in their order.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class ScaledQuantizer:
 
         Returns
         -------
-        ndarray of shape (n_entries,)
+        ndarray of shape (X.nnz,), dtype uint8 or uint16
         """
         return self.cells._codes_at(self._scaled(X.data, X.indices), X.indices)
 
