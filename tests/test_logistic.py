@@ -92,8 +92,9 @@ def test_rows_without_weight_do_not_choose_alpha(digits, monkeypatch, dense_byte
         for arrays in ((X, y, weight), (X[1::2], y[1::2]))
     )
     assert weighted.alpha_ == pytest.approx(kept.alpha_)
+    # As close as the solver's tolerance makes them, on any processor.
     np.testing.assert_allclose(
-        weighted.predict_proba(X), kept.predict_proba(X), atol=2e-3
+        weighted.predict_proba(X), kept.predict_proba(X), atol=1e-2
     )
 
 

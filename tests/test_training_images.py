@@ -622,7 +622,7 @@ def test_layers_that_cannot_be_trained(digits, layers, message):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("hidden_weights", "fitted"), ("max_iter", 0), ("learning_rate_init", 0.0)],
+    [("hidden_weights", "learned"), ("max_iter", 0), ("learning_rate_init", 0.0)],
 )
 def test_bad_parameters(digits, name, value):
     clf = CompressedCNNClassifier(**TRAINED | {name: value})
