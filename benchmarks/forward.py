@@ -36,7 +36,12 @@ from sklearn_lossless.network import _engine, ternary_weights
 from sklearn_lossless.network._engine import bitsliced, blocks, counter, packing
 from sklearn_lossless.network._engine.adders import eight_rows
 from sklearn_lossless.network._engine.layer import aligned_zeros
-from sklearn_lossless.network._engine.vector import broadcast, kernel, store
+from sklearn_lossless.network._engine.vector import (
+    PART_WORDS,
+    broadcast_part,
+    kernel,
+    store,
+)
 
 N_JOBS = int(os.environ["OMP_NUM_THREADS"])
 
@@ -157,12 +162,13 @@ def read_rows(planes, rows, out):
     """Read the inputs of each neuron and do next to nothing with them."""
     flat_rows = rows.reshape(rows.size)
     for o in range(len(rows)):
-        a = b = broadcast(np.uint64(0))
-        for position in range(o * rows.shape[1], (o + 1) * rows.shape[1], 8):
-            x = eight_rows(planes, 0, flat_rows, position)
-            a = a ^ ((x[0] ^ x[1]) ^ (x[2] ^ x[3]))
-            b = b ^ ((x[4] ^ x[5]) ^ (x[6] ^ x[7]))
-        store(out, o * blocks.N_WORDS, a ^ b)
+        for part in range(0, blocks.N_WORDS, PART_WORDS):
+            a = b = broadcast_part(np.uint64(0))
+            for position in range(o * rows.shape[1], (o + 1) * rows.shape[1], 8):
+                x = eight_rows(planes, part, flat_rows, position)
+                a = a ^ ((x[0] ^ x[1]) ^ (x[2] ^ x[3]))
+                b = b ^ ((x[4] ^ x[5]) ^ (x[6] ^ x[7]))
+            store(out, o * blocks.N_WORDS + part, a ^ b)
 
 
 #: Beside the calling thread; like those of BLAS they are there before the clock runs.
