@@ -13,15 +13,7 @@ from .counter import COUNTER_WORDS
 from .lanes import layer_on_lanes, layer_on_pairs_to_planes
 from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
 from .memory import planes_pay
-from .packing import (
-    BLOCK,
-    TILE,
-    pack,
-    padded,
-    spread,
-    spread_pairs,
-    unpack,
-)
+from .packing import BLOCK, TILE, pack, padded, spread, spread_pairs, unpack
 from .pictures import MAX_PLANES
 from .sample import SAMPLE_WORDS, layer_on_sample
 
