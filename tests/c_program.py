@@ -23,6 +23,13 @@ SANITIZED = (
     *("-fsanitize=undefined,address", "-fno-sanitize-recover=all"),
 )
 
+#: Marks of tests with small networks: two levels cannot match all moments, and a few
+#: features are few.
+SMALL_NETWORKS = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning"),
+]
+
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 

@@ -11,6 +11,7 @@ from c_program import (
     GCC,
     OPTIMISED,
     SANITIZED,
+    SMALL_NETWORKS,
     compiled_and_run,
     needs_gcc,
 )
@@ -31,11 +32,7 @@ from sklearn_lossless.network import (
     ternary_weights,
 )
 
-pytestmark = [
-    # Two levels cannot match all moments, and a few features are few.
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning"),
-]
+pytestmark = SMALL_NETWORKS
 
 needs_clang = pytest.mark.skipif(
     not shutil.which("clang"), reason="clang is not installed"

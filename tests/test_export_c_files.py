@@ -12,6 +12,7 @@ import pytest
 from c_program import (
     GCC,
     OPTIMISED,
+    SMALL_NETWORKS,
     needs_gcc,
 )
 from ridge import with_readout
@@ -27,11 +28,7 @@ from sklearn_lossless import (
 from sklearn_lossless.export import integer_readout, load, to_c
 from sklearn_lossless.export._exported import exported_model, fingerprint
 
-pytestmark = [
-    # Two levels cannot match all moments, and a few features are few.
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning"),
-]
+pytestmark = SMALL_NETWORKS
 
 EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "c" / "main.c"
 

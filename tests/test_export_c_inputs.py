@@ -11,6 +11,7 @@ import pytest
 from c_program import (
     OPTIMISED,
     SANITIZED,
+    SMALL_NETWORKS,
     compile_program,
     compiled_and_run,
     needs_gcc,
@@ -32,11 +33,7 @@ from sklearn_lossless.network import (
     TernaryWeights,
 )
 
-pytestmark = [
-    # Two levels cannot match all moments, and a few features are few.
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.filterwarnings("ignore:X has [0-9]+ features:UserWarning"),
-]
+pytestmark = SMALL_NETWORKS
 
 #: Programs of 32 bits compute doubles with 64 bits of mantissa.
 X87 = ("-m32", "-mfpmath=387")

@@ -27,6 +27,8 @@ __all__ = [
     "complement",
     "complement_first",
     "eight_rows",
+    "emit_add",
+    "emit_halves",
 ]
 
 _EIGHT = types.UniTuple(PART, 8)
@@ -94,7 +96,13 @@ def complement_first(typingctx, x, masks, number):  # type: ignore[no-untyped-de
     return x(x, masks, types.intp), codegen
 
 
-def _emit_add(context: Any, builder: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
+def emit_halves(context: Any, builder: Any, levels: Sequence[Any]) -> list[Any]:
+    """Return `low` and `high` of eight levels."""
+    parts = levels[:HALF], levels[HALF:]
+    return [context.make_tuple(builder, _FOUR, part) for part in parts]
+
+
+def emit_add(context: Any, builder: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any]:
     """Return sum and carry of three vectors."""
     sum_ = builder.xor(builder.xor(a, b), c)
     return sum_, emit_majority(context, builder, a, b, c)
@@ -108,7 +116,7 @@ def _emit_eight(
     The inputs are added to each other first, so that only the last adder of the ones
     has to wait for the group before.
     """
-    add = partial(_emit_add, context, builder)
+    add = partial(emit_add, context, builder)
     ones, twos, fours = levels
     one_a, two_a = add(x[0], x[1], x[2])
     one_b, two_b = add(x[3], x[4], x[5])
@@ -128,8 +136,8 @@ def _with_carry(
     for level in cgutils.unpack_tuple(builder, high):
         rippled.append(builder.xor(level, carry))
         carry = builder.and_(level, carry)
-    tuples = [context.make_tuple(builder, _FOUR, each) for each in (low, rippled)]
-    return context.make_tuple(builder, sig.return_type, tuples)
+    halves = emit_halves(context, builder, [*low, *rippled])
+    return context.make_tuple(builder, sig.return_type, halves)
 
 
 @intrinsic
@@ -157,7 +165,7 @@ def _add_sixteen(is_complement: bool) -> Any:
             *levels, eights = low
             *levels, eight_a = _emit_eight(context, builder, x, levels)
             *levels, eight_b = _emit_eight(context, builder, y, levels)
-            eights, carry = _emit_add(context, builder, eight_a, eight_b, eights)
+            eights, carry = emit_add(context, builder, eight_a, eight_b, eights)
             if is_complement:
                 carry = builder.not_(carry)
             low = *levels, eights

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .adders import COUNTER, HALF
+from .adders import COUNTER, HALF, emit_add, emit_halves
 from .layer import N_WORDS
 from .vector import PART, VECTOR, emit_load, emit_store
 
@@ -105,10 +105,7 @@ def kept(typingctx, counter, part):  # type: ignore[no-untyped-def]
             )
             for i in range(_REGISTERS)
         ]
-        halves = [
-            context.make_tuple(builder, half, levels[i : i + HALF])
-            for i, half in zip((0, HALF), COUNTER.types, strict=True)
-        ]
+        halves = emit_halves(context, builder, levels)
         return context.make_tuple(builder, sig.return_type, halves)
 
     return COUNTER(counter, types.intp), codegen
@@ -134,12 +131,15 @@ def _emit_flush(context: Any, builder: Any, array: Any, args: Any, high: Any) ->
         function.linkage = "internal"
         for attribute in ("noinline", "cold", "nounwind"):
             function.attributes.add(attribute)
-        _define_flush(ir.IRBuilder(function.append_basic_block()), *function.args)
+        body = ir.IRBuilder(function.append_basic_block())
+        _define_flush(context, body, *function.args)
     first = builder.bitcast(builder.gep(data, [part]), words)
     builder.call(function, [first, base, width])
 
 
-def _define_flush(builder: Any, first: Any, base: Any, width: Any) -> None:
+def _define_flush(
+    context: Any, builder: Any, first: Any, base: Any, width: Any
+) -> None:
     """Write the function that adds the levels put aside to those in memory."""
 
     def pointer(level: Any) -> Any:
@@ -154,9 +154,8 @@ def _define_flush(builder: Any, first: Any, base: Any, width: Any) -> None:
         high = builder.load(pointer(constant(LEVELS + HALF + i)), align=1)
         place = pointer(builder.add(base, constant(HALF + i)))
         old = builder.load(place, align=1)
-        builder.store(builder.xor(builder.xor(old, high), carry), place, align=1)
-        both, either = builder.and_(old, high), builder.or_(old, high)
-        carry = builder.or_(both, builder.and_(either, carry))
+        new, carry = emit_add(context, builder, old, high, carry)
+        builder.store(new, place, align=1)
     rippling = cgutils.alloca_once_value(builder, carry)
     with cgutils.for_range_slice(
         builder,
@@ -261,10 +260,7 @@ def double(typingctx, counter, part, base, width, low, high, most):  # type: ign
         at = _emit_at(builder, level, part)
         emit_store(context, builder, array, counter, at, nothing)
         levels = [nothing, *low, *high[:-1]]
-        halves = [
-            context.make_tuple(builder, half, levels[i : i + HALF])
-            for i, half in zip((0, HALF), COUNTER.types, strict=True)
-        ]
+        halves = emit_halves(context, builder, levels)
         return context.make_tuple(builder, sig.return_type, [*halves, most])
 
     numbers = (types.intp,) * 3

@@ -124,7 +124,6 @@ def layer_on_entries(
     out: npt.NDArray[np.uint8],
 ) -> None:
     """Fill `out` with the codes that a layer makes of sparse rows."""
-    out[:] = first_level
     n_outputs = out.shape[1]
     more = codes.astype(np.int64) - zero[columns]
     for row, codes_out in enumerate(out):
@@ -133,8 +132,7 @@ def layer_on_entries(
             start, stop = starts[columns[entry] : columns[entry] + 2]
             both[neurons[start:stop]] += more[entry]
         total = both[:n_outputs] - both[n_outputs:]
-        for threshold, change in zip(thresholds, level_changes, strict=True):
-            codes_out ^= np.where(total >= threshold, change, np.uint8(0))
+        codes_out[:] = _codes(total, thresholds, level_changes, first_level)
 
 
 def run(
@@ -157,10 +155,20 @@ def _layer(codes: npt.NDArray[np.uint8], layer: PreparedLayer) -> npt.NDArray[np
         inputs = layer.tap_offsets[o] // N_WORDS
         total = by_feature[inputs[n_minus:]].sum(axis=0)
         total += (layer.largest_code - by_feature[inputs[:n_minus]]).sum(axis=0)
-        code = np.full(len(codes), layer.first_level, dtype=np.uint8)
-        for threshold, change in zip(
-            layer.thresholds[o], layer.level_changes, strict=True
-        ):
-            code ^= np.where(total >= threshold, change, np.uint8(0))
-        result[:, o] = code
+        result[:, o] = _codes(
+            total, layer.thresholds[o], layer.level_changes, layer.first_level
+        )
     return result
+
+
+def _codes(
+    total: npt.NDArray[np.int64],
+    thresholds: npt.NDArray[np.int32],
+    level_changes: npt.NDArray[np.uint8],
+    first_level: int,
+) -> npt.NDArray[np.uint8]:
+    """Return the codes of sums; each threshold is a number or one for each sum."""
+    code = np.full(len(total), first_level, dtype=np.uint8)
+    for threshold, change in zip(thresholds, level_changes, strict=True):
+        code ^= np.where(total >= threshold, change, np.uint8(0))
+    return code
