@@ -1,11 +1,14 @@
 """Alpha and fit by a search, against the decomposition that gives the whole path.
 
     python benchmarks/alpha_search.py [--data mnist.npz] [--sizes 8000x2000,...]
-        [--output benchmarks/results/alpha_search.json]
+        [--alone 60000x8000,...] [--output benchmarks/results/alpha_search.json]
 
 `CompressedMLPClassifier` on so many rows of MNIST, of so many neurons, both ways in one
 process; the number of places between the two alphas on the path, and processor times.
-Without --data, MNIST comes from OpenML.
+Those of --alone only by the search, with processor time and the peak of the memory
+above what there was: at these sizes the decomposition takes too long. Set
+OMP_NUM_THREADS=1 for times of one thread. --sizes "" or --alone "" leaves a kind out,
+and its rows in the output file as they are. Without --data, MNIST comes from OpenML.
 """
 
 import argparse
@@ -16,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 from _machine import about
+from growth import measured
 
 from sklearn_lossless import CompressedMLPClassifier
 from sklearn_lossless.datasets import load_mnist
@@ -23,6 +27,7 @@ from sklearn_lossless.readout import ridge
 
 COMMAND = "benchmarks/alpha_search.py --data mnist.npz"
 SIZES = "8000x2000,10000x3000,60000x1200,60000x2000"
+ALONE = "60000x2000,60000x4000,60000x8000,60000x16000"
 
 
 def fitted(data, n_rows, width):
@@ -34,40 +39,67 @@ def fitted(data, n_rows, width):
     return model, time.process_time() - start
 
 
+def both_ways(data, n_rows, width):
+    """What the search finds and takes against the whole path."""
+    *_, X_test, y_test = data
+    found, seconds = fitted(data, n_rows, width)
+    with mock.patch.object(ridge, "MOST_DECOMPOSED", 10**6):
+        whole, whole_seconds = fitted(data, n_rows, width)
+    places = 2 * np.log10(found.alpha_ / whole.alpha_)
+    scores = [100 * model.score(X_test, y_test) for model in (found, whole)]
+    return {
+        "rows": n_rows,
+        "width": width,
+        "alphas tried": len(found.alphas_),
+        "places from the best": round(abs(places)),
+        "left-out error, %": 100 * found.loo_losses_.min(),
+        "of the path, %": 100 * whole.loo_losses_.min(),
+        "test accuracy, %": scores[0],
+        "with the path, %": scores[1],
+        "time over that of the path": round(seconds / whole_seconds, 2),
+    }
+
+
+def alone(data, n_rows, width):
+    """What the search finds, and what a fit takes."""
+    X_train, y_train, X_test, y_test = data
+    model = CompressedMLPClassifier((width,), random_state=0)
+    seconds, megabytes = measured(lambda: model.fit(X_train[:n_rows], y_train[:n_rows]))
+    return {
+        "rows": n_rows,
+        "width": width,
+        "alphas tried": len(model.alphas_),
+        "left-out error, %": 100 * model.loo_losses_.min(),
+        "test accuracy, %": 100 * model.score(X_test, y_test),
+        "fit, processor seconds": round(seconds, 1),
+        "peak above start, MB": round(megabytes),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--sizes", default=SIZES)
+    parser.add_argument("--alone", default=ALONE)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    data, rows = load_mnist(args.data), []
-    *_, X_test, y_test = data
-    fitted(data, 1000, 100)[0].predict(X_test)  # compile and load
-    for size in args.sizes.split(","):
-        n_rows, width = map(int, size.split("x"))
-        found, seconds = fitted(data, n_rows, width)
-        with mock.patch.object(ridge, "MOST_DECOMPOSED", 10**6):
-            whole, whole_seconds = fitted(data, n_rows, width)
-        places = 2 * np.log10(found.alpha_ / whole.alpha_)
-        scores = [100 * model.score(X_test, y_test) for model in (found, whole)]
-        rows.append(
-            {
-                "rows": n_rows,
-                "width": width,
-                "alphas tried": len(found.alphas_),
-                "places from the best": round(abs(places)),
-                "left-out error, %": 100 * found.loo_losses_.min(),
-                "of the path, %": 100 * whole.loo_losses_.min(),
-                "test accuracy, %": scores[0],
-                "with the path, %": scores[1],
-                "time over that of the path": round(seconds / whole_seconds, 2),
-            }
-        )
-        print(rows[-1], flush=True)
+    data = load_mnist(args.data)
+    fitted(data, 1000, 100)[0].predict(data[2])  # compile and load
+    result = {}
+    if args.output and args.output.exists():
+        result = json.loads(args.output.read_text())
+    for key, sizes, run in (
+        ("rows", args.sizes, both_ways),
+        ("alone", args.alone, alone),
+    ):
+        rows = []
+        for size in filter(None, sizes.split(",")):
+            rows.append(run(data, *map(int, size.split("x"))))
+            print(rows[-1], flush=True)
+        if rows:
+            result = {**result, **about(COMMAND), key: rows}
     if args.output:
-        args.output.write_text(
-            json.dumps({**about(COMMAND), "rows": rows}, indent=1) + "\n"
-        )
+        args.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

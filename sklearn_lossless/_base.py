@@ -22,6 +22,7 @@ from ._validation import Interval, StrOptions, validate_input, warn_user
 from .data import Data, MemoryData, Part, is_dask, read_data, varies
 from .readout import LinearReadout, OnlineRidge, Samples, fit_ridge, samples_of
 from .readout.calibration import SAMPLE_SIZE, LeftOut
+from .readout.linear import scores_of
 from .readout.samples import feature_squares
 from .readout.target_line import TargetLine
 from .reference.architecture import (
@@ -383,13 +384,11 @@ class CompressedMLP(FittedMixin, BaseEstimator):
         check_is_fitted(self)
         return validate_input(self, X, reset=False)
 
-    def _linear(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the linear readout of validated `X`, (n_samples, n_targets)."""
-        readout, network = self._readout, self.network_
+    def _linear(self, X: Any, **then: Any) -> npt.NDArray[Any]:
+        """Return what `scores_of` does of validated `X` with the fitted readout."""
+        readout = self._readout
         assert readout is not None
-        on_codes = readout.on_codes(*network.code_line, network.largest_code)
-        scores = network.scores(X, on_codes.weights, n_jobs=self.n_jobs)
-        return scores * on_codes.grid + on_codes.offset
+        return scores_of(readout, self.network_, X, n_jobs=self.n_jobs, **then)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of the estimator."""

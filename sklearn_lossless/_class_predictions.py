@@ -98,7 +98,8 @@ class ClassPredictions(CompressedMLP):
 
     def _predict_validated(self, X: Any) -> npt.NDArray[Any]:
         if self._kept is not None:
-            labels = all_scores(self._linear(X)).argmax(axis=1)
+            labels = np.empty(X.shape[0], dtype=np.intp)
+            self._linear(X, then=_highest, out=labels)
         else:
             labels = self._ask_readout("predict", X)
         return self.classes_[labels]
@@ -144,8 +145,13 @@ class ClassPredictions(CompressedMLP):
         X = self._validated(X)
         if self._kept is None:
             return self._ask_readout(method, X)
-        scores = all_scores(self._linear(X))
-        return np.asarray(function(self.temperature_ * scores, axis=1))
+        temperature = self.temperature_
+
+        def scaled(scores: npt.NDArray[np.float64]) -> Any:
+            return function(temperature * all_scores(scores), axis=1)
+
+        out = np.empty((X.shape[0], len(self.classes_)))
+        return self._linear(X, then=scaled, out=out)
 
     def _ask_readout(self, method: str, X: Any) -> npt.NDArray[Any]:
         """Call a method of the fitted readout on the features of validated `X`."""
@@ -172,6 +178,11 @@ class ClassPredictions(CompressedMLP):
     def training_accuracy_(self) -> float:
         """Share of the training samples that are predicted right."""
         return self._agreement_with_labels("training_accuracy_")
+
+
+def _highest(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Return the class of the highest score in each row."""
+    return all_scores(scores).argmax(axis=1)
 
 
 def count_hits(

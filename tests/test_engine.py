@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -123,6 +124,53 @@ def test_no_sum_overflows(bits, n_plus, n_samples):
     codes = np.full((n_samples, d), 2**bits - 1, dtype=np.uint8)
     codes[n_samples // 2 :, : d // 2] = 0
     check(codes, [layer])
+
+
+@pytest.mark.parametrize(
+    ("n_inputs", "n_outputs", "n_nonzeros", "bits", "n_samples"),
+    [
+        (8193, 1030, 260, 8, 33),  # more neurons than have their sums kept at once
+        (8300, 5, 8300, 8, 580),  # sums of a tile that do not fit in 16 bits
+        (8300, 9, 400, 8, 64),
+        (16_384, 7, 1100, 5, 97),
+        (66_000, 3, 9, 8, 130),
+    ],
+)
+def test_inputs_that_exceed_the_caches(
+    n_inputs, n_outputs, n_nonzeros, bits, n_samples, monkeypatch
+):
+    rng = np.random.default_rng(n_samples)
+    levels = tuple(range(8))
+    layers = [
+        random_layer(rng, n_inputs, n_outputs, n_nonzeros, levels, bits),
+        random_layer(rng, n_outputs, 20, 3, levels, 3),
+    ]
+    calls = []
+    if not numba.config.DISABLE_JIT:
+        from sklearn_lossless.network._engine import wide
+
+        run_wide = wide._run_wide
+        monkeypatch.setattr(
+            wide, "_run_wide", lambda *args: calls.append(run_wide(*args))
+        )
+    codes = random_codes(rng, n_samples, n_inputs, bits)
+    check(codes, layers[:1])
+    check(codes, layers)
+    assert calls or numba.config.DISABLE_JIT
+
+
+@pytest.mark.parametrize("n_samples", [1, 3, 4, 70])
+@pytest.mark.parametrize("n_features", [7, 511, 513, 1100])
+@pytest.mark.parametrize("n_targets", [1, 150])
+def test_readouts_larger_than_a_tile(n_samples, n_features, n_targets):
+    rng = np.random.default_rng(n_features)
+    codes = random_codes(rng, n_samples, n_features, 4)
+    weights = rng.integers(-(2**31), 2**31, (n_features, n_targets))
+    out = np.full((n_samples, n_targets + 1), np.nan)
+    by_target = engine.prepare_readout(weights.astype(float))
+    engine.read_out(codes, by_target, out[:, :n_targets])
+    np.testing.assert_array_equal(out[:, :n_targets], codes.astype(np.int64) @ weights)
+    assert np.isnan(out[:, n_targets]).all()
 
 
 def test_out_of_any_type_and_part_of_an_array():

@@ -280,6 +280,29 @@ def test_scores_are_exact(n_jobs, n_targets):
     np.testing.assert_array_equal(scores, expected)
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_is_made_of_scores_takes_no_memory_for_all(n_jobs):
+    X = make_X(3000, 30)
+    network = make_network(X, (40,), eps=0.5)
+    weights = np.random.default_rng(0).integers(-(2**31), 2**31, (40, 700))
+    expected = naive.forward(network, X).astype(np.int64) @ weights
+    weights = weights.astype(float)
+
+    def second(scores):
+        scores[np.arange(len(scores)), scores.argmax(axis=1)] = -np.inf
+        return scores.argmax(axis=1)
+
+    out = np.empty(len(X), dtype=np.intp)
+    network.scores(X[:2], weights, then=second, out=out[:2])  # compiles
+    tracemalloc.start()
+    result = network.scores(X, weights, then=second, out=out, n_jobs=n_jobs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert result is out
+    np.testing.assert_array_equal(out, expected.argsort(axis=1)[:, -2])
+    assert peak < expected.nbytes / 4
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_features_are_a_line_in_codes(dtype):
     X = make_X(1500, 30)

@@ -31,6 +31,11 @@ __all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows", "kept_between"]
 _CHUNK_ROWS = 512
 _CHUNK_CODES = 2**26
 
+#: Scores that are made at once before something is made of them, and for how many rows
+#: at least: they share the loading of the readout's weights.
+_SCORES = 2**16
+_FEWEST_SCORED = 128
+
 
 @dataclass(frozen=True, eq=False)
 class CompressedNetwork:
@@ -162,9 +167,15 @@ class CompressedNetwork:
         return out
 
     def scores(
-        self, X: Any, weights: npt.NDArray[np.float64], *, n_jobs: int | None = None
-    ) -> npt.NDArray[np.float64]:
-        """Return the products of the codes with `weights`.
+        self,
+        X: Any,
+        weights: npt.NDArray[np.float64],
+        *,
+        then: Callable[[npt.NDArray[np.float64]], npt.NDArray[Any]] | None = None,
+        out: npt.NDArray[Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> npt.NDArray[Any]:
+        """Return the products of the codes with `weights`, or what is made of them.
 
         Parameters
         ----------
@@ -173,23 +184,38 @@ class CompressedNetwork:
         weights : ndarray of shape (n_features_out, n_targets), dtype float64
             Whole numbers below 2**31 make all sums exact, so that they are the same
             for any batch, thread and machine.
+        then : callable, optional
+            Takes the products of some rows, which it may overwrite, and returns what
+            takes their place in `out`. So those of all rows need no memory.
+        out : ndarray of shape (n_samples, ...), optional
+            Where to put the result. By default a new array of the products' shape.
         n_jobs : int or None, default=None
             Threads, as in joblib.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_targets), dtype float64
+        ndarray of shape (n_samples, n_targets), dtype float64, or `out`
         """
         X = check_features(X, self.n_features_in, type(self).__name__)
         check_shape(weights, (self.n_features_out, "n_targets"), "weights")
         by_target = _engine.prepare_readout(weights)
-        out = np.empty((X.shape[0], len(by_target)))
+        n_targets = len(by_target)
+        result = np.empty((X.shape[0], n_targets)) if out is None else out
+        n_at_once = max(_FEWEST_SCORED, _SCORES // max(1, n_targets))
 
         def finish(codes: npt.NDArray[Any], rows: slice) -> None:
-            _engine.read_out(codes, by_target, out[rows])
+            if then is None:
+                _engine.read_out(codes, by_target, result[rows])
+                return
+            for start in range(0, len(codes), n_at_once):
+                some = codes[start : start + n_at_once]
+                scores = np.empty((len(some), n_targets))
+                _engine.read_out(some, by_target, scores)
+                first = rows.start + start
+                result[first : first + len(some)] = then(scores)
 
         self._for_chunks(X, n_jobs, None, finish)
-        return out
+        return result
 
     def _for_chunks(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._printing import short_repr
+from ..network import CompressedNetwork
 
-__all__ = ["CodeReadout", "LinearReadout"]
+__all__ = ["CodeReadout", "LinearReadout", "scores_of"]
 
 Array = npt.NDArray[Any]
 
@@ -104,6 +106,43 @@ class LinearReadout:
         constants, step = _on_grid((self.coef * offset).T, n_bits)
         weights, grid = _on_grid((self.coef * step_size).T, n_bits)
         return CodeReadout(weights, grid, self.intercept + constants.sum(axis=0) * step)
+
+
+def scores_of(
+    readout: LinearReadout,
+    network: CompressedNetwork,
+    X: Any,
+    *,
+    then: Callable[[npt.NDArray[np.float64]], Array] | None = None,
+    out: Array | None = None,
+    n_jobs: int | None = None,
+) -> Array:
+    """Return the scores of rows, or fill `out` with what is made of them.
+
+    Parameters
+    ----------
+    readout : LinearReadout
+    network : CompressedNetwork
+    X : ndarray or sparse matrix of shape (n_samples, n_features_in)
+    then : callable, optional
+        Takes the scores of some rows, and returns what takes their place in `out`.
+    out : ndarray of shape (n_samples, ...), optional
+        Where to put the result. By default a new array of the scores' shape.
+    n_jobs : int or None, default=None
+        Threads, as in joblib.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_targets), dtype float64, or `out`
+    """
+    on_codes = readout.on_codes(*network.code_line, network.largest_code)
+
+    def finish(products: npt.NDArray[np.float64]) -> Array:
+        products *= on_codes.grid
+        products += on_codes.offset
+        return products if then is None else then(products)
+
+    return network.scores(X, on_codes.weights, then=finish, out=out, n_jobs=n_jobs)
 
 
 def _on_grid(

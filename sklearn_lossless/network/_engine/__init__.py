@@ -46,11 +46,11 @@ if numba.config.DISABLE_JIT:
 
     convolve_on_planes: OnPlanes | None = None
 else:
-    from .blocks import run
     from .drawing import draw_places
     from .ends import decode, quantize, read_out, threshold_bits
     from .entries import fill_by_input, layer_on_entries
     from .pooled import convolve_on_planes
+    from .wide import run
 
 __all__ = [
     "ConvolutionShape",

@@ -10,6 +10,14 @@ from .vector import exact_sums, kernel
 
 __all__ = ["decode", "quantize", "read_out", "threshold_bits"]
 
+#: Samples that share each weight of a readout, and features of theirs that are taken at
+#: once: they fit in the nearest cache.
+_ROWS, _FEATURES = 4, 512
+
+#: Weights of a readout that meet all samples of a block before others do: half of a
+#: small second cache.
+_WEIGHTS = 2**15
+
 
 @kernel
 def quantize(X, inv_step, shift, max_code, out):  # type: ignore[no-untyped-def]
@@ -99,25 +107,52 @@ def read_out(
         Whole numbers, such that no sum reaches 2**53, as by `prepare_readout`.
     out : ndarray of shape (n_samples, n_targets), dtype float64
     """
-    _read_out(codes, weights, aligned_zeros(2 * weights.shape[1], np.float64), out)
+    rows = aligned_zeros(_ROWS * min(weights.shape[1], _FEATURES), np.float64)
+    _read_out(codes, weights, rows.reshape(_ROWS, -1), out)
 
 
 @exact_sums
 def _read_out(codes, weights, rows, out):  # type: ignore[no-untyped-def]
     n_samples, n_features = codes.shape
     n_targets, n_padded = weights.shape
-    # Two samples share each weight that is loaded; an odd last one goes twice.
-    first_row, second_row = rows[:n_padded], rows[n_padded:]
-    for i in range(0, n_samples, 2):
-        last = min(i + 1, n_samples - 1)
-        for j in range(n_features):
-            first_row[j] = codes[i, j]
-            second_row[j] = codes[last, j]
-        for target in range(n_targets):
-            row = weights[target]
-            first = second = 0.0
-            for j in range(n_padded):
-                first += first_row[j] * row[j]
-                second += second_row[j] * row[j]
-            out[i, target] = first
-            out[last, target] = second
+    n_together = n_samples - n_samples % _ROWS
+    for start in range(0, n_padded, _FEATURES):
+        stop = min(start + _FEATURES, n_padded)
+        n_codes = min(stop, n_features) - start
+        rows[:, n_codes:] = 0.0
+        n_at_once = max(1, _WEIGHTS // (stop - start))
+        for first in range(0, n_targets, n_at_once):
+            targets = range(first, min(first + n_at_once, n_targets))
+            # Four samples share each weight that is loaded.
+            a_row = rows[0, : stop - start]
+            b_row = rows[1, : stop - start]
+            c_row = rows[2, : stop - start]
+            d_row = rows[3, : stop - start]
+            for i in range(0, n_together, _ROWS):
+                for s in range(_ROWS):
+                    row, of_sample = rows[s], codes[i + s, start : start + n_codes]
+                    for j in range(n_codes):
+                        row[j] = of_sample[j]
+                for target in targets:
+                    weight = weights[target, start:stop]
+                    a = b = c = d = 0.0
+                    if start:
+                        a, b = out[i, target], out[i + 1, target]
+                        c, d = out[i + 2, target], out[i + 3, target]
+                    for j in range(stop - start):
+                        a += a_row[j] * weight[j]
+                        b += b_row[j] * weight[j]
+                        c += c_row[j] * weight[j]
+                        d += d_row[j] * weight[j]
+                    out[i, target], out[i + 1, target] = a, b
+                    out[i + 2, target], out[i + 3, target] = c, d
+            for i in range(n_together, n_samples):
+                of_sample = codes[i, start : start + n_codes]
+                for j in range(n_codes):
+                    a_row[j] = of_sample[j]
+                for target in targets:
+                    weight = weights[target, start:stop]
+                    a = out[i, target] if start else 0.0
+                    for j in range(stop - start):
+                        a += a_row[j] * weight[j]
+                    out[i, target] = a
