@@ -159,7 +159,7 @@ def test_inputs_that_exceed_the_caches(
     assert calls or numba.config.DISABLE_JIT
 
 
-@pytest.mark.parametrize("n_samples", [1, 3, 4, 70])
+@pytest.mark.parametrize("n_samples", [0, 1, 3, 4, 70])
 @pytest.mark.parametrize("n_features", [7, 511, 513, 1100])
 @pytest.mark.parametrize("n_targets", [1, 150])
 def test_readouts_larger_than_a_tile(n_samples, n_features, n_targets):

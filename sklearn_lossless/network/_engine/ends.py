@@ -14,6 +14,9 @@ __all__ = ["decode", "quantize", "read_out", "threshold_bits"]
 #: once: they fit in the nearest cache.
 _ROWS, _FEATURES = 4, 512
 
+#: Up to so many samples have nothing to share, and need no kernel.
+_FEW = 2
+
 #: Weights of a readout that meet all samples of a block before others do: half of a
 #: small second cache.
 _WEIGHTS = 2**15
@@ -107,52 +110,49 @@ def read_out(
         Whole numbers, such that no sum reaches 2**53, as by `prepare_readout`.
     out : ndarray of shape (n_samples, n_targets), dtype float64
     """
-    rows = aligned_zeros(_ROWS * min(weights.shape[1], _FEATURES), np.float64)
-    _read_out(codes, weights, rows.reshape(_ROWS, -1), out)
+    if len(codes) <= _FEW:  # exact in any order
+        of_codes = weights[:, : codes.shape[1]]
+        np.einsum("ij,kj->ik", codes.astype(np.float64), of_codes, out=out)
+        return
+    n_targets, n_padded = weights.shape
+    scratch = aligned_zeros(_ROWS * min(n_padded, _FEATURES), np.float64)
+    out[:] = 0.0
+    for start in range(0, n_padded, _FEATURES):
+        size = min(_FEATURES, n_padded - start)
+        rows = scratch[: _ROWS * size].reshape(_ROWS, size)
+        n_at_once = max(1, _WEIGHTS // size)
+        for first in range(0, n_targets, n_at_once):
+            stop = min(first + n_at_once, n_targets)
+            _add_products(codes, weights, start, first, stop, rows, out)
 
 
 @exact_sums
-def _read_out(codes, weights, rows, out):  # type: ignore[no-untyped-def]
-    n_samples, n_features = codes.shape
-    n_targets, n_padded = weights.shape
-    n_together = n_samples - n_samples % _ROWS
-    for start in range(0, n_padded, _FEATURES):
-        stop = min(start + _FEATURES, n_padded)
-        n_codes = min(stop, n_features) - start
-        rows[:, n_codes:] = 0.0
-        n_at_once = max(1, _WEIGHTS // (stop - start))
-        for first in range(0, n_targets, n_at_once):
-            targets = range(first, min(first + n_at_once, n_targets))
-            # Four samples share each weight that is loaded.
-            a_row = rows[0, : stop - start]
-            b_row = rows[1, : stop - start]
-            c_row = rows[2, : stop - start]
-            d_row = rows[3, : stop - start]
-            for i in range(0, n_together, _ROWS):
-                for s in range(_ROWS):
-                    row, of_sample = rows[s], codes[i + s, start : start + n_codes]
-                    for j in range(n_codes):
-                        row[j] = of_sample[j]
-                for target in targets:
-                    weight = weights[target, start:stop]
-                    a = b = c = d = 0.0
-                    if start:
-                        a, b = out[i, target], out[i + 1, target]
-                        c, d = out[i + 2, target], out[i + 3, target]
-                    for j in range(stop - start):
-                        a += a_row[j] * weight[j]
-                        b += b_row[j] * weight[j]
-                        c += c_row[j] * weight[j]
-                        d += d_row[j] * weight[j]
-                    out[i, target], out[i + 1, target] = a, b
-                    out[i + 2, target], out[i + 3, target] = c, d
-            for i in range(n_together, n_samples):
-                of_sample = codes[i, start : start + n_codes]
-                for j in range(n_codes):
-                    a_row[j] = of_sample[j]
-                for target in targets:
-                    weight = weights[target, start:stop]
-                    a = out[i, target] if start else 0.0
-                    for j in range(stop - start):
-                        a += a_row[j] * weight[j]
-                    out[i, target] = a
+def _add_products(codes, weights, start, first, stop, rows, out):  # type: ignore[no-untyped-def]
+    """Add the products of the features from `start` on with a range of targets.
+
+    `rows` has as many columns as there are features of them, in floating point. What
+    is left in it where there is no code meets weights of zero.
+    """
+    size = rows.shape[1]
+    n_codes = min(size, codes.shape[1] - start)
+    last = codes.shape[0] - 1
+    for i in range(0, last + 1, _ROWS):
+        for s in range(_ROWS):  # the last one again, where there are no four
+            of_sample = codes[min(i + s, last), start : start + n_codes]
+            for j in range(n_codes):
+                rows[s, j] = of_sample[j]
+        for target in range(first, stop):
+            of_target = weights[target, start : start + size]
+            a = b = c = d = 0.0
+            for j in range(size):
+                a += rows[0, j] * of_target[j]
+                b += rows[1, j] * of_target[j]
+                c += rows[2, j] * of_target[j]
+                d += rows[3, j] * of_target[j]
+            out[i, target] += a
+            if i + 1 <= last:
+                out[i + 1, target] += b
+            if i + 2 <= last:
+                out[i + 2, target] += c
+            if i + 3 <= last:
+                out[i + 3, target] += d
