@@ -1,14 +1,15 @@
 """Alpha and fit by a search, against the decomposition that gives the whole path.
 
     python benchmarks/alpha_search.py [--data mnist.npz] [--sizes 8000x2000,...]
-        [--alone 60000x8000,...] [--output benchmarks/results/alpha_search.json]
+        [--output benchmarks/results/alpha_search.json]
+    python benchmarks/alpha_search.py [--data mnist.npz] --alone
+        [--output benchmarks/results/wide_fits.json]
 
 `CompressedMLPClassifier` on so many rows of MNIST, of so many neurons, both ways in one
 process; the number of places between the two alphas on the path, and processor times.
-Those of --alone only by the search, with processor time and the peak of the memory
-above what there was: at these sizes the decomposition takes too long. Set
-OMP_NUM_THREADS=1 for times of one thread. --sizes "" or --alone "" leaves a kind out,
-and its rows in the output file as they are. Without --data, MNIST comes from OpenML.
+With --alone only by the search, with processor time and the peak of the memory above
+what there was: at the largest of these sizes the decomposition takes too long. Set
+OMP_NUM_THREADS=1 for times of one thread. Without --data, MNIST comes from OpenML.
 """
 
 import argparse
@@ -79,27 +80,22 @@ def alone(data, n_rows, width):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--sizes", default=SIZES)
-    parser.add_argument("--alone", default=ALONE)
+    parser.add_argument("--sizes")
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    data = load_mnist(args.data)
+    data, rows = load_mnist(args.data), []
     fitted(data, 1000, 100)[0].predict(data[2])  # compile and load
-    result = {}
-    if args.output and args.output.exists():
-        result = json.loads(args.output.read_text())
-    for key, sizes, run in (
-        ("rows", args.sizes, both_ways),
-        ("alone", args.alone, alone),
-    ):
-        rows = []
-        for size in filter(None, sizes.split(",")):
-            rows.append(run(data, *map(int, size.split("x"))))
-            print(rows[-1], flush=True)
-        if rows:
-            result = {**result, **about(COMMAND), key: rows}
+    sizes = args.sizes or (ALONE if args.alone else SIZES)
+    for size in sizes.split(","):
+        run = alone if args.alone else both_ways
+        rows.append(run(data, *map(int, size.split("x"))))
+        print(rows[-1], flush=True)
     if args.output:
-        args.output.write_text(json.dumps(result, indent=1) + "\n")
+        command = COMMAND + " --alone" * args.alone
+        args.output.write_text(
+            json.dumps({**about(command), "rows": rows}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

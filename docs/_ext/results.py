@@ -559,6 +559,7 @@ def _value(value: Any) -> str:
 #: Name in the directive: file, and how it is shown.
 VIEWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "alpha_search": ("alpha_search.json", lambda result: as_it_is(result["rows"])),
+    "wide_fits": ("wide_fits.json", lambda result: as_it_is(result["rows"])),
     "cold_start": ("cold_start.json", lambda result: as_it_is(result["rows"])),
     "growth": (
         "growth.json",
