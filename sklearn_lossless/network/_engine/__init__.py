@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .by_input import LayerByInput, arrange_by_input, by_input_bytes, entries_pay
+from .fallback import quantize as quantize_few
 from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
 from .memory import (
     ConvolutionShape,
@@ -63,6 +64,7 @@ __all__ = [
     "prepare_layer",
     "prepare_readout",
     "quantize",
+    "quantize_few",
     "read_out",
     "threshold_bits",
 ]
