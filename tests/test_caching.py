@@ -1,5 +1,6 @@
 """Damaged caches of compiled kernels cost time, and nothing else."""
 
+import gc
 import importlib
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numba
 import pytest
 from numba.core.caching import IndexDataCacheFile
+from numba.core.event import Listener, install_listener
 
 import sklearn_lossless
 from sklearn_lossless.network._engine import caching
@@ -228,3 +230,31 @@ def test_two_processes_at_once(folder):
     assert [process.wait() for process in both] == [0, 0]
     run(folder)
     assert run(folder)[:2] == (0, 2)
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_no_garbage_is_collected_while_a_kernel_compiles(folder, is_enabled):
+    seen = []
+
+    class Watch(Listener):
+        def on_start(self, event):
+            seen.append(gc.isenabled())
+
+        on_end = on_start
+
+    was_enabled = gc.isenabled()
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        with install_listener("numba:run_pass", Watch()):
+            kernel(source())(1, 2)
+            assert seen
+            assert not any(seen)
+            assert gc.isenabled() == is_enabled
+            with pytest.raises(numba.TypingError):
+                kernel(source())("text", 2)
+            assert gc.isenabled() == is_enabled
+            seen.clear()
+            numba.njit(source())(1, 2)  # of others
+            assert set(seen) == {is_enabled}
+    finally:
+        (gc.enable if was_enabled else gc.disable)()

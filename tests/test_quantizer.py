@@ -110,6 +110,16 @@ def test_extreme_scales(X, scale):
     np.testing.assert_allclose(a.codes(X).astype(int), b.codes(X * scale), atol=1)
 
 
+def test_long_codes_of_many_values_are_those_of_a_few():
+    """NumPy makes those of a few, a kernel those of many."""
+    X = np.random.default_rng(0).normal(0, 2.0**20, (3000, 50))
+    quantizer = Quantizer(0.01, np.arange(50) * 1000, n_bits=16)
+    codes = quantizer.codes(X)
+    assert len(np.unique(codes)) > 10_000
+    parts = [quantizer.codes(part) for part in np.array_split(X, 10)]
+    np.testing.assert_array_equal(codes, np.vstack(parts))
+
+
 def test_constant_input():
     with pytest.raises(ValueError, match="X is constant"):
         fit_quantizer(np.ones((5, 3)), 8)

@@ -65,6 +65,15 @@ def test_neurons_do_not_depend_on_how_many_are_drawn():
         np.testing.assert_array_equal(part, whole[:3])
 
 
+@pytest.mark.parametrize(("n_inputs", "n_nonzeros"), [(900, 80), (64, 64), (400, 250)])
+def test_many_neurons_are_drawn_as_few_are(n_inputs, n_nonzeros):
+    """NumPy draws a few of them, a kernel many."""
+    many = ternary_weights(5, 1, n_inputs, 1500, n_nonzeros)
+    few = ternary_weights(5, 1, n_inputs, 20, n_nonzeros)
+    np.testing.assert_array_equal(many.indices[:20], few.indices)
+    np.testing.assert_array_equal(many.n_plus[:20], few.n_plus)
+
+
 def test_distribution():
     n_outputs, n_inputs, k = 20_000, 50, 10
     weights = ternary_weights(0, 0, n_inputs, n_outputs, k)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..network import TernaryWeights
-from ..network._engine.context_code import EVEN, best_lag, decode_signs, encode_signs
+from ..network import TernaryWeights, _engine
 from ._coding import Reader, pack_numbers
 
 __all__ = [
@@ -49,10 +48,12 @@ def pack_in_contexts(
         return None
     signs = np.zeros((n_outputs, n_inputs), dtype=np.int8)
     np.put_along_axis(signs, weights.indices, weights.signs(), axis=1)
-    lags = [best_lag(signs)]
+    lags = [_engine.context_code.best_lag(signs)]
     if signs.size <= _SMALL:
-        lags.append(EVEN)
-    codes = {lag: encode_signs(signs, n_nonzeros, lag) for lag in lags}
+        lags.append(_engine.context_code.EVEN)
+    codes = {
+        lag: _engine.context_code.encode_signs(signs, n_nonzeros, lag) for lag in lags
+    }
     lag = min(codes, key=lambda lag: len(codes[lag]))
     return pack_numbers("HI", lag, len(codes[lag])), codes[lag]
 
@@ -64,7 +65,9 @@ def unpack_in_contexts(
     lag, size = reader.numbers("HI")
     if n_inputs * n_outputs > MAX_IN_CONTEXTS:
         raise reader.fail(f"{n_inputs} x {n_outputs} weights in arithmetic code")
-    signs = decode_signs(codes.take(size), n_outputs, n_inputs, n_nonzeros, lag)
+    signs = _engine.context_code.decode_signs(
+        codes.take(size), n_outputs, n_inputs, n_nonzeros, lag
+    )
     if signs is None:
         raise reader.fail(f"{size} bytes are not those of the weights")
     return TernaryWeights.of_signs(signs)

@@ -1,5 +1,10 @@
 """The machine, for bug reports."""
 
-from ._engine.machine import machine
-
 __all__ = ["machine"]
+
+
+def machine() -> dict[str, str]:
+    """Return processor, vectors and cores, in words."""
+    from ._engine.machine import machine
+
+    return machine()

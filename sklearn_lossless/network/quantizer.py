@@ -42,6 +42,9 @@ SHIFT_UNIT = 256
 _BLOCK_ROWS = 2048
 _BLOCK_SIZE = 2**22
 
+#: Values of which codes of more than 8 bits are made without a kernel of their own.
+_FEW = 2**17
+
 #: Columns above which statistics of sparse input are taken from its entries.
 _WIDE = 2**16
 
@@ -161,7 +164,10 @@ class Quantizer:
     ) -> npt.NDArray[np.unsignedinteger[Any]]:
         dtype = np.uint8 if self.n_bits <= 8 else np.uint16
         codes = np.empty(x.shape, dtype=dtype)
-        _engine.quantize(
+        # Kernels for eight bits, which predictions have; the others are for large data.
+        few = self.n_bits > 8 and x.size <= _FEW
+        quantize = _engine.quantize_few if few else _engine.quantize
+        quantize(
             np.ascontiguousarray(np.atleast_2d(x)),  # kernels for one order
             self.inv_step,
             shift / SHIFT_UNIT,

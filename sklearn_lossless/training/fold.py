@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, has_weight, row_blocks
-from ..network import CompressedNetwork, Convolution, Dense, TernaryWeights
-from ..network._engine.gradient import TINY
+from ..network import CompressedNetwork, Convolution, Dense, TernaryWeights, _engine
 from ..network.kinds import lines_of
 from ..network.layers import FIXED_POINT
 from .layers import Neurons
@@ -80,7 +79,9 @@ def _folded(
     step, signs = layer.step, layer.signs
     count, total, squares = data.total(_totals, network, layer)
     mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0) + TINY)
+    deviation = np.sqrt(
+        np.maximum(squares / count - mean**2, 0.0) + _engine.gradient.TINY
+    )
     gain, shift = layer.gain.astype(float), layer.shift.astype(float)
     # A negative gain is a positive one of opposite weights.
     flip = np.where(gain < 0, -1.0, 1.0)

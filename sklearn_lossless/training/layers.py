@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..network._engine import gradient as kernels
+from ..network import _engine
 
 __all__ = ["Neurons", "Output", "TrainedLayer", "slope_table", "step_ends"]
 
@@ -77,7 +77,9 @@ class Neurons:
 
     def choose_signs(self) -> None:
         """Take the signs of the largest weights of each neuron."""
-        kernels.ternarise(self.weights, self.n_nonzeros, self._least, self.signs)
+        _engine.gradient.ternarise(
+            self.weights, self.n_nonzeros, self._least, self.signs
+        )
 
     @property
     def parameters(self) -> list[Array]:
@@ -97,7 +99,7 @@ class TrainedLayer(Neurons):
         # Sums of integers below 2**24 are exact.
         self._normalised = codes @ self.signs.T
         out = np.empty_like(self._normalised)
-        kernels.forward(
+        _engine.gradient.forward(
             self._normalised,
             self.gain,
             self.shift,
@@ -131,7 +133,7 @@ class TrainedLayer(Neurons):
             Whether the second is asked for; else it is None.
         """
         gain, shift = np.empty_like(self.gain), np.empty_like(self.gain)
-        kernels.backward(
+        _engine.gradient.backward(
             delta,
             self._normalised,
             self.gain,
@@ -216,7 +218,7 @@ def slope_table(
         Mean slope in each cell between -SLOPE_RANGE and SLOPE_RANGE. Where the function
         jumps, over a wider window, or nothing could be learned from it.
     """
-    limit, n_cells = kernels.SLOPE_RANGE, kernels.SLOPE_CELLS
+    limit, n_cells = _engine.gradient.SLOPE_RANGE, _engine.gradient.SLOPE_CELLS
     edges = np.linspace(-limit, limit, n_cells + 1)
     centres = (edges[1:] + edges[:-1]) / 2
     slopes = np.diff(np.asarray(activation(edges))) / np.diff(edges)

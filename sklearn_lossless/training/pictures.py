@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..network import Convolution, Pooling
-from ..network._engine import picture_gradient, picture_steps
-from ..network._engine.gradient import TINY
+from ..network import Convolution, Pooling, _engine
 from .layers import Neurons
 from .sums import Sums
 
@@ -94,13 +92,15 @@ class TrainedFilters(Neurons):
             planes = np.pad(planes, self._margins)
         shape = len(self.signs), *self.frame.grid, planes.shape[3]
         sums = np.empty(shape, dtype=np.float32)
-        picture_gradient.convolve(planes, *self._chosen_taps(), self.frame.stride, sums)
+        _engine.picture_gradient.convolve(
+            planes, *self._chosen_taps(), self.frame.stride, sums
+        )
         return planes, sums
 
     def totals(self, sums: Array) -> Sums:
         """Return number, sum and sum of squares of each filter's sums, exactly."""
         total, squares = np.empty(len(sums)), np.empty(len(sums))
-        picture_gradient.totals(sums, total, squares)
+        _engine.picture_gradient.totals(sums, total, squares)
         return Sums(math.prod(sums.shape[1:]), total, squares)
 
     def normalise(self, totals: Sums) -> None:
@@ -108,14 +108,14 @@ class TrainedFilters(Neurons):
         count, total, squares = totals
         mean = total / count
         variance = np.maximum(squares / count - mean**2, 0.0)
-        self.mean[:], self.rate[:] = mean, 1 / np.sqrt(variance + TINY)
+        self.mean[:], self.rate[:] = mean, 1 / np.sqrt(variance + _engine.gradient.TINY)
 
     def codes(self, sums: Array) -> tuple[Array, Array, Array]:
         """Return codes, the sums that they are of, and the places of these."""
         shape, n_samples = self.shape_out, sums.shape[3]
         codes = np.empty((shape[2], *shape[:2], n_samples), dtype=np.float32)
         best, chosen = np.empty_like(codes), np.empty(codes.shape, dtype=np.int32)
-        picture_steps.step_forward(
+        _engine.picture_steps.step_forward(
             self._as_line(sums),
             *self._windows,
             self.mean,
@@ -156,7 +156,7 @@ class TrainedFilters(Neurons):
 
         def of_step(delta: Array, chosen: tuple[Array, Array]) -> Array:
             found = np.empty((2, len(self.gain)), dtype=np.float32)
-            picture_steps.step_backward(
+            _engine.picture_steps.step_backward(
                 delta,
                 chosen[0],
                 self.mean,
@@ -175,7 +175,7 @@ class TrainedFilters(Neurons):
             delta: Array, chosen: tuple[Array, Array], kept: tuple[Array, Array]
         ) -> tuple[Array, Any]:
             planes, sums = kept
-            picture_steps.fill_gradient(
+            _engine.picture_steps.fill_gradient(
                 self._as_line(delta),
                 self._as_line(chosen[1]),
                 *self._windows,
@@ -186,13 +186,15 @@ class TrainedFilters(Neurons):
                 self._as_line(sums),
             )
             weights, stride = np.empty_like(self.weights), self.frame.stride
-            picture_gradient.weight_gradient(
+            _engine.picture_gradient.weight_gradient(
                 planes, self._places, sums, stride, weights
             )
             if not inputs_too:
                 return weights, None
             gradient = np.zeros_like(planes)
-            picture_gradient.add_to_inputs(sums, *self._chosen_taps(), stride, gradient)
+            _engine.picture_gradient.add_to_inputs(
+                sums, *self._chosen_taps(), stride, gradient
+            )
             if self._is_padded:
                 gradient = np.ascontiguousarray(gradient[self._inside])
             return weights, gradient
@@ -236,10 +238,10 @@ class TrainedPooling:
         shape = self.shape_out
         codes = np.empty((shape[2], *shape[:2], planes.shape[3]), dtype=np.float32)
         if self.pooling.kind == "sum":
-            picture_steps.sum_forward(planes, *self._windows, self._unit, codes)
+            _engine.picture_steps.sum_forward(planes, *self._windows, self._unit, codes)
             return codes, None
         chosen = np.empty(codes.shape, dtype=np.int32)
-        picture_steps.max_forward(planes, *self._windows, chosen, codes)
+        _engine.picture_steps.max_forward(planes, *self._windows, chosen, codes)
         return codes, chosen
 
     def predict(self, planes: Array) -> Array:
@@ -262,9 +264,13 @@ class TrainedPooling:
             shape = channels, height, width, delta.shape[3]
             gradient = np.zeros(shape, dtype=np.float32)
             if chosen is None:
-                picture_steps.sum_backward(delta, *self._windows, self._unit, gradient)
+                _engine.picture_steps.sum_backward(
+                    delta, *self._windows, self._unit, gradient
+                )
             else:
-                picture_steps.max_backward(delta, *self._windows, chosen, gradient)
+                _engine.picture_steps.max_backward(
+                    delta, *self._windows, chosen, gradient
+                )
             return gradient
 
         return [], list(run(of_block, deltas, self._chosen))

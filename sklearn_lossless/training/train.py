@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Data, Report, evenly_spread
-from ..network._engine import gradient as kernels
+from ..network import _engine
 from ..network.quantizer import AnyQuantizer
 from ..readout import LinearReadout
 from .checkpoint import Checkpoint
@@ -125,7 +125,7 @@ class _Adam:
         for parameter, gradient, moments in zip(
             parameters, gradients, self._moments, strict=True
         ):
-            kernels.adam(
+            _engine.gradient.adam(
                 parameter,
                 gradient,
                 *moments,

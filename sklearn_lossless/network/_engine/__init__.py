@@ -8,14 +8,17 @@ row-major codes. All kernels release the GIL and run on the calling thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from itertools import accumulate, pairwise
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from .by_input import LayerByInput, arrange_by_input, by_input_bytes, entries_pay
+from .fallback import quantize as quantize_few
 from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
 from .memory import (
     ConvolutionShape,
@@ -24,7 +27,6 @@ from .memory import (
     forward_bytes,
 )
 from .pictures import (
-    OnPlanes,
     Prepared,
     PreparedAddition,
     PreparedConvolution,
@@ -32,25 +34,9 @@ from .pictures import (
     run_pictures,
 )
 
-if numba.config.DISABLE_JIT:
-    from .fallback import (
-        decode,
-        draw_places,
-        fill_by_input,
-        layer_on_entries,
-        quantize,
-        read_out,
-        run,
-        threshold_bits,
-    )
-
-    convolve_on_planes: OnPlanes | None = None
-else:
-    from .drawing import draw_places
-    from .ends import decode, quantize, read_out, threshold_bits
-    from .entries import fill_by_input, layer_on_entries
-    from .pooled import convolve_on_planes
-    from .wide import run
+if TYPE_CHECKING:
+    from . import context_code, gradient, picture_gradient, picture_steps
+    from .kernels import decode, draw_places, quantize, read_out, threshold_bits
 
 __all__ = [
     "ConvolutionShape",
@@ -63,6 +49,7 @@ __all__ = [
     "PreparedPooling",
     "Scratch",
     "by_input_bytes",
+    "context_code",
     "convolution_bytes",
     "decode",
     "draw_places",
@@ -70,13 +57,36 @@ __all__ = [
     "forward",
     "forward_bytes",
     "forward_entries",
+    "gradient",
+    "picture_gradient",
+    "picture_steps",
     "prepare_by_input",
     "prepare_layer",
     "prepare_readout",
     "quantize",
+    "quantize_few",
     "read_out",
     "threshold_bits",
 ]
+
+#: What needs Numba, whose import takes half a second, is imported at its first use.
+_MODULES = {"context_code", "gradient", "picture_gradient", "picture_steps"}
+_FUNCTIONS = {"decode", "draw_places", "quantize", "read_out", "threshold_bits"}
+
+
+@cache
+def _kernels() -> ModuleType:
+    return import_module(".kernels", __name__)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a module of kernels, or take a function from `kernels`."""
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _FUNCTIONS:
+        value = globals()[name] = getattr(_kernels(), name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def forward(
@@ -133,9 +143,10 @@ def forward(
     scratch = scratch or Scratch()
     dense = [layer for layer in layers if isinstance(layer, PreparedLayer)]
     if len(dense) == len(layers):
-        run(codes, dense, outs, scratch)
+        _kernels().run(codes, dense, outs, scratch)
     else:
-        run_pictures(codes, layers, outs, scratch, run, convolve_on_planes)
+        run, on_planes = _kernels().run, _kernels().convolve_on_planes
+        run_pictures(codes, layers, outs, scratch, run, on_planes)
     return out
 
 
@@ -147,7 +158,8 @@ def prepare_by_input(
     zero: npt.NDArray[np.uint8],
 ) -> LayerByInput:
     """Arrange a first layer for `forward_entries`; see `arrange_by_input`."""
-    return arrange_by_input(indices, n_plus, thresholds, levels, zero, fill_by_input)
+    fill = _kernels().fill_by_input
+    return arrange_by_input(indices, n_plus, thresholds, levels, zero, fill)
 
 
 def forward_entries(
@@ -185,7 +197,7 @@ def forward_entries(
         `out`.
     """
     of_first = np.empty((len(out), first.n_outputs), dtype=np.uint8)
-    layer_on_entries(
+    _kernels().layer_on_entries(
         row_starts.astype(np.int64, copy=False),
         columns.astype(np.int32, copy=False),
         codes,

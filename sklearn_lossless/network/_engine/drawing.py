@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from . import fallback
 from .vector import kernel
 
 __all__ = ["draw_places"]
 
 _HALF = np.uint64(32)
 _LOWEST = np.uint64(1)
+
+#: With so many words, weights of a neuron, and inputs of all neurons together, NumPy
+#: takes about a millisecond.
+_FEW_WORDS = 2**15
+_FEW_NONZEROS = 2**8
+_FEW_INPUTS = 2**20
 
 
 def draw_places(
@@ -27,7 +34,12 @@ def draw_places(
     places : ndarray of shape (n_neurons, n_nonzeros), dtype int32
         Inputs without repeats; `n_inputs` more where the weight is -1.
     """
-    _draw(words, n_inputs, np.zeros(n_inputs, dtype=np.bool_), places)
+    n_neurons, n_nonzeros = words.shape
+    is_small = words.size <= _FEW_WORDS and n_neurons * n_inputs <= _FEW_INPUTS
+    if is_small and n_nonzeros <= _FEW_NONZEROS:
+        fallback.draw_places(words, n_inputs, places)
+    else:
+        _draw(words, n_inputs, np.zeros(n_inputs, dtype=np.bool_), places)
 
 
 @kernel

@@ -1,4 +1,8 @@
-"""The forward pass in plain NumPy, for ``NUMBA_DISABLE_JIT=1``."""
+"""The engine in plain NumPy, for ``NUMBA_DISABLE_JIT=1``.
+
+What takes no time while a model is fitted is done here also with Numba, if there is
+little of it: compiling a kernel takes a third of a second.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +35,10 @@ def quantize(
 ) -> None:
     """Fill `out` with ``clip(floor(X * inv_step + shift), 0, max_code)``."""
     with np.errstate(over="ignore"):  # infinite is far enough
-        cells = np.floor(X.astype(np.float64) * inv_step + shift)
-    out[:] = np.clip(cells, 0, max_code)
+        cells = np.multiply(X, inv_step, dtype=np.float64)
+        cells += shift
+    np.floor(cells, out=cells)
+    out[:] = np.clip(cells, 0, max_code, out=cells)
 
 
 def threshold_bits(
@@ -64,15 +70,17 @@ def draw_places(
     """Fill `places` with the inputs that the words of each neuron choose."""
     n_neurons, n_nonzeros = words.shape
     half = np.uint64(32)
-    neurons = np.arange(n_neurons)
-    taken = np.zeros((n_neurons, n_inputs), dtype=bool)
-    for i in range(n_nonzeros):
-        last = n_inputs - n_nonzeros + i
-        place = ((words[:, i] >> half) * np.uint64(last + 1)) >> half
-        place = place.astype(np.intp)
-        place[taken[neurons, place]] = last
-        taken[neurons, place] = True
-        places[:, i] = place + n_inputs * (words[:, i] & np.uint64(1)).astype(np.intp)
+    last = np.arange(n_inputs - n_nonzeros, n_inputs)
+    chosen = ((words >> half) * (last + 1).astype(np.uint64)) >> half
+    # Places of all neurons in one array.
+    first = n_inputs * np.arange(n_neurons)
+    in_turn = chosen.T.astype(np.int64) + first
+    taken = np.zeros(n_neurons * n_inputs, dtype=bool)
+    for place, otherwise in zip(in_turn, last, strict=True):
+        np.copyto(place, first + otherwise, where=taken[place])
+        taken[place] = True
+    places[:] = (in_turn - first).T
+    places += n_inputs * (words & np.uint64(1)).astype(np.int32)
 
 
 def decode(
