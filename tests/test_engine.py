@@ -110,6 +110,18 @@ def test_wide(n_samples, bits, levels):
     check(random_codes(rng, n_samples, 3000, bits), layers)
 
 
+@pytest.mark.parametrize("n_nonzeros", [8, 223, 224, 225, 448, 673, 1500])
+@pytest.mark.parametrize(("bits", "levels"), [(1, (0, 1)), (3, tuple(range(16)))])
+def test_sums_in_several_goes(n_nonzeros, bits, levels):
+    """Many inputs are added in goes; neurons with the same number of subtracted ones
+    and without any are beside each other, more than have their turn together."""
+    rng = np.random.default_rng(n_nonzeros)
+    layer = list(random_layer(rng, 1500, 70, n_nonzeros, levels, bits))
+    layer[1] = rng.integers(0, n_nonzeros, 70, endpoint=True).astype(np.int32)
+    layer[1][:3] = 0, n_nonzeros, n_nonzeros // 16 * 16
+    check(random_codes(rng, 512, 1500, bits), [tuple(layer)])
+
+
 @pytest.mark.parametrize("bits", [1, 8])
 @pytest.mark.parametrize("n_plus", [0, 40_000, 65_536])
 @pytest.mark.parametrize("n_samples", [1, 9, 513])

@@ -5,7 +5,8 @@ from .build import build_network
 from .convolution import Convolution, Pooling
 from .from_weights import layer_from_weights, network_from_weights, ternarise
 from .layers import Dense, n_nonzeros
-from .network import CompressedNetwork, LazyCodes
+from .lazy_codes import LazyCodes
+from .network import CompressedNetwork
 from .quantizer import (
     CodeStatistics,
     Quantizer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from .quantizer import AnyQuantizer
 from .ternary import TernaryWeights
 from .thresholds import ThresholdQuantizer
 
-__all__ = ["CompressedNetwork", "LazyCodes", "chunk_rows", "kept_between"]
+__all__ = ["CompressedNetwork", "chunk_rows", "kept_between"]
 
 #: Rows that a thread takes at once: a block of the engine, or so many codes.
 _CHUNK_ROWS = 512
@@ -69,7 +69,7 @@ class CompressedNetwork:
         """Number of input features."""
         return self.quantizer.n_features
 
-    @property
+    @cached_property
     def n_features_out(self) -> int:
         """Number of neurons whose codes are put out."""
         return sum(math.prod(layer.shape_out) for layer in self.output_layers)
@@ -287,7 +287,11 @@ class CompressedNetwork:
                 quantizer.codes(X), layers, out, all_layers=all_layers, scratch=scratch
             )
 
-        return chunk_rows(self), run
+        return self._chunk_rows, run
+
+    @cached_property
+    def _chunk_rows(self) -> int:
+        return chunk_rows(self)
 
     @cached_property
     def _prepared(self) -> PreparedLayers:
@@ -325,9 +329,8 @@ class CompressedNetwork:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state.pop("_prepared", None)
-        return state
+        # Without what was computed from it, such as its weights.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def chunk_rows(network: CompressedNetwork, from_entries: bool = False) -> int:
@@ -368,32 +371,3 @@ def kept_between(network: CompressedNetwork) -> list[Layer]:
         or not isinstance(layer, Convolution)
         or not isinstance((*layers, None)[number + 1], Pooling)
     ]
-
-
-class LazyCodes:
-    """The codes of samples, made when they are asked for and not kept.
-
-    A forward pass takes less time than what is done with its codes, so going
-    through the samples again is cheaper than memory for them.
-
-    Parameters
-    ----------
-    network : CompressedNetwork
-    X : ndarray or sparse matrix of shape (n_samples, n_features_in)
-        Finite numbers.
-    n_jobs : int or None, default=None
-        Threads, as in joblib.
-    """
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(
-        self, network: CompressedNetwork, X: Any, n_jobs: int | None = None
-    ) -> None:
-        X = check_features(X, network.n_features_in, type(network).__name__)
-        self._network, self._X, self._n_jobs = network, X, n_jobs
-        self.shape = (X.shape[0], network.n_features_out)
-
-    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> npt.NDArray[np.uint8]:
-        """Return the codes of `rows`."""
-        return self._network.forward(self._X[rows], n_jobs=self._n_jobs)

@@ -85,14 +85,14 @@ class PreparedLayers:
         return _engine.entries_pay(n_entries, first.n_inputs, n_sums, n_bits)
 
     @cached_property
-    def all(self) -> list[_engine.Prepared]:
+    def all(self) -> _engine.Chain:
         """All layers, for codes of all inputs."""
-        return [self._prepare(0), *self.others]
+        return _engine.Chain([self._prepare(0), *self.others])
 
     @cached_property
-    def others(self) -> list[_engine.Prepared]:
+    def others(self) -> _engine.Chain:
         """All layers but the first."""
-        return [self._prepare(number) for number in range(1, len(self._layers))]
+        return _engine.Chain(map(self._prepare, range(1, len(self._layers))))
 
     @cached_property
     def first_by_input(self) -> _engine.LayerByInput:

@@ -156,8 +156,9 @@ class Quantizer:
     @property
     def _bytes_are_codes(self) -> bool:
         """Whether each whole number of 8 bits is a cell of its own."""
-        in_cell = (self.shift >= 0) & (self.shift < SHIFT_UNIT)
-        return self.n_bits == 8 and self.inv_step == 1 and bool(in_cell.all())
+        if self.n_bits != 8 or self.inv_step != 1:
+            return False
+        return bool(self.shift.min() >= 0 and self.shift.max() < SHIFT_UNIT)
 
     def _cells(
         self, x: npt.NDArray[Any], shift: npt.NDArray[np.int64]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from itertools import accumulate, pairwise
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .by_input import LayerByInput, arrange_by_input, by_input_bytes, entries_pay
+from .chain import Chain
 from .fallback import quantize as quantize_few
 from .layer import PreparedLayer, Scratch, prepare_layer, prepare_readout
 from .memory import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .kernels import decode, draw_places, quantize, read_out, threshold_bits
 
 __all__ = [
+    "Chain",
     "ConvolutionShape",
     "LayerByInput",
     "LayerShape",
@@ -104,7 +105,7 @@ def forward(
     codes : ndarray of shape (n_samples, n_inputs), dtype uint8
         Each below ``2**input_bits`` of the first layer.
     layers : sequence of Prepared
-        The first one first; dense ones come last.
+        The first one first; dense ones come last. A `Chain` is not checked again.
     out : ndarray of shape (n_samples, n_outputs), optional
         Where to put the result. Any type: the codes are converted block by block,
         while they are in cache. By default a new array of uint8.
@@ -124,29 +125,17 @@ def forward(
             f"codes have {codes.shape[1]} columns, the first layer has "
             f"{layers[0].n_inputs} inputs"
         )
-    for number, (layer, following) in enumerate(pairwise(layers)):
-        if layer.n_outputs != following.n_inputs:
-            raise ValueError(
-                f"layer {number} has {layer.n_outputs} outputs, the next one "
-                f"{following.n_inputs} inputs"
-            )
-        if layer.output_bits > following.input_bits:
-            raise ValueError(
-                f"layer {number} puts out {layer.output_bits} bits, the next one "
-                f"takes {following.input_bits}"
-            )
-    hidden = [layer.n_outputs if all_layers else 0 for layer in layers[:-1]]
-    ends = list(accumulate([*hidden, layers[-1].n_outputs], initial=0))
+    chain = layers if isinstance(layers, Chain) else Chain(layers)
+    columns = chain.all_columns if all_layers else chain.last_columns
     if out is None:
-        out = np.empty((len(codes), ends[-1]), dtype=np.uint8)
-    outs = [out[:, start:stop] for start, stop in pairwise(ends)]
+        out = np.empty((len(codes), columns[-1].stop), dtype=np.uint8)
+    outs = [out[:, each] for each in columns]
     scratch = scratch or Scratch()
-    dense = [layer for layer in layers if isinstance(layer, PreparedLayer)]
-    if len(dense) == len(layers):
-        _kernels().run(codes, dense, outs, scratch)
+    if chain.is_dense:
+        _kernels().run(codes, chain, outs, scratch)
     else:
         run, on_planes = _kernels().run, _kernels().convolve_on_planes
-        run_pictures(codes, layers, outs, scratch, run, on_planes)
+        run_pictures(codes, chain, outs, scratch, run, on_planes)
     return out
 
 

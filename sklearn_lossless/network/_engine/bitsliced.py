@@ -11,46 +11,55 @@ import numpy as np
 
 from .adders import (
     FIRST,
-    add_eight,
+    HALF,
+    add_complements,
+    add_eight_mixed,
+    add_mixed,
     add_sixteen,
-    add_sixteen_complements,
     complement,
-    complement_first,
-    eight_rows,
 )
 from .counter import (
+    COUNTER_WORDS,
     FIRST_BASE,
     MASKS,
-    ONES,
-    double,
+    MOST,
+    MOST_LOW,
+    REGISTERS,
+    UNROLLED,
+    at_least,
+    clear_levels,
+    close_sum,
+    flush,
     keep,
     kept,
-    make_room,
-    start_sum,
-    store_sum,
+    kept_twice,
+    nothing,
 )
 from .layer import GROUP, N_WORDS
-from .vector import PART_WORDS, broadcast, inlined, kernel, load, majority, store
+from .vector import PART_WORDS, broadcast_part, inlined, kernel, load_part, store
 
-__all__ = ["layer_on_planes"]
+__all__ = ["SUMS_WORDS", "layer_on_planes"]
 
 _PAIR = 2 * GROUP
 
 #: Inputs that are added in one part of their rows before the other parts have their
-#: turn. Their rows, a cache line each, are then still in the nearest cache.
-_AT_ONCE = 256
+#: turn. Their rows, a cache line each, are then still in the nearest cache. So many
+#: and twice `MOST_LOW` are no more than `MOST`.
+_AT_ONCE = 224
+
+#: Neurons whose sums are made plane by plane: one plane of the inputs, and not all of
+#: them, is then in the second nearest cache.
+_NEURONS = 64
+
+#: Words of the scratch array of `layer_on_planes`.
+SUMS_WORDS = _NEURONS * COUNTER_WORDS
 
 
 @inlined
-def _at_least(counter, base, width, threshold, masks):  # type: ignore[no-untyped-def]
-    """Return where the sum reaches a threshold, from the lowest bit upwards."""
-    reached = broadcast(ONES)
-    for level in range(base, base + width):
-        not_bit = broadcast(masks[threshold & 1])
-        bit = load(counter, level * N_WORDS)
-        reached = majority(bit, not_bit, reached)
-        threshold >>= 1
-    return reached
+def _within(number, least, most):  # type: ignore[no-untyped-def]
+    """Return a number between bounds."""
+    number = number if number > least else least
+    return number if number < most else most
 
 
 @kernel
@@ -63,7 +72,7 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
     level_changes,
     first_level,
     sum_bits,
-    counter,
+    sums,
     n_out_bits,
     out,
     positions,
@@ -78,7 +87,7 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
         Number of planes of either.
     tap_offsets, n_minus, thresholds, level_changes, first_level, sum_bits
         Those of `PreparedLayer`.
-    counter : ndarray of shape (COUNTER_WORDS,), dtype uint64
+    sums : ndarray of shape (SUMS_WORDS,), dtype uint64
         Scratch.
     positions : ndarray of shape (n_positions,), dtype int64
         Words that inputs are moved by; all outputs of the first position come first.
@@ -87,87 +96,81 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
     taps = tap_offsets.reshape(tap_offsets.size)
     plane_words = planes.size // n_bits
     out_words = out.size // n_out_bits
-    # All neurons subtract the inputs of the first pairs of groups, and add the last.
-    n_first, n_mixed = np.int64(n_taps), np.int64(0)
-    for o in range(n_outputs):
-        n_first = n_minus[o] if n_minus[o] < n_first else n_first
-        n_mixed = n_minus[o] if n_minus[o] > n_mixed else n_mixed
-    n_first -= n_first % _PAIR
-    n_mixed += -n_mixed % _PAIR
-    n_mixed -= _PAIR if n_mixed > n_taps else 0
+    is_long = sum_bits > REGISTERS
+    n_levels = sum_bits if sum_bits > UNROLLED else UNROLLED
     for p in range(positions.size):
-        for o in range(n_outputs):
-            start = o * n_taps
-            minus_stop = start + n_minus[o]
-            base = np.int64(FIRST_BASE)
-            most_then = start_sum(counter, sum_bits)
+        for first_o in range(0, n_outputs, _NEURONS):
+            most_before = np.int64(0)  # of the planes before
             for bit in range(n_bits - 1, -1, -1):
                 plane = bit * plane_words + positions[p]
-                for first in range(0, n_taps, _AT_ONCE):
-                    last = first + _AT_ONCE if first + _AT_ONCE < n_taps else n_taps
-                    mixed = n_first if n_first < last else last
-                    added = n_mixed if n_mixed < last else last
-                    mixed = mixed if mixed > first else first
-                    added = added if added > first else first
-                    is_next = first == 0 and bit < n_bits - 1
-                    most = most_then
-                    for part in range(0, N_WORDS, PART_WORDS):
-                        low, high = kept(counter, part)
-                        most = most_then
-                        if is_next:
-                            low, high, most = double(
-                                counter, part, base, sum_bits, low, high, most
-                            )
-                        now = base - is_next
-                        low = complement(low)
-                        for tap in range(first, mixed, _PAIR):
-                            high, most = make_room(
-                                counter, part, now, sum_bits, high, most, _PAIR
-                            )
-                            at = start + tap
-                            x = eight_rows(planes, plane + part, taps, at)
-                            y = eight_rows(planes, plane + part, taps, at + GROUP)
-                            low, high = add_sixteen_complements(x, y, low, high)
-                        low = complement(low)
-                        for tap in range(mixed, added, _PAIR):
-                            high, most = make_room(
-                                counter, part, now, sum_bits, high, most, _PAIR
-                            )
-                            at = start + tap
-                            x = eight_rows(planes, plane + part, taps, at)
-                            y = eight_rows(planes, plane + part, taps, at + GROUP)
-                            x = complement_first(x, FIRST, minus_stop - at)
-                            y = complement_first(y, FIRST, minus_stop - at - GROUP)
-                            low, high = add_sixteen(x, y, low, high)
-                        for tap in range(added, last - GROUP, _PAIR):
-                            high, most = make_room(
-                                counter, part, now, sum_bits, high, most, _PAIR
-                            )
-                            at = start + tap
-                            x = eight_rows(planes, plane + part, taps, at)
-                            y = eight_rows(planes, plane + part, taps, at + GROUP)
-                            low, high = add_sixteen(x, y, low, high)
-                        if last % _PAIR:
-                            high, most = make_room(
-                                counter, part, now, sum_bits, high, most, GROUP
-                            )
-                            at = start + last - GROUP
-                            x = eight_rows(planes, plane + part, taps, at)
-                            x = complement_first(x, FIRST, minus_stop - at)
-                            low, high = add_eight(x, low, high)
-                        if bit == 0 and last == n_taps:
-                            store_sum(counter, part, now, sum_bits, low, high)
-                        else:
-                            keep(counter, part, low, high)
-                    most_then = most
-                    base -= is_next
-            row = (p * n_outputs + o) * N_WORDS
-            for b in range(n_out_bits):
-                code = broadcast(MASKS[1 - ((first_level >> b) & 1)])
-                store(out, b * out_words + row, code)
-            for t in range(thresholds.shape[1]):
-                reached = _at_least(counter, base, sum_bits, thresholds[o, t], MASKS)
-                for b in range(n_out_bits):
-                    if (level_changes[t] >> b) & 1:
-                        at = b * out_words + row
-                        store(out, at, load(out, at) ^ reached)
+                base = FIRST_BASE - n_bits + 1 + bit
+                most = most_before
+                for o in range(first_o, _within(first_o + _NEURONS, 0, n_outputs)):
+                    start = o * n_taps
+                    minus_stop = start + n_minus[o]
+                    own = (o - first_o) * COUNTER_WORDS
+                    if is_long and bit == n_bits - 1:
+                        clear_levels(sums, own, base + HALF, base + n_levels)
+                    most = most_before
+                    for first in range(start, start + n_taps, _AT_ONCE):
+                        last = _within(first + _AT_ONCE, first, start + n_taps)
+                        stop = last - (last - first) % _PAIR
+                        mixed = minus_stop - n_minus[o] % _PAIR
+                        added = _within(mixed + _PAIR, first, stop)
+                        mixed = _within(mixed, first, stop)
+                        is_next = first == start and bit < n_bits - 1
+                        is_full = is_long and (most << is_next) + last - first > MOST
+                        most = (MOST_LOW if is_full else most) << is_next
+                        most += last - first
+                        if is_long and is_next:
+                            clear_levels(sums, own, base + HALF, base + HALF + 1)
+                        for part in range(N_WORDS // PART_WORDS):
+                            at = own + part * PART_WORDS
+                            rows = plane + part * PART_WORDS
+                            if is_full:
+                                flush(sums, at, base + is_next, sum_bits)
+                            low, high = nothing()
+                            if is_next:
+                                low, high = kept_twice(sums, at)
+                            elif first > start:
+                                low, high = kept(sums, at)
+                            low = complement(low)
+                            for tap in range(first, mixed, _PAIR):
+                                low, high = add_complements(
+                                    planes, rows, taps, tap, low, high
+                                )
+                            low = complement(low)
+                            for tap in range(mixed, added, _PAIR):
+                                n_first = minus_stop - tap
+                                low, high = add_mixed(
+                                    planes, rows, taps, tap, low, high, FIRST, n_first
+                                )
+                            for tap in range(added, stop, _PAIR):
+                                low, high = add_sixteen(
+                                    planes, rows, taps, tap, low, high
+                                )
+                            if stop < last:
+                                n_first = minus_stop - stop
+                                low, high = add_eight_mixed(
+                                    planes, rows, taps, stop, low, high, FIRST, n_first
+                                )
+                            if bit > 0 or last < start + n_taps:
+                                keep(sums, at, low, high)
+                                continue
+                            if is_long:
+                                close_sum(sums, at, base, sum_bits, high)
+                            to = (p * n_outputs + o) * N_WORDS + part * PART_WORDS
+                            for b in range(n_out_bits):
+                                code = MASKS[1 - ((first_level >> b) & 1)]
+                                store(out, b * out_words + to, broadcast_part(code))
+                            for t in range(thresholds.shape[1]):
+                                threshold = thresholds[o, t]
+                                reached = at_least(
+                                    sums, at, base, sum_bits, low, high, threshold
+                                )
+                                for b in range(n_out_bits):
+                                    if (level_changes[t] >> b) & 1:
+                                        word = b * out_words + to
+                                        code = load_part(out, word)
+                                        store(out, word, code ^ reached)
+                most_before = most

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .bitsliced import layer_on_planes
-from .counter import COUNTER_WORDS
+from .bitsliced import SUMS_WORDS, layer_on_planes
+from .chain import Chain
 from .lanes import layer_on_lanes, layer_on_pairs_to_planes
-from .layer import GROUP, N_WORDS, PreparedLayer, Scratch
+from .layer import BLOCK, GROUP, N_WORDS, PreparedLayer, Scratch, aligned_zeros
+from .machine import has_avx512
 from .memory import planes_pay
-from .packing import BLOCK, TILE, pack, padded, spread, spread_pairs, unpack
+from .packing import TILE, pack, padded, spread, spread_pairs, unpack
 from .pictures import MAX_PLANES
 from .sample import SAMPLE_WORDS, layer_on_sample
 
 __all__ = ["run"]
 
 #: Up to this many samples are faster one by one than side by side in lanes.
-_MAX_SINGLE = 12
+_MAX_SINGLE = 12 if has_avx512() else 8
 
 #: What blocks leave over is run as one more block, unless the process has the kernels
 #: of few rows already; after so many times it compiles them.
@@ -41,28 +43,68 @@ def run(
     scratch: Scratch,
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
-    n_taps = [layer.tap_offsets.size for layer in layers]
-    n_plane_taps = sum(layer.tap_offsets.size * layer.input_bits for layer in layers)
-    n_vectors = _LANES_PER_PLANE * n_plane_taps // sum(n_taps)
-    lanes = _lane_type(layers)
-    n_lanes = 8 * N_WORDS // lanes.itemsize
+    plan = _plan_of(layers)
     n_samples = len(codes)
     few = n_samples % BLOCK
-    if few > n_vectors * n_lanes:
+    if few > plan.n_lanes_at_most:
         few = 0
-    single = few % n_lanes
-    if single > _MAX_SINGLE or not _has_planes(layers):
+    single = few % plan.n_lanes
+    if single > _MAX_SINGLE or not plan.has_planes:
         single = 0
-    n_blocks = scratch.zeros("blocks", 1, np.int64)  # of earlier calls, too
-    n_blocks += (n_samples - few) // BLOCK
-    if few and n_blocks[0]:
+    scratch.n_blocks += (n_samples - few) // BLOCK  # of earlier calls, too
+    if few and scratch.n_blocks:
         few, single = _without_compiling(few, single)
-    # In blocks, in lanes, and one by one.
-    ends = [0, n_samples - few, n_samples - single, n_samples]
-    ways = _run_blocks, _run_lanes, _run_samples
-    for way, start, end in zip(ways, ends, ends[1:], strict=False):
-        if start < end:
-            way(codes[start:end], layers, [out[start:end] for out in outs], scratch)
+    by_blocks, by_lanes = n_samples - few, n_samples - single
+
+    def part(start: int, stop: int) -> tuple[Any, ...]:
+        if stop - start == n_samples:
+            return codes, layers, outs
+        return codes[start:stop], layers, [out[start:stop] for out in outs]
+
+    if by_blocks:
+        _run_blocks(*part(0, by_blocks), scratch)
+    if by_blocks < by_lanes:
+        _run_lanes(*part(by_blocks, by_lanes), scratch)
+    if single:
+        _run_samples(*part(by_lanes, n_samples), plan)
+
+
+class _Plan:
+    """What follows from the sizes of layers."""
+
+    def __init__(self, layers: Sequence[PreparedLayer]) -> None:
+        n_taps = sum(layer.tap_offsets.size for layer in layers)
+        plane_taps = sum(layer.tap_offsets.size * layer.input_bits for layer in layers)
+        self.n_lanes = 8 * N_WORDS // _lane_type(layers).itemsize
+        #: More samples are faster in blocks.
+        self.n_lanes_at_most = _LANES_PER_PLANE * plane_taps // n_taps * self.n_lanes
+        planes = sum(layer.plane_bytes for layer in layers)
+        #: Whether there are planes of weights, for samples one by one.
+        self.has_planes = planes_pay(planes, sum(x.tap_offsets.nbytes for x in layers))
+        self._n_rows = max((x.input_bits + 1) * (x.n_inputs + GROUP) for x in layers)
+        self._spare: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]] = []
+
+    @contextmanager
+    def scratch(self) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]]:
+        """Lend the arrays of one thread that runs samples one by one."""
+        try:
+            lent = self._spare.pop()
+        except IndexError:
+            words = aligned_zeros(SAMPLE_WORDS, np.uint64)
+            lent = aligned_zeros(self._n_rows, np.int32), words
+        yield lent
+        self._spare.append(lent)
+
+
+def _plan_of(layers: Sequence[PreparedLayer]) -> _Plan:
+    """Return the plan of layers; a chain keeps it."""
+    chain: Any = layers
+    if not isinstance(chain, Chain):
+        return _Plan(layers)
+    if chain.plan is None:
+        chain.plan = _Plan(layers)
+    plan: _Plan = chain.plan
+    return plan
 
 
 def _without_compiling(few: int, single: int) -> tuple[int, int]:
@@ -80,12 +122,6 @@ def _without_compiling(few: int, single: int) -> tuple[int, int]:
         return few, single
     single = single if has_single else 0
     return (few, single) if few == single or has_lanes else (0, 0)
-
-
-def _has_planes(layers: Sequence[PreparedLayer]) -> bool:
-    """Return whether there are planes of weights, for samples one by one."""
-    planes = sum(layer.plane_bytes for layer in layers)
-    return planes_pay(planes, sum(layer.tap_offsets.nbytes for layer in layers))
 
 
 def _lane_type(layers: Sequence[PreparedLayer]) -> np.dtype[Any]:
@@ -108,7 +144,7 @@ def _run_blocks(
         for i, (bits, rows) in enumerate(zip(n_bits, n_rows, strict=True))
     ]
     tile = scratch.zeros("tile", TILE, np.uint64)
-    counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
+    counter = scratch.zeros("sums", SUMS_WORDS, np.uint64)
     codes_in = scratch.zeros("codes in", BLOCK * n_rows[0], np.uint8)
     codes_out = scratch.zeros("codes out", BLOCK * max(n_rows[1:]), np.uint8)
     lanes = np.dtype(np.int16)
@@ -202,16 +238,14 @@ def _run_samples(
     codes: npt.NDArray[np.uint8],
     layers: Sequence[PreparedLayer],
     outs: Sequence[npt.NDArray[Any]],
-    scratch: Scratch,
+    plan: _Plan,
 ) -> None:
-    n_rows = max((x.input_bits + 1) * (x.n_inputs + GROUP) for x in layers)
-    rows = scratch.zeros("rows", n_rows, np.int32)
-    words = scratch.zeros("words", SAMPLE_WORDS, np.uint64)
-    for sample, values in enumerate(codes):
-        for layer, out in zip(layers, outs, strict=True):
-            n_outputs = layer.n_outputs
-            result = np.empty(-(-n_outputs // BLOCK) * BLOCK // 8, dtype=np.uint64)
-            layer_on_sample(values, *layer.for_samples, rows, words, result)
-            values = result.view(np.uint8)[:n_outputs]
-            if out.shape[1]:
-                out[sample] = values
+    with plan.scratch() as (rows, words):
+        for sample, values in enumerate(codes):
+            for layer, out in zip(layers, outs, strict=True):
+                n_outputs = layer.n_outputs
+                result = np.empty(-(-n_outputs // BLOCK) * BLOCK // 8, dtype=np.uint64)
+                layer_on_sample(values, *layer.for_samples, rows, words, result)
+                values = result.view(np.uint8)[:n_outputs]
+                if out.shape[1]:
+                    out[sample] = values

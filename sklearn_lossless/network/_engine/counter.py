@@ -2,12 +2,12 @@
 
 A row holds one bit of `64 * N_WORDS` samples. A full adder turns three vectors of the
 same weight into their sum and a carry of twice the weight, so sixteen inputs take
-fifteen adders to become one vector of weight 16 (Harley and Seal's counter).
+fifteen of them to become one vector of weight 16 (Harley and Seal's counter).
 
-The eight lowest levels of a sum are in registers: `low` and `high`, four each, of one
-part of the row. `most` bounds what they hold; before it could be more than 255, `high`
-goes to the levels in memory and starts again. Sums below 256 never do. While the other
-part has its turn, `keep` puts the registers aside.
+The eight lowest levels of a sum are in registers while inputs are added: `low` and
+`high`, four each, of one part of the row. In between, `keep` puts them aside. Before
+they could hold more than 255, `high` goes to the levels in memory and starts again.
+Sums below 256 never do.
 
 Codes of several bits. Planes go from the highest bit to the lowest. Between two of
 them the sum is doubled: levels in registers move up by one, those in memory by moving
@@ -25,35 +25,54 @@ from numba.extending import intrinsic
 
 from .adders import COUNTER, HALF, emit_add, emit_halves
 from .layer import N_WORDS
-from .vector import PART, VECTOR, emit_load, emit_store
+from .vector import (
+    PART,
+    PART_WORDS,
+    VECTOR,
+    emit_load,
+    emit_majority,
+    emit_splat,
+    emit_store,
+)
 
 __all__ = [
     "COUNTER_WORDS",
     "FIRST_BASE",
     "LEVELS",
     "MASKS",
+    "MOST",
+    "MOST_LOW",
     "ONES",
+    "REGISTERS",
+    "UNROLLED",
     "ZEROS",
-    "double",
+    "at_least",
+    "clear_levels",
+    "close_sum",
+    "emit_at",
+    "emit_flush",
+    "flush",
     "keep",
     "kept",
-    "make_room",
-    "start_sum",
-    "store_sum",
+    "kept_twice",
+    "nothing",
 ]
 
 #: Levels in registers.
-_REGISTERS = 2 * HALF
+REGISTERS = 2 * HALF
 
 #: What the levels in registers hold at most, and those in `low`.
-_MOST = 2**_REGISTERS - 1
-_LOW = 2**HALF - 1
+MOST = 2**REGISTERS - 1
+MOST_LOW = 2**HALF - 1
+
+#: Levels that `at_least` reads without a loop.
+UNROLLED = 12
 
 #: Levels of a counter: sums are below 2**24, and doubling moves the base down by
 #: one for each plane. Behind them is what `keep` puts aside.
-LEVELS = 40
+LEVELS = 35
 FIRST_BASE = 8
-COUNTER_WORDS = (LEVELS + _REGISTERS) * N_WORDS
+COUNTER_WORDS = (LEVELS + REGISTERS) * N_WORDS
 
 ZEROS = np.uint64(0)
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -62,7 +81,7 @@ ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 MASKS = np.array([ONES, ZEROS])
 
 
-def _emit_at(builder: Any, level: Any, part: Any) -> Any:
+def emit_at(builder: Any, level: Any, part: Any) -> Any:
     """Return where a part of a level is, in LLVM."""
     row = builder.mul(level, ir.Constant(level.type, N_WORDS))
     return builder.add(row, part)
@@ -70,7 +89,7 @@ def _emit_at(builder: Any, level: Any, part: Any) -> Any:
 
 def _emit_kept_at(builder: Any, i: int, part: Any) -> Any:
     """Return where level `i` is put aside, in LLVM."""
-    return _emit_at(builder, ir.Constant(part.type, LEVELS + i), part)
+    return emit_at(builder, ir.Constant(part.type, LEVELS + i), part)
 
 
 @intrinsic
@@ -89,37 +108,65 @@ def keep(typingctx, counter, part, low, high):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def kept(typingctx, counter, part):  # type: ignore[no-untyped-def]
-    """Return the levels that were put aside."""
+def nothing(typingctx):  # type: ignore[no-untyped-def]
+    """Return the levels in registers of a sum that is 0."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        counter, part = args
-        levels = [
-            emit_load(
-                context,
-                builder,
-                sig.args[0],
-                counter,
-                _emit_kept_at(builder, i, part),
-                PART.llvm,
-            )
-            for i in range(_REGISTERS)
-        ]
+        levels = [ir.Constant(PART.llvm, None)] * REGISTERS
         halves = emit_halves(context, builder, levels)
         return context.make_tuple(builder, sig.return_type, halves)
 
-    return COUNTER(counter, types.intp), codegen
+    return COUNTER(), codegen
 
 
-def _emit_flush(context: Any, builder: Any, array: Any, args: Any, high: Any) -> None:
+def _kept(is_twice: bool) -> Any:
+    @intrinsic
+    def kept(typingctx, counter, part):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            counter, part = args
+            levels = [
+                emit_load(
+                    context,
+                    builder,
+                    sig.args[0],
+                    counter,
+                    _emit_kept_at(builder, i, part),
+                    PART.llvm,
+                )
+                for i in range(REGISTERS - is_twice)
+            ]
+            if is_twice:
+                levels.insert(0, ir.Constant(PART.llvm, None))
+            halves = emit_halves(context, builder, levels)
+            return context.make_tuple(builder, sig.return_type, halves)
+
+        return COUNTER(counter, types.intp), codegen
+
+    return kept
+
+
+#: Return the levels that were put aside.
+kept = _kept(False)
+
+#: Return those of twice the sum.
+kept_twice = _kept(True)
+
+
+def emit_flush(context: Any, builder: Any, array: Any, args: Any, high: Any) -> None:
     """Add `high` to the levels in memory, in LLVM.
 
     It goes through memory to a function of its own: that is rare, and compiled once.
     """
-    counter, part, base, width = args
+    counter, part = args[:2]
     for i, each in enumerate(high):
         at = _emit_kept_at(builder, HALF + i, part)
         emit_store(context, builder, array, counter, at, each)
+    _emit_call(context, builder, array, args)
+
+
+def _emit_call(context: Any, builder: Any, array: Any, args: Any) -> None:
+    """Call the function that adds what was put aside to the levels in memory."""
+    counter, part, base, width = args
     data = context.make_array(array)(context, builder, counter).data
     number = base.type
     words = ir.IntType(64).as_pointer()
@@ -135,6 +182,25 @@ def _emit_flush(context: Any, builder: Any, array: Any, args: Any, high: Any) ->
         _define_flush(context, body, *function.args)
     first = builder.bitcast(builder.gep(data, [part]), words)
     builder.call(function, [first, base, width])
+
+
+@intrinsic
+def flush(typingctx, counter, part, base, width):  # type: ignore[no-untyped-def]
+    """Add the half `high` of what was put aside to the levels in memory.
+
+    It is 0 afterwards.
+    """
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        _emit_call(context, builder, sig.args[0], args)
+        nothing = ir.Constant(PART.llvm, None)
+        for i in range(HALF, REGISTERS):
+            at = _emit_kept_at(builder, i, args[1])
+            emit_store(context, builder, sig.args[0], args[0], at, nothing)
+        return context.get_dummy_value()
+
+    numbers = (types.intp,) * 3
+    return types.void(counter, *numbers), codegen
 
 
 def _define_flush(
@@ -159,7 +225,7 @@ def _define_flush(
     rippling = cgutils.alloca_once_value(builder, carry)
     with cgutils.for_range_slice(
         builder,
-        builder.add(base, constant(_REGISTERS)),
+        builder.add(base, constant(REGISTERS)),
         builder.add(base, width),
         constant(1),
     ) as (level, _):
@@ -172,125 +238,92 @@ def _define_flush(
 
 
 @intrinsic
-def start_sum(typingctx, counter, width):  # type: ignore[no-untyped-def]
-    """Make a sum of `width` bits 0, in both parts; return its `most`."""
+def close_sum(typingctx, counter, part, base, width, high):  # type: ignore[no-untyped-def]
+    """Add `high` to the levels in memory, if the sum has any."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        counter, width = args
-        nothing = ir.Constant(VECTOR.llvm, None)
-
-        def constant(number: int) -> Any:
-            return ir.Constant(width.type, number)
-
-        def empty(level: Any) -> None:
-            at = _emit_at(builder, level, constant(0))
-            emit_store(context, builder, sig.args[0], counter, at, nothing)
-
-        for i in range(_REGISTERS):
-            empty(constant(LEVELS + i))
-        is_short = builder.icmp_signed("<=", width, constant(_REGISTERS))
-        stop = builder.select(is_short, constant(0), width)
-        with cgutils.for_range_slice(
-            builder,
-            constant(FIRST_BASE + HALF),
-            builder.add(stop, constant(FIRST_BASE)),
-            constant(1),
-        ) as (level, _):
-            empty(level)
-        # For ever below any bound, or nothing yet.
-        return builder.select(is_short, constant(-(2**40)), constant(0))
-
-    return types.intp(counter, types.intp), codegen
-
-
-def _emit_room(
-    context: Any, builder: Any, array: Any, others: Any, high: Any, most: Any, more: Any
-) -> tuple[Any, Any]:
-    """Return `high` and `most` with room for inputs that add up to `more`, in LLVM."""
-    before = builder.block
-    bound = builder.sub(ir.Constant(most.type, _MOST), more)
-    is_full = builder.icmp_signed(">", most, bound)
-    with builder.if_then(is_full, likely=False):
-        _emit_flush(context, builder, array, others, high)
-        flushed = builder.block
-    found = []
-    for each in high:
-        phi = builder.phi(each.type)
-        phi.add_incoming(each, before)
-        phi.add_incoming(ir.Constant(each.type, None), flushed)
-        found.append(phi)
-    bound = builder.phi(most.type)
-    bound.add_incoming(most, before)
-    bound.add_incoming(ir.Constant(most.type, _LOW), flushed)
-    return found, builder.add(bound, more)
-
-
-@intrinsic
-def make_room(typingctx, counter, part, base, width, high, most, more):  # type: ignore[no-untyped-def]
-    """Return `high` and `most` with room for inputs that add up to `more`.
-
-    A step of its own for Numba: a function with branches would count references to
-    `counter`.
-    """
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        *others, high, most, more = args
-        high = cgutils.unpack_tuple(builder, high)
-        found = _emit_room(context, builder, sig.args[0], others, high, most, more)
-        high = context.make_tuple(builder, sig.args[4], found[0])
-        return context.make_tuple(builder, sig.return_type, [high, found[1]])
-
-    numbers = (types.intp,) * 3
-    returned = types.Tuple((high, types.intp))
-    return returned(counter, *numbers, high, types.intp, types.intp), codegen
-
-
-@intrinsic
-def double(typingctx, counter, part, base, width, low, high, most):  # type: ignore[no-untyped-def]
-    """Return levels and bound of twice the sum, whose base is one below `base`."""
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        *others, low, high, most = args
-        low, high = (cgutils.unpack_tuple(builder, half) for half in (low, high))
-        array = sig.args[0]
-        high, most = _emit_room(context, builder, array, others, high, most, most)
-        nothing = ir.Constant(PART.llvm, None)
-        counter, part, base, _ = others
-        level = builder.add(base, ir.Constant(base.type, HALF - 1))
-        at = _emit_at(builder, level, part)
-        emit_store(context, builder, array, counter, at, nothing)
-        levels = [nothing, *low, *high[:-1]]
-        halves = emit_halves(context, builder, levels)
-        return context.make_tuple(builder, sig.return_type, [*halves, most])
-
-    numbers = (types.intp,) * 3
-    returned = types.Tuple((low, high, types.intp))
-    return returned(counter, *numbers, low, high, types.intp), codegen
-
-
-@intrinsic
-def store_sum(typingctx, counter, part, base, width, low, high):  # type: ignore[no-untyped-def]
-    """Leave the sum in levels `base` and up."""
-
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        counter, part, base, width, *halves = args
-        array = sig.args[0]
-        low, high = (cgutils.unpack_tuple(builder, half) for half in halves)
-
-        def put(levels: Any, first: int) -> None:
-            for i, each in enumerate(levels):
-                level = builder.add(base, ir.Constant(base.type, first + i))
-                at = _emit_at(builder, level, part)
-                emit_store(context, builder, array, counter, at, each)
-
-        put(low, 0)
-        is_short = builder.icmp_signed("<=", width, ir.Constant(width.type, _REGISTERS))
-        with builder.if_else(is_short) as (short, long):
-            with short:
-                put(high, HALF)
-            with long:
-                _emit_flush(context, builder, array, args[:4], high)
+        *others, high = args
+        width = others[-1]
+        is_long = builder.icmp_signed(">", width, ir.Constant(width.type, REGISTERS))
+        with builder.if_then(is_long):
+            high = cgutils.unpack_tuple(builder, high)
+            emit_flush(context, builder, sig.args[0], others, high)
         return context.get_dummy_value()
 
     numbers = (types.intp,) * 3
-    return types.void(counter, *numbers, low, high), codegen
+    return types.void(counter, *numbers, high), codegen
+
+
+@intrinsic
+def clear_levels(typingctx, counter, own, first, stop):  # type: ignore[no-untyped-def]
+    """Make levels in memory 0."""
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        counter, own, first, stop = args
+        nothing = ir.Constant(VECTOR.llvm, None)
+        one = ir.Constant(first.type, 1)
+        with cgutils.for_range_slice(builder, first, stop, one) as (level, _):
+            at = emit_at(builder, level, own)
+            emit_store(context, builder, sig.args[0], counter, at, nothing)
+        return context.get_dummy_value()
+
+    numbers = (types.intp,) * 3
+    return types.void(counter, *numbers), codegen
+
+
+@intrinsic
+def at_least(typingctx, counter, part, base, width, low, high, threshold):  # type: ignore[no-untyped-def]
+    """Return where the sum reaches a threshold, from the lowest bit upwards.
+
+    Of sums of more than eight bits, `high` is in the levels in memory.
+    """
+
+    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        counter, part, base, width, low, high, threshold = args
+        low, high = (cgutils.unpack_tuple(builder, half) for half in (low, high))
+        word = ir.IntType(64)
+
+        def step(level: Any, bit: Any, reached: Any) -> Any:
+            is_zero = builder.icmp_unsigned("==", bit, ir.Constant(PART.llvm, None))
+            not_bit = builder.sext(is_zero, PART.llvm)
+            return emit_majority(context, builder, level, not_bit, reached)
+
+        def level(i: Any) -> Any:
+            at = emit_at(builder, builder.add(base, i), part)
+            return emit_load(context, builder, sig.args[0], counter, at, PART.llvm)
+
+        bits = emit_splat(builder, threshold, PART.llvm)
+
+        def bit(i: int) -> Any:
+            ones = ir.Constant(PART.llvm, [ir.Constant(word, 2**i)] * PART_WORDS)
+            return builder.and_(bits, ones)
+
+        reached = ir.Constant(PART.llvm, [ir.Constant(word, -1)] * PART_WORDS)
+        for i, each in enumerate(low):
+            reached = step(each, bit(i), reached)
+        found = cgutils.alloca_once_value(builder, reached)
+        is_short = builder.icmp_signed("<=", width, ir.Constant(width.type, REGISTERS))
+        with builder.if_else(is_short) as (short, long):
+            with short:
+                for i, each in enumerate(high, HALF):
+                    reached = step(each, bit(i), reached)
+                builder.store(reached, found)
+            with long:
+                reached = builder.load(found)
+                for i in range(HALF, UNROLLED):
+                    reached = step(level(ir.Constant(width.type, i)), bit(i), reached)
+                builder.store(reached, found)
+                with cgutils.for_range_slice(
+                    builder,
+                    ir.Constant(width.type, UNROLLED),
+                    width,
+                    ir.Constant(width.type, 1),
+                ) as (i, _):
+                    one = builder.and_(builder.lshr(threshold, i), ir.Constant(word, 1))
+                    one = emit_splat(builder, one, PART.llvm)
+                    reached = step(level(i), one, builder.load(found))
+                    builder.store(reached, found)
+        return builder.load(found)
+
+    numbers = (types.intp,) * 3
+    return PART(counter, *numbers, low, high, types.int64), codegen

@@ -11,13 +11,13 @@ ones; hence both kinds of kernel share the thresholds.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from .layer import N_WORDS
 from .vector import (
     add_lanes,
     at_least_lanes,
     broadcast_lanes,
+    inlined,
     kernel,
     lane_mask,
     load_row,
@@ -31,7 +31,7 @@ from .vector import (
 __all__ = ["layer_on_lanes", "layer_on_pairs_to_planes"]
 
 
-@njit(inline="always")
+@inlined
 def _code(values, total, thresholds, o, level_changes, first_level):  # type: ignore[no-untyped-def]
     """Return the codes of the sums of neuron `o`."""
     code = broadcast_lanes(values, np.int64(first_level))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "BLOCK",
     "GROUP",
     "N_WORDS",
     "PreparedLayer",
@@ -26,6 +27,9 @@ GROUP = 8
 #: 64-bit words in a row of inputs: one cache line, one register with AVX-512, two
 #: with AVX2.
 N_WORDS = 8
+
+#: Samples in a block: a row of a plane has one bit of each.
+BLOCK = 64 * N_WORDS
 
 #: Inputs of neurons that are arranged together.
 _TAPS_AT_ONCE = 2**20
@@ -53,6 +57,8 @@ class Scratch:
     """
 
     def __init__(self) -> None:
+        #: Blocks that were run with it.
+        self.n_blocks = 0
         self._arrays: dict[Any, npt.NDArray[Any]] = {}
         self._others: dict[Any, Scratch] = {}
 

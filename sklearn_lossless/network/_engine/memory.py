@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .layer import GROUP, N_WORDS
+from .layer import BLOCK, GROUP, N_WORDS
 from .pictures import CHUNK_BYTES, WINDOW_CODES
 
 __all__ = ["ConvolutionShape", "LayerShape", "convolution_bytes", "forward_bytes"]
-
-#: Samples in a block.
-BLOCK = 64 * N_WORDS
 
 #: Bytes of a row of inputs.
 _ROW = 8 * N_WORDS

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .layer import BLOCK
 from .vector import (
     N_WORDS,
     broadcast,
@@ -26,7 +27,6 @@ from .vector import (
 )
 
 __all__ = [
-    "BLOCK",
     "TILE",
     "TILE_FEATURES",
     "pack",
@@ -35,9 +35,6 @@ __all__ = [
     "spread_pairs",
     "unpack",
 ]
-
-#: Samples in a block: a row of a plane is one vector.
-BLOCK = 64 * N_WORDS
 
 #: Features that `pack` and `unpack` handle together.
 TILE_FEATURES = 8 * N_WORDS

@@ -7,22 +7,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .adders import add_eight, add_sixteen, eight_rows
-from .bitsliced import layer_on_planes
-from .counter import (
-    COUNTER_WORDS,
-    FIRST_BASE,
-    ONES,
-    double,
-    kept,
-    make_room,
-    start_sum,
-    store_sum,
-)
+from .adders import add_eight, add_sixteen
+from .bitsliced import SUMS_WORDS, layer_on_planes
+from .counter import COUNTER_WORDS, FIRST_BASE, ONES, nothing
 from .lanes import layer_on_pairs_to_planes
-from .layer import GROUP, N_WORDS, Scratch
-from .packing import BLOCK, TILE, pack, padded, spread_pairs, unpack
+from .layer import BLOCK, GROUP, N_WORDS, Scratch
+from .packing import TILE, pack, padded, spread_pairs, unpack
 from .pictures import CHUNK_BYTES, MAX_PLANES, PreparedConvolution, PreparedPooling
+from .running_sum import double, make_room, start_sum, store_sum
 from .vector import PART_WORDS, broadcast, kernel, load, load_row, majority, store
 
 __all__ = ["convolve_on_planes"]
@@ -98,7 +90,7 @@ class _Planes:
         self._layer = layer
         n_bits = layer.neurons.input_bits
         self._planes = scratch.zeros("planes in", n_bits * n_rows * N_WORDS, np.uint64)
-        self._counter = scratch.zeros("counter", COUNTER_WORDS, np.uint64)
+        self._counter = scratch.zeros("sums", SUMS_WORDS, np.uint64)
         tile = scratch.zeros("tile", TILE, np.uint64)
         pack(codes, n_bits, tile, self._planes)
         self._taps = layer.tap_offsets(n_features)
@@ -218,7 +210,7 @@ def _sum_on_planes(  # type: ignore[no-untyped-def]
         for part in range(0, N_WORDS, PART_WORDS):
             base = np.int64(FIRST_BASE)
             most = most_then
-            low, high = kept(counter, part)
+            low, high = nothing()
             for bit in range(n_bits - 1, -1, -1):
                 plane = bit * plane_words + part
                 position = o * n_taps
@@ -226,16 +218,13 @@ def _sum_on_planes(  # type: ignore[no-untyped-def]
                     high, most = make_room(
                         counter, part, base, sum_bits, high, most, 2 * GROUP
                     )
-                    x = eight_rows(planes, plane, taps, position)
-                    y = eight_rows(planes, plane, taps, position + GROUP)
-                    low, high = add_sixteen(x, y, low, high)
+                    low, high = add_sixteen(planes, plane, taps, position, low, high)
                     position += 2 * GROUP
                 if position < stop:
                     high, most = make_room(
                         counter, part, base, sum_bits, high, most, GROUP
                     )
-                    x = eight_rows(planes, plane, taps, position)
-                    low, high = add_eight(x, low, high)
+                    low, high = add_eight(planes, plane, taps, position, low, high)
                 if bit:
                     low, high, most = double(
                         counter, part, base, sum_bits, low, high, most

@@ -44,12 +44,14 @@ __all__ = [
     "emit_splat",
     "emit_store",
     "exact_sums",
+    "has_ternary_logic",
     "inlined",
     "kernel",
     "lane_mask",
     "load",
     "load_part",
     "load_row",
+    "load_row_part",
     "majority",
     "shift_lanes_left",
     "shift_lanes_right",
@@ -76,10 +78,10 @@ def kernel(function: Callable[..., Any], **options: Any) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile `function` as a part of the kernels that call it.
 
-    A call would pass vectors through memory. So would a function with loops of its
-    own that takes arrays, as Numba then counts references to them.
+    A call would pass vectors through memory. Its lines are put in place before Numba
+    finds types, so that they are compiled once and references to arrays not counted.
     """
-    return numba.njit(nogil=True, forceinline=True)(function)
+    return numba.njit(nogil=True, inline="always")(function)
 
 
 def exact_sums(function: Callable[..., Any]) -> Any:
@@ -133,10 +135,15 @@ _register_operator(operator.xor, 2, "xor")
 _register_operator(operator.invert, 1, "not_")
 
 
+def has_ternary_logic(context: Any) -> bool:
+    """Return whether any function of three vectors is one instruction."""
+    _, _, features = context.codegen().magic_tuple()
+    return "+avx512f" in features.split(",")
+
+
 def emit_majority(context: Any, builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return the bits that at least two of three vectors have set, in LLVM."""
-    _, _, features = context.codegen().magic_tuple()
-    if a.type == _WORDS and "+avx512f" in features.split(","):
+    if a.type == _WORDS and has_ternary_logic(context):
         # One instruction for any function of three bits, which LLVM does not
         # find by itself; 0xE8 is the majority's table.
         table = ir.IntType(32)(0xE8)
@@ -231,14 +238,20 @@ def store(typingctx, array, offset, value):  # type: ignore[no-untyped-def]
     return types.void(array, types.intp, value), codegen
 
 
-@intrinsic
-def load_row(typingctx, array, base, rows, position):  # type: ignore[no-untyped-def]
-    """Read the vector `rows[position]` 64-bit words after element `base`."""
+def _load_row(length: Any) -> Any:
+    @intrinsic
+    def load_row(typingctx, array, base, rows, position):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
+            return emit_load_row(context, builder, sig.args, args, length.llvm)
 
-    def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        return emit_load_row(context, builder, sig.args, args, _WORDS)
+        return length(array, types.intp, rows, types.intp), codegen
 
-    return VECTOR(array, types.intp, rows, types.intp), codegen
+    return load_row
+
+
+#: Read the vector `rows[position]` 64-bit words after element `base`.
+load_row = _load_row(VECTOR)
+load_row_part = _load_row(PART)
 
 
 def _broadcast(length: Any) -> Any:

@@ -58,12 +58,13 @@ def run(
     scratch: Scratch,
 ) -> None:
     """Fill `outs` with the codes of each layer, unless they have no columns."""
+    if not _is_wide(layers[0]):
+        blocks.run(codes, layers, outs, scratch)
+        return
     first, others = layers[0], layers[1:]
     n_samples = len(codes)
     if n_samples % _SIDE_BY_SIDE <= _FEW:
         n_samples -= n_samples % _SIDE_BY_SIDE
-    if not _is_wide(first):
-        n_samples = 0
     if n_samples:
         of_first = np.empty((n_samples, first.n_outputs), dtype=np.uint8)
         for start in range(0, n_samples, _SAMPLES):
