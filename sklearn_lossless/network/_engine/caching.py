@@ -188,7 +188,8 @@ class _NoCollection(Listener):
 
 
 def _is_ours(event: Event) -> bool:
-    return isinstance(event.data["dispatcher"]._cache, TolerantCache | _NoCache)
+    cache = getattr(event.data.get("dispatcher"), "_cache", None)
+    return isinstance(cache, TolerantCache | _NoCache)
 
 
 register("numba:compile", _NoCollection())
