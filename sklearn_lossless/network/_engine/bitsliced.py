@@ -157,8 +157,7 @@ def layer_on_planes(  # type: ignore[no-untyped-def]
                             if bit > 0 or last < start + n_taps:
                                 keep(sums, at, low, high)
                                 continue
-                            if is_long:
-                                close_sum(sums, at, base, sum_bits, high)
+                            close_sum(sums, at, base, sum_bits, high)
                             to = (p * n_outputs + o) * N_WORDS + part * PART_WORDS
                             for b in range(n_out_bits):
                                 code = MASKS[1 - ((first_level >> b) & 1)]

@@ -144,7 +144,7 @@ def _run_blocks(
         for i, (bits, rows) in enumerate(zip(n_bits, n_rows, strict=True))
     ]
     tile = scratch.zeros("tile", TILE, np.uint64)
-    counter = scratch.zeros("sums", SUMS_WORDS, np.uint64)
+    sums = scratch.zeros("sums", SUMS_WORDS, np.uint64)
     codes_in = scratch.zeros("codes in", BLOCK * n_rows[0], np.uint8)
     codes_out = scratch.zeros("codes out", BLOCK * max(n_rows[1:]), np.uint8)
     lanes = np.dtype(np.int16)
@@ -186,7 +186,7 @@ def _run_blocks(
                 layer.level_changes,
                 layer.first_level,
                 layer.sum_bits,
-                counter,
+                sums,
                 n_bits[i + 1],
                 planes[i + 1],
                 _ONE_POSITION,

@@ -50,6 +50,7 @@ __all__ = [
     "clear_levels",
     "close_sum",
     "emit_at",
+    "emit_clear",
     "emit_flush",
     "flush",
     "keep",
@@ -254,17 +255,25 @@ def close_sum(typingctx, counter, part, base, width, high):  # type: ignore[no-u
     return types.void(counter, *numbers, high), codegen
 
 
+def emit_clear(
+    context: Any, builder: Any, array: Any, args: Any, first: Any, stop: Any
+) -> None:
+    """Make the levels in memory from `first` to `stop` 0, in LLVM."""
+    counter, own = args
+    nothing = ir.Constant(VECTOR.llvm, None)
+    one = ir.Constant(first.type, 1)
+    with cgutils.for_range_slice(builder, first, stop, one) as (level, _):
+        at = emit_at(builder, level, own)
+        emit_store(context, builder, array, counter, at, nothing)
+
+
 @intrinsic
 def clear_levels(typingctx, counter, own, first, stop):  # type: ignore[no-untyped-def]
     """Make levels in memory 0."""
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
-        counter, own, first, stop = args
-        nothing = ir.Constant(VECTOR.llvm, None)
-        one = ir.Constant(first.type, 1)
-        with cgutils.for_range_slice(builder, first, stop, one) as (level, _):
-            at = emit_at(builder, level, own)
-            emit_store(context, builder, sig.args[0], counter, at, nothing)
+        *where, first, stop = args
+        emit_clear(context, builder, sig.args[0], where, first, stop)
         return context.get_dummy_value()
 
     numbers = (types.intp,) * 3

@@ -28,7 +28,7 @@ from .vector import (
     sub_lanes,
 )
 
-__all__ = ["layer_on_lanes", "layer_on_pairs_to_planes"]
+__all__ = ["layer_on_lanes", "layer_on_pairs_to_planes", "sums_of_pairs"]
 
 
 @inlined
@@ -72,6 +72,28 @@ def layer_on_lanes(  # type: ignore[no-untyped-def]
         store(out, o * n_lanes, code)
 
 
+@inlined
+def sums_of_pairs(values, moved, taps, largest_code, minus, plus):  # type: ignore[no-untyped-def]
+    """Sum 16-bit lanes of two codes each; return sums of the low and the high bytes.
+
+    `minus` and `plus` are where taps begin and end that are subtracted, as complements,
+    and added. Sums of whole lanes are ``low + 256 * high`` modulo 2**16, so the sums of
+    the high bytes alone give both.
+    """
+    both = high = broadcast_lanes(values, np.int64(0))
+    for position in range(minus[0], minus[1]):
+        pair = load_row(values, moved, taps, position)
+        both = sub_lanes(values, both, pair)
+        high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
+    for position in range(plus[0], plus[1]):
+        pair = load_row(values, moved, taps, position)
+        both = add_lanes(values, both, pair)
+        high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
+    low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
+    offset = broadcast_lanes(values, np.int64(largest_code) * (minus[1] - minus[0]))
+    return add_lanes(values, low, offset), add_lanes(values, high, offset)
+
+
 @kernel
 def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
     values,
@@ -88,33 +110,20 @@ def layer_on_pairs_to_planes(  # type: ignore[no-untyped-def]
 ):
     """Fill two parts of the planes `out`: those of the 64 samples in `values`.
 
-    `values` has two codes in each 16-bit lane, as by `spread_pairs`. Sums of whole
-    lanes are ``low + 256 * high`` modulo 2**16, so the sums of the high bytes alone
-    give both. `out` has 32-bit integers. `positions` are the words that inputs are
-    moved by; all outputs of the first one come first. The other parameters are those of
-    `PreparedLayer`.
+    `values` has two codes in each 16-bit lane, as by `spread_pairs`. `out` has 32-bit
+    integers. `positions` are the words that inputs are moved by; all outputs of the
+    first one come first. The other parameters are those of `PreparedLayer`.
     """
     n_outputs, n_taps = tap_offsets.shape
     taps = tap_offsets.reshape(tap_offsets.size)
     plane_size = out.size // n_out_bits
-    zero = broadcast_lanes(values, np.int64(0))
     for p in range(positions.size):
         moved = 4 * positions[p]
         for o in range(n_outputs):
             start = o * n_taps
-            both = high = zero
-            for position in range(start, start + n_minus[o]):
-                pair = load_row(values, moved, taps, position)
-                both = sub_lanes(values, both, pair)
-                high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
-            for position in range(start + n_minus[o], start + n_taps):
-                pair = load_row(values, moved, taps, position)
-                both = add_lanes(values, both, pair)
-                high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
-            low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
-            offset = broadcast_lanes(values, np.int64(largest_code) * n_minus[o])
-            low = add_lanes(values, low, offset)
-            high = add_lanes(values, high, offset)
+            middle = start + n_minus[o]
+            minus, plus = (start, middle), (middle, start + n_taps)
+            low, high = sums_of_pairs(values, moved, taps, largest_code, minus, plus)
             low = _code(values, low, thresholds, o, level_changes, first_level)
             high = _code(values, high, thresholds, o, level_changes, first_level)
             for b in range(n_out_bits):

@@ -13,8 +13,16 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from .adders import HALF, emit_halves
-from .counter import FIRST_BASE, MOST, MOST_LOW, REGISTERS, emit_at, emit_flush
-from .vector import PART, VECTOR, emit_store
+from .counter import (
+    FIRST_BASE,
+    MOST,
+    MOST_LOW,
+    REGISTERS,
+    emit_at,
+    emit_clear,
+    emit_flush,
+)
+from .vector import PART, emit_store
 
 __all__ = ["double", "make_room", "start_sum", "store_sum"]
 
@@ -25,24 +33,16 @@ def start_sum(typingctx, counter, width):  # type: ignore[no-untyped-def]
 
     def codegen(context, builder, sig, args):  # type: ignore[no-untyped-def]
         counter, width = args
-        nothing = ir.Constant(VECTOR.llvm, None)
 
         def constant(number: int) -> Any:
             return ir.Constant(width.type, number)
 
-        def empty(level: Any) -> None:
-            at = emit_at(builder, level, constant(0))
-            emit_store(context, builder, sig.args[0], counter, at, nothing)
-
         is_short = builder.icmp_signed("<=", width, constant(REGISTERS))
         stop = builder.select(is_short, constant(0), width)
-        with cgutils.for_range_slice(
-            builder,
-            constant(FIRST_BASE + HALF),
-            builder.add(stop, constant(FIRST_BASE)),
-            constant(1),
-        ) as (level, _):
-            empty(level)
+        first = constant(FIRST_BASE + HALF)
+        stop = builder.add(stop, constant(FIRST_BASE))
+        where = counter, constant(0)
+        emit_clear(context, builder, sig.args[0], where, first, stop)
         # For ever below any bound, or nothing yet.
         return builder.select(is_short, constant(-(2**40)), constant(0))
 

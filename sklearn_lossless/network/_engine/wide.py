@@ -14,20 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from . import blocks
+from .lanes import sums_of_pairs
 from .layer import N_WORDS, PreparedLayer, Scratch
 from .packing import TILE, spread_pairs
 from .pictures import MAX_PLANES
 from .vector import (
     add_lanes,
     broadcast,
-    broadcast_lanes,
     kernel,
     load,
-    load_row,
-    shift_lanes_left,
     shift_lanes_right,
     store,
-    sub_lanes,
 )
 
 __all__ = ["run"]
@@ -166,13 +163,11 @@ def _add_pairs(values, first_input, largest_code, tap_offsets, places, sums):  #
     """Add inputs to the sums of 64 samples; what is subtracted is complemented.
 
     `values` has two codes in each 16-bit lane, as by `spread_pairs`, from the first
-    input on. Sums of whole lanes are ``low + 256 * high`` modulo 2**16, so the sums of
-    the high bytes alone give both.
+    input on.
     """
     n_outputs, n_taps = tap_offsets.shape
     taps = tap_offsets.reshape(tap_offsets.size)
     base = -first_input * N_WORDS * (8 // values.itemsize)
-    zero = broadcast_lanes(values, np.int64(0))
     lower = broadcast(_LOWER)
     for o in range(n_outputs):
         minus, minus_end = o * n_taps + places[0, o], o * n_taps + places[1, o]
@@ -181,19 +176,10 @@ def _add_pairs(values, first_input, largest_code, tap_offsets, places, sums):  #
         while minus < minus_end or plus < plus_end:
             minus_stop = min(minus + _IN_16_BITS, minus_end)
             plus_stop = min(plus + _IN_16_BITS, plus_end)
-            both = high = zero
-            for position in range(minus, minus_stop):
-                pair = load_row(values, base, taps, position)
-                both = sub_lanes(values, both, pair)
-                high = sub_lanes(values, high, shift_lanes_right(values, pair, 8))
-            for position in range(plus, plus_stop):
-                pair = load_row(values, base, taps, position)
-                both = add_lanes(values, both, pair)
-                high = add_lanes(values, high, shift_lanes_right(values, pair, 8))
-            low = sub_lanes(values, both, shift_lanes_left(values, high, 8))
-            offset = np.int64(largest_code) * (minus_stop - minus)
-            low = add_lanes(values, low, broadcast_lanes(values, offset))
-            high = add_lanes(values, high, broadcast_lanes(values, offset))
+            subtracted, added = (minus, minus_stop), (plus, plus_stop)
+            low, high = sums_of_pairs(
+                values, base, taps, largest_code, subtracted, added
+            )
             minus, plus = minus_stop, plus_stop
             # None is negative now: each other lane, and those between.
             total = add_lanes(sums, load(sums, at), low & lower)
